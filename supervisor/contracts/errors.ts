@@ -1,0 +1,84 @@
+/**
+ * Every error an operator can meet has a stable code. The table is the single source: the log line, the CLI and
+ * docs/errors.md (generated, compared by a test) read the same row.
+ */
+export const errorTable = {
+  // configuration
+  CONFIG_UNREADABLE: 'Check that the file exists and that the holdfast user may read it.',
+  CONFIG_INVALID: 'Run `holdfast config check FILE` and mend each line it names.',
+  USERS_UNREADABLE: 'Give the holdfast user read access to users.yaml; the users read last stay in force.',
+  USERS_INVALID: 'Mend users.yaml on the leader; the users read last stay in force.',
+  // host keys and peer keys
+  HOST_KEY_UNREADABLE: 'Host keys belong to the holdfast user with mode 0600.',
+  HOST_KEY_PERMISSIONS: 'Run chmod 0600 on the key: others on this host could read it.',
+  HOST_KEY_INVALID:
+    'Restore the key from another host, or remove the file on the leader to have a new one made.',
+  // network
+  INTERFACE_MISSING: 'Name an interface of this host in `vips[].interface` (see `ip link`).',
+  VIP_IN_USE: 'Find the host with the MAC address named and take the address off it.',
+  VIP_FAILED: 'Check the interface and that the service has CAP_NET_ADMIN.',
+  ANNOUNCE_FAILED: 'Check that arping (IPv4) and ndptool (IPv6) are installed and the link is up.',
+  COMMAND_MISSING: 'Install the Debian package named.',
+  COMMAND_FAILED: 'See the output of the command.',
+  COMMAND_TIMEOUT: 'The host is overloaded or the kernel does not answer: see its log.',
+  PORT_IN_USE: 'Stop the other program, or set another port in holdfast.yaml.',
+  PORT_FORBIDDEN: 'Ports below 1024 need CAP_NET_BIND_SERVICE: start the service by its systemd unit.',
+  // etcd
+  ETCD_UNREACHABLE: 'Check the etcd members and the network to them; the supervisor goes on trying.',
+  ETCD_TTL_REFUSED: 'Give etcd a shorter election timeout, or set a longer lease.ttl.',
+  ETCD_VALUE_INVALID: 'Somebody else wrote to the key named: restore or delete it.',
+  LEASE_LOST: 'The lease ended before it was renewed: see the etcd members and the network to them.',
+  // processes
+  SFTP_NODE_FAILED: 'See the log lines of the sftp-node just before.',
+  SFTP_NODE_EXITED: 'See the log lines of the sftp-node just before.',
+  SFTP_NODE_TIMEOUT:
+    'The sftp-node did not become ready in time: the host is overloaded or its disk is slow.',
+  REPLICATOR_FAILED: 'See the log lines of the replicator just before.',
+  // roots
+  ROOT_UNUSABLE: 'Create the directory and give it to the holdfast user.',
+  DISK_LOW: 'Free space on the file system named.',
+  // replication
+  PEER_REFUSED: 'The peer key is not the one in etcd: see `holdfast status` on both hosts.',
+  PEER_PROTOCOL: 'Both hosts must run releases of Holdfast that speak the same replication protocol.',
+  EPOCH_STALE: 'A newer leader exists; this host steps back by itself.',
+  REPLICATION_STOPPED: 'Writes wait until the replicator is back.',
+  CONFIG_TOO_LARGE: 'Only configuration, keys and users belong into the config root.',
+  // control
+  CONTROL_UNREACHABLE: 'Is the service running, and are you root or in the group holdfast?',
+  INTERNAL: 'This is a defect in Holdfast: please report it with the log.',
+} as const satisfies Record<string, string>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** An operating error: something in the world is wrong, and a person may have to act. */
+export class HoldfastError extends Error {
+  readonly code: ErrorCode;
+
+  /**
+   * @param code the row of the table
+   * @param what what is wrong and where, one sentence with the names an operator knows
+   */
+  constructor(code: ErrorCode, what: string, options?: { cause?: unknown }) {
+    super(what, options);
+    this.name = 'HoldfastError';
+    this.code = code;
+  }
+
+  /** What to do about it. */
+  get advice(): string {
+    return errorTable[this.code];
+  }
+}
+
+/** The code of an error of any kind: ours, Node's (`EADDRINUSE`), or `INTERNAL`. */
+export function codeOf(error: unknown): string {
+  if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string') {
+    return error.code;
+  }
+  return 'INTERNAL';
+}
+
+/** The sentence of an error of any kind. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

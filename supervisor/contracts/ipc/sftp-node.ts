@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { epochSchema } from '../identities.ts';
+import { gatePermitSchema } from '../write-gate.ts';
+
+/**
+ * Messages between the supervisor and its SFTP node, over the IPC channel of the child process. The channel is
+ * the leash: when it closes, the node shuts its gate, closes its clients and exits.
+ */
+
+/** All the node needs to know; it reads no configuration file of its own but users and host keys. */
+export const sftpNodeSettingsSchema = z.object({
+  cluster: z.string(),
+  nodeId: z.string(),
+  /** Address to listen on; `::` takes IPv4 as well. */
+  listenAddress: z.string(),
+  port: z.int(),
+  /** Holds `users.yaml` and `host_keys/`. */
+  configRoot: z.string(),
+  /** The replicated tree; homes are below it. */
+  filesRoot: z.string(),
+  /** Unix socket of the replicator's journal intake. */
+  journalSocket: z.string(),
+  /** `sync`: an acknowledgement waits for the in-sync standbys. */
+  mode: z.enum(['sync', 'async', 'shared']),
+  logLevel: z.string(),
+});
+export type SftpNodeSettings = z.infer<typeof sftpNodeSettingsSchema>;
+
+export const toSftpNodeSchema = z.discriminatedUnion('type', [
+  /** Always the first message. The node reads keys and users, listens, and answers `listening` or `failed`. */
+  z.object({ type: z.literal('start'), epoch: epochSchema, settings: sftpNodeSettingsSchema }),
+  /** Opens or extends the write gate. A permit of another epoch than `start`'s is ignored. */
+  z.object({ type: z.literal('gate'), permit: gatePermitSchema }),
+  /** Shuts the write gate now; answered by `gate-shut` once no acknowledgement can leave any more. */
+  z.object({ type: z.literal('shut-gate') }),
+  /**
+   * Stop accepting logins and new transfers, let running ones end for at most `limitMs`, then shut the gate;
+   * answered by `drained`.
+   */
+  z.object({ type: z.literal('drain'), limitMs: z.number().nonnegative() }),
+  /** Take up service again after a drain that was called off. */
+  z.object({ type: z.literal('resume') }),
+  /** Close every client connection and exit 0. */
+  z.object({ type: z.literal('stop') }),
+]);
+export type ToSftpNode = z.infer<typeof toSftpNodeSchema>;
+
+export const fromSftpNodeSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('listening'), epoch: epochSchema, port: z.int() }),
+  z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
+  z.object({ type: z.literal('gate-shut'), epoch: epochSchema }),
+  z.object({
+    type: z.literal('drained'),
+    epoch: epochSchema,
+    /** The last sequence the node handed to the replicator. */
+    sequence: z.int().nonnegative(),
+    /** Transfers that the limit cut short. */
+    cutTransfers: z.int().nonnegative(),
+  }),
+  /** Sent every second, and at once when the numbers change from or to zero. */
+  z.object({
+    type: z.literal('activity'),
+    sessions: z.int().nonnegative(),
+    transfers: z.int().nonnegative(),
+  }),
+]);
+export type FromSftpNode = z.infer<typeof fromSftpNodeSchema>;

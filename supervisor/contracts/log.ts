@@ -1,0 +1,33 @@
+import pino, { type Logger } from 'pino';
+
+export type { Logger };
+
+/**
+ * The log of one process: JSON lines on stdout (the journal reads them), pretty on a terminal. Secrets never reach
+ * it: known secret fields are redacted whatever object they are in.
+ *
+ * @param process `supervisor`, `sftp-node`, `replicator` or `holdfast`
+ */
+export function createLogger(
+  process_: string,
+  level: string,
+  bindings: Record<string, unknown> = {},
+): Logger {
+  const options = {
+    level,
+    base: { process: process_, pid: process.pid, ...bindings },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: {
+      paths: ['*.password', '*.passwordHash', '*.privateKey', 'password', 'passwordHash', 'privateKey'],
+    },
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  if (process.stdout.isTTY) {
+    return pino({
+      ...options,
+      formatters: {},
+      transport: { target: 'pino-pretty', options: { ignore: 'pid' } },
+    });
+  }
+  return pino(options, pino.destination({ fd: 1, sync: true }));
+}

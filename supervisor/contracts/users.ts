@@ -1,0 +1,57 @@
+import { z } from 'zod';
+
+/**
+ * `users.yaml` in the config root: the virtual users. It is replicated and equal on all hosts (G4); edit it on the
+ * leader.
+ *
+ *     users:
+ *       - name: alice
+ *         publicKeys:
+ *           - ssh-ed25519 AAAA... alice@laptop
+ *       - name: bob
+ *         passwordHash: $argon2id$v=19$...     # from `holdfast password`
+ *         home: partners/bob                   # below the files root; the user's name when left out
+ */
+const relativePathSchema = z
+  .string()
+  .min(1)
+  .max(1024)
+  .refine(
+    (path) =>
+      !path.startsWith('/') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+    {
+      message: 'a relative path without "." or ".." parts',
+    },
+  );
+
+export const userSchema = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._@-]{0,127}$/, 'letters, digits and . _ @ -, at most 128'),
+  /** OpenSSH one-line public keys. */
+  publicKeys: z.array(z.string().max(16_384)).max(64).default([]),
+  /** Argon2id in PHC form. */
+  passwordHash: z
+    .string()
+    .max(512)
+    .startsWith('$argon2id$', 'an argon2id hash made by `holdfast password`')
+    .optional(),
+  home: relativePathSchema.optional(),
+  disabled: z.boolean().default(false),
+});
+export type User = z.infer<typeof userSchema>;
+
+export const usersFileSchema = z
+  .strictObject({ users: z.array(userSchema).max(100_000).default([]) })
+  .superRefine((file, context) => {
+    const seen = new Set<string>();
+    for (const [index, user] of file.users.entries()) {
+      if (seen.has(user.name)) {
+        context.addIssue({
+          code: 'custom',
+          path: ['users', index, 'name'],
+          message: `"${user.name}" stands twice`,
+        });
+      }
+      seen.add(user.name);
+    }
+  });
+export type UsersFile = z.infer<typeof usersFileSchema>;
