@@ -3,7 +3,10 @@ import { z } from 'zod';
 /** Name of a host in the cluster: what an operator types. Also used as a path segment in etcd. */
 export const nodeIdSchema = z
   .string()
-  .regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits, "." and "-", at most 63');
+  .regex(
+    /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/,
+    'is not made of lower-case letters, digits, "." and "-" (at most 63)',
+  );
 export type NodeId = z.infer<typeof nodeIdSchema>;
 
 /**

@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { noop } from 'cockatiel';
+import { Etcd3, type IOptions } from 'etcd3';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { Config } from '../../config/schema.ts';
+
+const yes = () => true;
+const no = () => false;
+
+/** One etcd member, with a client of its own so that we decide which member is asked, and when. */
+export interface Endpoint {
+  readonly url: string;
+  readonly client: Etcd3;
+}
+
+/**
+ * The library's circuit breaker would shut a member out for 5 s after three failures, and gRPC would wait up to two
+ * minutes before it connects again: both are longer than a lease.
+ */
+export function openEndpoints(etcd: Config['etcd']): Endpoint[] {
+  const options: Omit<IOptions, 'hosts'> = {
+    faultHandling: { host: () => noop, global: noop },
+    grpcOptions: {
+      'grpc.initial_reconnect_backoff_ms': 50,
+      'grpc.min_reconnect_backoff_ms': 50,
+      'grpc.max_reconnect_backoff_ms': 500,
+      'grpc.keepalive_time_ms': 2000,
+      'grpc.keepalive_timeout_ms': 1000,
+      'grpc.use_local_subchannel_pool': 1,
+    },
+    ...credentialsOf(etcd.tls),
+  };
+  return etcd.endpoints.map((url) => ({ url, client: new Etcd3({ ...options, hosts: url }) }));
+}
+
+function credentialsOf(tls: Config['etcd']['tls']): Pick<IOptions, 'credentials'> {
+  if (tls === undefined) return {};
+  const { ca, cert, key } = tls;
+  return {
+    credentials: {
+      rootCertificate: readFileSync(ca),
+      ...(cert !== undefined && key !== undefined
+        ? { certChain: readFileSync(cert), privateKey: readFileSync(key) }
+        : {}),
+    },
+  };
+}
+
+/**
+ * Asks the endpoints in order until one answers: the next is asked as well when the one before failed, or has been
+ * silent for `hedgeAfterMs`, while the earlier ones may still answer. So a dead member costs one hedge delay, and a
+ * slow cluster is still waited for until `budgetMs`. The one that answered is asked first next time.
+ */
+export class EndpointRing {
+  readonly #endpoints: Endpoint[];
+
+  constructor(endpoints: readonly Endpoint[]) {
+    this.#endpoints = [...endpoints];
+  }
+
+  get urls(): string[] {
+    return this.#endpoints.map((endpoint) => endpoint.url).sort();
+  }
+
+  /** @throws HoldfastError ETCD_UNREACHABLE naming each endpoint and what it said */
+  async ask<Answer>(
+    call: (client: Etcd3, deadline: Date) => Promise<Answer>,
+    budgetMs: number,
+    hedgeAfterMs: number,
+  ): Promise<Answer> {
+    // gRPC counts deadlines by the wall clock, which may be stepped: it only cleans up, `outOfTime` decides.
+    const deadline = new Date(Date.now() + budgetMs + 1000);
+    const failures = new Map<string, string>();
+    const settled = new AbortController();
+    const attempt = async (endpoint: Endpoint) => {
+      try {
+        const answer = await call(endpoint.client, deadline);
+        this.#prefer(endpoint);
+        return answer;
+      } catch (error) {
+        failures.set(endpoint.url, messageOf(error));
+        throw error;
+      }
+    };
+    const attempts: Promise<Answer>[] = [];
+    const outOfTime = delay(budgetMs, undefined, { signal: settled.signal }).then(
+      () => Promise.reject(new Error(`no answer in ${budgetMs} ms`)),
+      () => new Promise<never>(() => {}),
+    );
+    outOfTime.catch(() => {});
+    try {
+      for (const endpoint of [...this.#endpoints]) {
+        const running = attempt(endpoint);
+        attempts.push(running);
+        const turn = await Promise.race([
+          Promise.any(attempts).then(yes, no),
+          running.then(yes, no),
+          delay(hedgeAfterMs, undefined, { signal: settled.signal }).then(no, no),
+        ]);
+        if (turn) break;
+      }
+      return await Promise.race([Promise.any(attempts), outOfTime]);
+    } catch (cause) {
+      const told = this.urls.map((url) => `${url} (${failures.get(url) ?? 'no answer'})`).join(', ');
+      throw new HoldfastError('ETCD_UNREACHABLE', `no etcd member answered: tried ${told}`, { cause });
+    } finally {
+      settled.abort();
+      for (const running of attempts) running.catch(() => {});
+    }
+  }
+
+  #prefer(endpoint: Endpoint): void {
+    const index = this.#endpoints.indexOf(endpoint);
+    if (index > 0) {
+      this.#endpoints.splice(index, 1);
+      this.#endpoints.unshift(endpoint);
+    }
+  }
+
+  each(use: (endpoint: Endpoint) => void): void {
+    for (const endpoint of this.#endpoints) use(endpoint);
+  }
+
+  close(): void {
+    this.each(({ client }) => client.close());
+  }
+}

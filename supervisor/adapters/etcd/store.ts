@@ -1,0 +1,195 @@
+import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
+import { HoldfastError } from '#contracts/errors.ts';
+import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../cluster/records.ts';
+import type { Config } from '../../config/schema.ts';
+import type { Clock, ClusterStore, LeadershipWrite, LeaseGrant } from '../../ports.ts';
+import { viewOf } from './codec.ts';
+import { EndpointRing, openEndpoints } from './endpoints.ts';
+
+/** How long a write may take before its author reads again to learn whether it happened. */
+const writeBudgetMs = 2000;
+
+/** The cluster state in etcd, under `/holdfast/<cluster>/`, through the RPC clients of the etcd3 package. */
+export class EtcdStore implements ClusterStore {
+  readonly #ring: EndpointRing;
+  readonly #clock: Clock;
+  readonly #ttlMs: number;
+  readonly #hedgeMs: number;
+  readonly #prefix: string;
+
+  constructor(config: Config, clock: Clock) {
+    this.#ring = new EndpointRing(openEndpoints(config.etcd));
+    this.#clock = clock;
+    this.#ttlMs = config.lease.ttl;
+    this.#hedgeMs = Math.min(300, config.lease.renewEvery / 2);
+    this.#prefix = `/holdfast/${config.cluster}/`;
+  }
+
+  get endpoints(): string[] {
+    return this.#ring.urls;
+  }
+
+  async grantLease(): Promise<LeaseGrant> {
+    return this.#ask(async (client, options) => {
+      const sentAtMs = this.#clock.bootTimeMs();
+      const granted = await client.leaseClient.leaseGrant({ TTL: this.#ttlMs / 1000 }, options);
+      if (Number(granted.TTL) * 1000 !== this.#ttlMs) {
+        throw new HoldfastError(
+          'ETCD_TTL_REFUSED',
+          `etcd grants ${granted.TTL} s where lease.ttl asks for ${this.#ttlMs / 1000} s`,
+        );
+      }
+      return { leaseId: granted.ID, sentAtMs };
+    }, writeBudgetMs);
+  }
+
+  async renewLease(leaseId: string): Promise<LeaseGrant | null> {
+    return this.#ask((client, options) => this.#keepAliveOnce(client, leaseId, options), this.#ttlMs);
+  }
+
+  /**
+   * One request, one answer, one stream, which is closed in every case. (The library's `keepaliveOnce` is bound to
+   * the client that granted the lease; ours asks any member.)
+   */
+  async #keepAliveOnce(client: Etcd3, leaseId: string, options: { deadline: Date }): Promise<LeaseGrant | null> {
+    const stream = await client.leaseClient.leaseKeepAlive(options);
+    const sentAtMs = this.#clock.bootTimeMs();
+    try {
+      const answer = await new Promise<{ TTL: string }>((resolve, reject) => {
+        stream.on('data', resolve);
+        stream.on('error', reject);
+        stream.on('end', () => reject(new Error('the renewal stream ended without an answer')));
+        stream.write({ ID: leaseId });
+      });
+      return Number(answer.TTL) > 0 ? { leaseId, sentAtMs } : null;
+    } finally {
+      stream.on('error', () => {});
+      stream.end();
+    }
+  }
+
+  async revokeLease(leaseId: string): Promise<void> {
+    await this.#ask(async (client, options) => {
+      try {
+        await client.leaseClient.leaseRevoke({ ID: leaseId }, options);
+      } catch (error) {
+        if (!String(error).includes('requested lease not found')) throw error;
+      }
+    }, writeBudgetMs);
+  }
+
+  async read(): Promise<ClusterView> {
+    const ranges: IRequestOp[] = [
+      { request_range: { key: this.#key('leader') } },
+      { request_range: { key: this.#key('insync') } },
+      ...['nodes/', 'peers/'].map((folder) => ({
+        request_range: { key: this.#key(folder), range_end: prefixEnd(this.#key(folder)) },
+      })),
+    ];
+    return this.#ask(async (client, options) => {
+      const sentAtMs = this.#clock.bootTimeMs();
+      const answer = await client.kv.txn({ success: ranges }, options);
+      const revision = Number(answer.header.revision);
+      return viewOf(revision, sentAtMs, answer.responses.map((response) => response.response_range));
+    }, this.#ttlMs);
+  }
+
+  watch(onChange: () => void): void {
+    this.#ring.each(({ client }) => {
+      // One watch a member: any of them may be the one that still answers.
+      const watcher = client.watch().prefix(this.#prefix).watcher();
+      watcher.on('data', onChange);
+      watcher.on('error', () => {});
+    });
+  }
+
+  async claimLeadership(record: LeaderRecord, leaseId: string, inSyncModRevision: number): Promise<LeadershipWrite> {
+    const newCluster = inSyncModRevision === 0;
+    return this.#writeLeader(
+      [absent(this.#key('leader')), unchanged(this.#key('insync'), inSyncModRevision)],
+      [
+        this.#put('leader', record, leaseId),
+        ...(newCluster ? [this.#put('insync', { members: [record.node], epoch: 0, reason: 'a new cluster' })] : []),
+      ],
+    );
+  }
+
+  async moveLeadership(epoch: Epoch, record: LeaderRecord, leaseId: string): Promise<LeadershipWrite> {
+    return this.#writeLeader([unchanged(this.#key('leader'), epoch)], [this.#put('leader', record, leaseId)]);
+  }
+
+  async #writeLeader(compare: ICompare[], success: IRequestOp[]): Promise<LeadershipWrite> {
+    return this.#ask(async (client, options) => {
+      const answer = await client.kv.txn({ compare, success }, options);
+      return answer.succeeded ? { won: true, epoch: Number(answer.header.revision) } : { won: false };
+    }, writeBudgetMs);
+  }
+
+  async releaseLeadership(epoch: Epoch): Promise<void> {
+    const key = this.#key('leader');
+    await this.#ask(
+      (client, options) =>
+        client.kv.txn({ compare: [unchanged(key, epoch)], success: [{ request_delete_range: { key } }] }, options),
+      writeBudgetMs,
+    );
+  }
+
+  async writeInSync(epoch: Epoch, members: readonly NodeId[], reason: string, modRevision: number): Promise<boolean> {
+    return this.#ask(async (client, options) => {
+      const answer = await client.kv.txn(
+        {
+          compare: [unchanged(this.#key('leader'), epoch), unchanged(this.#key('insync'), modRevision)],
+          success: [this.#put('insync', { members, epoch, reason })],
+        },
+        options,
+      );
+      return answer.succeeded;
+    }, writeBudgetMs);
+  }
+
+  async publishNode(record: NodeRecord, leaseId: string): Promise<void> {
+    await this.#write(this.#put(`nodes/${record.node}`, record, leaseId));
+  }
+
+  async publishPeer(record: PeerRecord): Promise<void> {
+    await this.#write(this.#put(`peers/${record.node}`, record));
+  }
+
+  close(): void {
+    this.#ring.close();
+  }
+
+  async #write(operation: IRequestOp): Promise<void> {
+    await this.#ask((client, options) => client.kv.txn({ success: [operation] }, options), writeBudgetMs);
+  }
+
+  #ask<Answer>(call: (client: Etcd3, options: { deadline: Date }) => Promise<Answer>, budgetMs: number) {
+    return this.#ring.ask((client, deadline) => call(client, { deadline }), budgetMs, this.#hedgeMs);
+  }
+
+  #key(name: string): Buffer {
+    return Buffer.from(this.#prefix + name);
+  }
+
+  #put(name: string, value: unknown, leaseId?: string): IRequestOp {
+    const lease = leaseId === undefined ? {} : { lease: leaseId };
+    return { request_put: { key: this.#key(name), value: Buffer.from(JSON.stringify(value)), ...lease } };
+  }
+}
+
+function absent(key: Buffer): ICompare {
+  return { key, target: 'Create', result: 'Equal', create_revision: 0 };
+}
+
+/** The key was last written at this revision; 0: it does not exist. */
+function unchanged(key: Buffer, modRevision: number): ICompare {
+  return { key, target: 'Mod', result: 'Equal', mod_revision: modRevision };
+}
+
+/** The end of the range of all keys with this prefix: its last byte plus one ("/" is never 0xff). */
+function prefixEnd(prefix: Buffer): Buffer {
+  const end = Buffer.from(prefix);
+  end.writeUInt8(end.readUInt8(end.length - 1) + 1, end.length - 1);
+  return end;
+}

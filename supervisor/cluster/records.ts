@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { epochSchema, nodeIdSchema, positionSchema, type Epoch, type NodeId } from '#contracts/identities.ts';
+
+/** The values under `/holdfast/<cluster>/` in etcd, JSON each. Unknown fields of newer releases are dropped. */
+
+/** `leader`, on the lease of the leader. The epoch is the key's mod_revision, so it is not in the value. */
+export const leaderRecordSchema = z.object({
+  node: nodeIdSchema,
+  /** Wall clock, ISO 8601; for people alone. */
+  since: z.string(),
+  /** Why it came to lead: `claimed`, `handed over by a`, `sftp-node restarted`. */
+  cause: z.string(),
+});
+export type LeaderRecord = z.infer<typeof leaderRecordSchema>;
+
+/** `nodes/<id>`, on the lease of that host: it is there while its supervisor lives. */
+export const nodeRecordSchema = z.object({
+  node: nodeIdSchema,
+  version: z.string(),
+  priority: z.int(),
+  noFailover: z.boolean(),
+  /** Last position on the host's disk, and whether it follows the live stream. */
+  position: positionSchema,
+  caughtUp: z.boolean(),
+  configDigest: z.string(),
+  hostKeyFingerprints: z.array(z.string()),
+  /** Why this host may not take over now; empty when it may. */
+  ineligible: z.array(z.object({ code: z.string(), sentence: z.string() })),
+  health: z.array(z.object({ name: z.string(), level: z.enum(['ok', 'warn', 'bad']), detail: z.string() })),
+});
+export type NodeRecord = z.infer<typeof nodeRecordSchema>;
+
+/** `peers/<id>`, kept without a lease: where the replicator of a host is and the key that proves it. */
+export const peerRecordSchema = z.object({
+  node: nodeIdSchema,
+  address: z.string(),
+  port: z.int(),
+  publicKey: z.string(),
+});
+export type PeerRecord = z.infer<typeof peerRecordSchema>;
+
+/** `insync`: the hosts that hold everything that was acknowledged, and so may take over (G5). */
+export const inSyncRecordSchema = z.object({
+  members: z.array(nodeIdSchema),
+  /** The leadership that wrote it. */
+  epoch: epochSchema,
+  /** The last change, for people: `removed c: no acknowledgement for 2000 ms`. */
+  reason: z.string(),
+});
+export type InSyncRecord = z.infer<typeof inSyncRecordSchema>;
+
+/** The leader as etcd tells it. */
+export interface Leader extends LeaderRecord {
+  readonly epoch: Epoch;
+  /** Decimal, as etcd3 gives 64-bit numbers; `0` when the key has no lease. */
+  readonly leaseId: string;
+}
+
+/** A node that is present, with the lease that its leadership would hang on. */
+export interface LiveNode extends NodeRecord {
+  readonly leaseId: string;
+}
+
+/** One consistent read of the whole cluster state, at one etcd revision. */
+export interface ClusterView {
+  readonly revision: number;
+  /** Boot time at which the read was sent: what it says was true at some moment after. */
+  readonly sentAtMs: number;
+  readonly leader: Leader | null;
+  readonly inSync: (InSyncRecord & { readonly modRevision: number }) | null;
+  readonly nodes: readonly LiveNode[];
+  readonly peers: readonly PeerRecord[];
+  /** Keys whose value is not what Holdfast writes: reported, never trusted. */
+  readonly problems: readonly { readonly key: string; readonly what: string }[];
+}
+
+/** Who leads when the leader key cannot be read: somebody that is not us. */
+export const unreadableLeader: NodeId = 'unreadable';

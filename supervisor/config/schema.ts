@@ -1,0 +1,214 @@
+import { isAbsolute } from 'node:path';
+import { validate as isCronExpression } from 'node-cron';
+import { z } from 'zod';
+import { nodeIdSchema } from '#contracts/identities.ts';
+import { ipAddressSchema, vipAddressSchema } from './addresses.ts';
+import { durationSchema } from './duration.ts';
+import { checkTiming } from './timing.ts';
+
+/**
+ * `holdfast.yaml`, one file per host. Each field says in `description` what it is and in `example` what to write:
+ * `holdfast config check` and docs/configuration.md (generated) read the same words.
+ */
+
+const pathSchema = z.string().refine(isAbsolute, 'is not an absolute path');
+const portSchema = z.int().min(1).max(65_535);
+
+const node = z.strictObject({
+  id: nodeIdSchema.meta({ description: 'Name of this host, unique in the cluster', example: 'host-a' }),
+  priority: z.int().min(1).max(1000).default(100).meta({
+    description: 'Among equally up-to-date standbys the highest takes over',
+    example: 100,
+  }),
+  noFailover: z.boolean().default(false).meta({
+    description: 'Never let this host lead by itself',
+    example: false,
+  }),
+});
+
+const etcdTls = z.strictObject({
+  ca: pathSchema.meta({ description: 'Certificate authority, PEM', example: '/etc/holdfast/etcd-ca.crt' }),
+  cert: pathSchema
+    .optional()
+    .meta({ description: 'Client certificate, PEM', example: '/etc/holdfast/etcd.crt' }),
+  key: pathSchema
+    .optional()
+    .meta({ description: 'Client key, PEM, mode 0600', example: '/etc/holdfast/etcd.key' }),
+});
+
+const etcd = z.strictObject({
+  endpoints: z
+    .array(
+      z
+        .url({ protocol: /^https?$/, error: 'is not an http:// or https:// address' })
+        .meta({ description: 'Client address of one etcd member', example: 'http://10.0.0.11:2379' }),
+    )
+    .min(1)
+    .max(16)
+    .meta({
+      description: 'All members of the etcd cluster; the nearest first',
+      example: ['http://10.0.0.11:2379', 'http://10.0.0.12:2379', 'http://10.0.0.13:2379'],
+    }),
+  tls: etcdTls
+    .optional()
+    .meta({ description: 'Needed for https endpoints', example: { ca: '/etc/holdfast/etcd-ca.crt' } }),
+});
+
+const lease = z.strictObject({
+  ttl: durationSchema
+    .default(3000)
+    .meta({ description: 'How long leadership outlives its holder; whole seconds', example: '3s' }),
+  renewEvery: durationSchema
+    .default(500)
+    .meta({ description: 'Time between two renewals', example: '500ms' }),
+  margin: durationSchema.default(500).meta({
+    description:
+      'How long before the lease ends the leader has stopped: worst emergency stop plus clock drift',
+    example: '500ms',
+  }),
+});
+
+const vip = z.strictObject({
+  address: vipAddressSchema.meta({
+    description: 'The address that clients connect to, IPv4 or IPv6, with its prefix length',
+    example: '10.0.0.100/24',
+  }),
+  interface: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,15}$/, 'is not the name of a network interface')
+    .meta({ description: 'The interface of this host that carries it', example: 'eth0' }),
+});
+
+const sftp = z.strictObject({
+  listen: ipAddressSchema
+    .default('::')
+    .meta({ description: 'Address to listen on; `::` is all, IPv4 too', example: '::' }),
+  port: portSchema.default(2222).meta({ description: 'TCP port of the SFTP service', example: 2222 }),
+});
+
+const replication = z.strictObject({
+  mode: z.enum(['sync', 'async', 'shared']).default('sync').meta({
+    description: 'sync: acknowledged means on a standby too; async: standbys may lag; shared: shared storage',
+    example: 'sync',
+  }),
+  address: ipAddressSchema.meta({
+    description: 'Address at which the peers reach this host',
+    example: '10.0.0.11',
+  }),
+  port: portSchema.default(7420).meta({ description: 'TCP port of the replicator', example: 7420 }),
+  syncTimeout: durationSchema.default(2000).meta({
+    description: 'A standby that has not acknowledged for this long leaves the in-sync set',
+    example: '2s',
+  }),
+  strict: z.boolean().default(false).meta({
+    description: 'Refuse writes rather than acknowledge them without any standby',
+    example: false,
+  }),
+  scrub: z
+    .string()
+    .refine((expression) => isCronExpression(expression), 'is not a cron expression')
+    .default('17 3 * * *')
+    .meta({ description: 'When all hosts are compared in full (cron)', example: '17 3 * * *' }),
+});
+
+const paths = z.strictObject({
+  config: pathSchema.default('/var/lib/holdfast/config').meta({
+    description: 'Replicated configuration: users.yaml, host_keys/',
+    example: '/var/lib/holdfast/config',
+  }),
+  data: pathSchema.default('/var/lib/holdfast/data').meta({
+    description: 'Files of the users (files/) and what was set aside (quarantine/)',
+    example: '/srv/holdfast',
+  }),
+  state: pathSchema
+    .default('/var/lib/holdfast/state')
+    .meta({ description: 'What this host alone knows: peer key, epoch', example: '/var/lib/holdfast/state' }),
+  run: pathSchema
+    .default('/run/holdfast')
+    .meta({ description: 'Sockets; emptied at boot', example: '/run/holdfast' }),
+});
+
+const health = z.strictObject({
+  minFreeMiB: z
+    .int()
+    .min(0)
+    .default(64)
+    .meta({ description: 'A root with less free space makes a standby ineligible', example: 64 }),
+});
+
+export const configSchema = z
+  .strictObject({
+    cluster: nodeIdSchema.meta({
+      description: 'Name of the cluster, equal on all hosts',
+      example: 'sftp-prod',
+    }),
+    node: node.meta({ description: 'This host' }),
+    etcd: etcd.superRefine(checkTls).meta({ description: 'The etcd cluster that keeps the leader lease' }),
+    lease: lease.superRefine(checkTiming).prefault({}).meta({ description: 'Timing of leadership' }),
+    vips: z
+      .array(vip)
+      .min(1)
+      .max(16)
+      .meta({
+        description: 'Virtual addresses, on the leader alone',
+        example: [{ address: '10.0.0.100/24', interface: 'eth0' }],
+      }),
+    sftp: sftp.prefault({}).meta({ description: 'The SFTP service' }),
+    replication: replication.meta({ description: 'How files reach the standbys' }),
+    paths: paths.prefault({}).meta({ description: 'Where things are' }),
+    health: health.prefault({}).meta({ description: 'What makes a host unfit to lead' }),
+    log: z
+      .strictObject({
+        level: z
+          .enum(['trace', 'debug', 'info', 'warn', 'error'])
+          .default('info')
+          .meta({ description: 'Least level that is logged', example: 'info' }),
+      })
+      .prefault({})
+      .meta({ description: 'Logging' }),
+  })
+  .superRefine(checkVips);
+
+export type Config = z.infer<typeof configSchema>;
+
+function checkTls(etcdConfig: z.infer<typeof etcd>, context: z.RefinementCtx): void {
+  const { tls, endpoints } = etcdConfig;
+  if (tls !== undefined && (tls.cert === undefined) !== (tls.key === undefined)) {
+    context.addIssue({
+      code: 'custom',
+      path: ['tls'],
+      message: 'has only one of cert and key; give both or none',
+    });
+  }
+  if (tls === undefined && endpoints.some((endpoint) => endpoint.startsWith('https:'))) {
+    context.addIssue({
+      code: 'custom',
+      path: ['tls'],
+      message: 'is missing, but an endpoint is https',
+    });
+  }
+}
+
+function checkVips(
+  config: { vips: z.infer<typeof vip>[]; replication: { address: string } },
+  context: z.RefinementCtx,
+): void {
+  const seen = new Set<string>();
+  for (const [index, { address }] of config.vips.entries()) {
+    if (seen.has(address.address)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['vips', index, 'address'],
+        message: `${address.address} stands twice`,
+      });
+    }
+    if (address.address === config.replication.address) {
+      context.addIssue({
+        code: 'custom',
+        path: ['replication', 'address'],
+        message: `is the virtual IP ${address.address}; peers need an address that stays on this host`,
+      });
+    }
+    seen.add(address.address);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from './cluster/records.ts';
+
+/** Time as the supervisor sees it. Elapsed time and wall time are different methods. */
+export interface Clock {
+  /** Milliseconds since boot, suspend included. */
+  bootTimeMs(): number;
+  /** For logs and records that people read. */
+  wallTimeIso(): string;
+}
+
+/** A lease and the boot time at which the request that renewed it last was sent. */
+export interface LeaseGrant {
+  readonly leaseId: string;
+  readonly sentAtMs: number;
+}
+
+export type LeadershipWrite =
+  | { readonly won: true; readonly epoch: Epoch }
+  /** The compare failed: somebody else was first, or the state moved on. Read again. */
+  | { readonly won: false };
+
+/**
+ * What Holdfast keeps in etcd. Every call has a deadline and rejects with HoldfastError ETCD_UNREACHABLE when no
+ * endpoint answered in time; a write that was rejected may still have happened, so its author reads before acting.
+ */
+export interface ClusterStore {
+  /** @throws HoldfastError ETCD_TTL_REFUSED when etcd grants another TTL than asked */
+  grantLease(): Promise<LeaseGrant>;
+  /** null when etcd says that the lease does not exist any more. */
+  renewLease(leaseId: string): Promise<LeaseGrant | null>;
+  revokeLease(leaseId: string): Promise<void>;
+  read(): Promise<ClusterView>;
+  /** Calls `onChange` when anything below the cluster's prefix changed. An accelerator: `read` is the truth. */
+  watch(onChange: () => void): void;
+
+  /**
+   * Writes the leader key if there is none, and the in-sync set with this host alone if there is none (a new cluster).
+   */
+  claimLeadership(record: LeaderRecord, leaseId: string, inSyncModRevision: number): Promise<LeadershipWrite>;
+  /** Moves the leader key from `epoch` to another host's lease, or to a new epoch of this host. */
+  moveLeadership(epoch: Epoch, record: LeaderRecord, leaseId: string): Promise<LeadershipWrite>;
+  /** Deletes the leader key if it is still of this epoch. */
+  releaseLeadership(epoch: Epoch): Promise<void>;
+  /** Writes the in-sync set if this epoch still leads and the set is as it was read. True when written. */
+  writeInSync(epoch: Epoch, members: readonly NodeId[], reason: string, modRevision: number): Promise<boolean>;
+  publishNode(record: NodeRecord, leaseId: string): Promise<void>;
+  publishPeer(record: PeerRecord): Promise<void>;
+  close(): void;
+}
+
+/** Somebody else answers for the virtual IP. */
+export interface VipConflict {
+  readonly address: string;
+  readonly macAddress: string;
+}
+
+/** The virtual IPs of this host, all of them together. */
+export interface VirtualIps {
+  /**
+   * Puts the addresses on, or extends them, so that the kernel takes them off by itself before `untilMs` (boot time),
+   * and reads them back.
+   * @throws HoldfastError INTERFACE_MISSING, VIP_FAILED, COMMAND_TIMEOUT, COMMAND_MISSING
+   */
+  present(untilMs: number): Promise<void>;
+  /** Takes them off and reads back that they are gone. Idempotent. */
+  absent(): Promise<void>;
+  /** Asks the network whether another host answers for one of them; null when nobody does. */
+  conflict(): Promise<VipConflict | null>;
+  /** Gratuitous ARP and unsolicited neighbour advertisement, one of each. @throws HoldfastError ANNOUNCE_FAILED */
+  announce(): Promise<void>;
+}
