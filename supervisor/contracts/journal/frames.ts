@@ -1,0 +1,83 @@
+import { FormatError } from './bytes.ts';
+
+/** A frame is `u32 length | u8 type | body`, big endian; the length counts the type and the body. */
+export interface Frame {
+  readonly type: number;
+  /** A view of the received chunk when the frame arrived in one. */
+  readonly body: Buffer;
+}
+
+export const maxFrameBytes = 1024 * 1024;
+const lengthBytes = 4;
+
+/**
+ * Joins the parts of one frame into what goes on the wire: the header with the first part, and the others as they
+ * are, so that file data is not copied.
+ *
+ * @throws FormatError when the frame would be too long
+ */
+export function encodeFrame(type: number, first: Buffer, ...others: readonly Buffer[]): Buffer[] {
+  const length = 1 + first.length + others.reduce((sum, part) => sum + part.length, 0);
+  if (length > maxFrameBytes) throw new FormatError(`a frame of ${length} bytes, more than ${maxFrameBytes}`);
+  const head = Buffer.allocUnsafe(lengthBytes + 1 + first.length);
+  head.writeUInt32BE(length, 0);
+  head.writeUInt8(type, lengthBytes);
+  first.copy(head, lengthBytes + 1);
+  return [head, ...others];
+}
+
+/**
+ * Cuts a byte stream into frames. A frame that spans chunks is gathered in a buffer of its own size, so each byte is
+ * copied at most once; memory is bounded by one frame. After a FormatError the stream is lost: close it.
+ */
+export class FrameDecoder {
+  readonly #length = Buffer.allocUnsafe(lengthBytes);
+  #lengthFilled = 0;
+  /** The frame being gathered; null while its length is not known. */
+  #partial: Buffer | null = null;
+  #partialFilled = 0;
+
+  *push(chunk: Buffer): Generator<Frame, void, void> {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#partial !== null) {
+        at += this.#gather(this.#partial, chunk.subarray(at));
+        if (this.#partialFilled === this.#partial.length) {
+          const whole = this.#partial;
+          this.#partial = null;
+          yield frameOf(whole);
+        }
+        continue;
+      }
+      const taken = chunk.copy(this.#length, this.#lengthFilled, at, at + lengthBytes - this.#lengthFilled);
+      at += taken;
+      this.#lengthFilled += taken;
+      if (this.#lengthFilled < lengthBytes) return;
+      this.#lengthFilled = 0;
+      const length = boundedLength(this.#length.readUInt32BE(0));
+      if (length <= chunk.length - at) {
+        yield frameOf(chunk.subarray(at, at + length));
+        at += length;
+      } else {
+        this.#partial = Buffer.allocUnsafe(length);
+        this.#partialFilled = 0;
+      }
+    }
+  }
+
+  #gather(partial: Buffer, chunk: Buffer): number {
+    const taken = chunk.copy(partial, this.#partialFilled);
+    this.#partialFilled += taken;
+    return taken;
+  }
+}
+
+function boundedLength(length: number): number {
+  if (length === 0) throw new FormatError('a frame without a type');
+  if (length > maxFrameBytes) throw new FormatError(`a frame of ${length} bytes, more than ${maxFrameBytes}`);
+  return length;
+}
+
+function frameOf(bytes: Buffer): Frame {
+  return { type: bytes.readUInt8(0), body: bytes.subarray(1) };
+}
