@@ -43,7 +43,12 @@ export interface ClusterStore {
   /** Deletes the leader key if it is still of this epoch. */
   releaseLeadership(epoch: Epoch): Promise<void>;
   /** Writes the in-sync set if this epoch still leads and the set is as it was read. True when written. */
-  writeInSync(epoch: Epoch, members: readonly NodeId[], reason: string, modRevision: number): Promise<boolean>;
+  writeInSync(
+    epoch: Epoch,
+    members: readonly NodeId[],
+    reason: string,
+    modRevision: number,
+  ): Promise<boolean>;
   publishNode(record: NodeRecord, leaseId: string): Promise<void>;
   publishPeer(record: PeerRecord): Promise<void>;
   close(): void;
@@ -59,14 +64,30 @@ export interface VipConflict {
 export interface VirtualIps {
   /**
    * Puts the addresses on, or extends them, so that the kernel takes them off by itself before `untilMs` (boot time),
-   * and reads them back.
+   * and reads them back. False when so little time is left that nothing was done.
    * @throws HoldfastError INTERFACE_MISSING, VIP_FAILED, COMMAND_TIMEOUT, COMMAND_MISSING
    */
-  present(untilMs: number): Promise<void>;
+  present(untilMs: number): Promise<boolean>;
   /** Takes them off and reads back that they are gone. Idempotent. */
   absent(): Promise<void>;
   /** Asks the network whether another host answers for one of them; null when nobody does. */
   conflict(): Promise<VipConflict | null>;
   /** Gratuitous ARP and unsolicited neighbour advertisement, one of each. @throws HoldfastError ANNOUNCE_FAILED */
   announce(): Promise<void>;
+}
+
+/** What must survive this process, so that the next one, or `holdfast release`, can clean up after it. */
+export interface RunState {
+  rememberLease(leaseId: string): void;
+  rememberedLease(): string | null;
+  forgetLease(): void;
+}
+
+/** The service manager. */
+export interface Notifier {
+  ready(): void;
+  /** Called with every tick; passes it on as often as the watchdog needs. */
+  alive(): void;
+  status(text: string): void;
+  stopping(): void;
 }

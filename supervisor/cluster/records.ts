@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { epochSchema, nodeIdSchema, positionSchema, type Epoch, type NodeId } from '#contracts/identities.ts';
+import { type Epoch, epochSchema, type NodeId, nodeIdSchema, positionSchema } from '#contracts/identities.ts';
 
 /** The values under `/holdfast/<cluster>/` in etcd, JSON each. Unknown fields of newer releases are dropped. */
 

@@ -1,13 +1,13 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type { z } from 'zod';
 import {
+  type ClusterView,
   inSyncRecordSchema,
+  type Leader,
   leaderRecordSchema,
   nodeRecordSchema,
   peerRecordSchema,
   unreadableLeader,
-  type ClusterView,
-  type Leader,
 } from '../../cluster/records.ts';
 
 /** Values larger than this are not ours. */
@@ -16,7 +16,11 @@ const maxValueBytes = 64 * 1024;
 type Problems = { key: string; what: string }[];
 
 /** Parses one value; what does not fit is reported with its key and left out. */
-function parse<Schema extends z.ZodType>(kv: IKeyValue, schema: Schema, problems: Problems): z.infer<Schema> | null {
+function parse<Schema extends z.ZodType>(
+  kv: IKeyValue,
+  schema: Schema,
+  problems: Problems,
+): z.infer<Schema> | null {
   const key = kv.key.toString('utf8');
   if (kv.value.length > maxValueBytes) {
     problems.push({ key, what: `is ${kv.value.length} bytes long` });
@@ -38,7 +42,11 @@ function parse<Schema extends z.ZodType>(kv: IKeyValue, schema: Schema, problems
 
 function leaderOf(kv: IKeyValue | undefined, problems: Problems): Leader | null {
   if (kv === undefined) return null;
-  const record = parse(kv, leaderRecordSchema, problems) ?? { node: unreadableLeader, since: '', cause: 'unknown' };
+  const record = parse(kv, leaderRecordSchema, problems) ?? {
+    node: unreadableLeader,
+    since: '',
+    cause: 'unknown',
+  };
   return { ...record, epoch: Number(kv.mod_revision), leaseId: kv.lease };
 }
 
@@ -60,7 +68,11 @@ function recordsOf<Record extends { node: string }>(
 }
 
 /** Builds the view from the answers to the ranges leader, insync, nodes/, peers/, in this order. */
-export function viewOf(revision: number, sentAtMs: number, ranges: readonly (IRangeResponse | undefined)[]): ClusterView {
+export function viewOf(
+  revision: number,
+  sentAtMs: number,
+  ranges: readonly (IRangeResponse | undefined)[],
+): ClusterView {
   const [leader, inSync, nodes, peers] = ranges;
   const problems: Problems = [];
   const inSyncKv = inSync?.kvs[0];

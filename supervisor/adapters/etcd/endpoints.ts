@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { noop } from 'cockatiel';
 import { Etcd3, type IOptions } from 'etcd3';
@@ -31,7 +32,16 @@ export function openEndpoints(etcd: Config['etcd']): Endpoint[] {
     },
     ...credentialsOf(etcd.tls),
   };
-  return etcd.endpoints.map((url) => ({ url, client: new Etcd3({ ...options, hosts: url }) }));
+  const urls = [...etcd.endpoints].sort((a, b) => Number(isOnThisHost(b)) - Number(isOnThisHost(a)));
+  return urls.map((url) => ({ url, client: new Etcd3({ ...options, hosts: url }) }));
+}
+
+/** The member on this host is asked first: it dies with us, while any other may die alone. */
+function isOnThisHost(url: string): boolean {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+  return Object.values(networkInterfaces()).some((addresses) =>
+    addresses?.some((entry) => entry.address === host),
+  );
 }
 
 function credentialsOf(tls: Config['etcd']['tls']): Pick<IOptions, 'credentials'> {

@@ -9,6 +9,8 @@ import { EndpointRing, openEndpoints } from './endpoints.ts';
 
 /** How long a write may take before its author reads again to learn whether it happened. */
 const writeBudgetMs = 2000;
+/** A renewal or read that takes longer is given up for a fresh one, which may meet a member that is back. */
+const pollBudgetMs = 1000;
 
 /** The cluster state in etcd, under `/holdfast/<cluster>/`, through the RPC clients of the etcd3 package. */
 export class EtcdStore implements ClusterStore {
@@ -45,14 +47,18 @@ export class EtcdStore implements ClusterStore {
   }
 
   async renewLease(leaseId: string): Promise<LeaseGrant | null> {
-    return this.#ask((client, options) => this.#keepAliveOnce(client, leaseId, options), this.#ttlMs);
+    return this.#ask((client, options) => this.#keepAliveOnce(client, leaseId, options), pollBudgetMs);
   }
 
   /**
    * One request, one answer, one stream, which is closed in every case. (The library's `keepaliveOnce` is bound to
    * the client that granted the lease; ours asks any member.)
    */
-  async #keepAliveOnce(client: Etcd3, leaseId: string, options: { deadline: Date }): Promise<LeaseGrant | null> {
+  async #keepAliveOnce(
+    client: Etcd3,
+    leaseId: string,
+    options: { deadline: Date },
+  ): Promise<LeaseGrant | null> {
     const stream = await client.leaseClient.leaseKeepAlive(options);
     const sentAtMs = this.#clock.bootTimeMs();
     try {
@@ -91,8 +97,12 @@ export class EtcdStore implements ClusterStore {
       const sentAtMs = this.#clock.bootTimeMs();
       const answer = await client.kv.txn({ success: ranges }, options);
       const revision = Number(answer.header.revision);
-      return viewOf(revision, sentAtMs, answer.responses.map((response) => response.response_range));
-    }, this.#ttlMs);
+      return viewOf(
+        revision,
+        sentAtMs,
+        answer.responses.map((response) => response.response_range),
+      );
+    }, pollBudgetMs);
   }
 
   watch(onChange: () => void): void {
@@ -104,13 +114,19 @@ export class EtcdStore implements ClusterStore {
     });
   }
 
-  async claimLeadership(record: LeaderRecord, leaseId: string, inSyncModRevision: number): Promise<LeadershipWrite> {
+  async claimLeadership(
+    record: LeaderRecord,
+    leaseId: string,
+    inSyncModRevision: number,
+  ): Promise<LeadershipWrite> {
     const newCluster = inSyncModRevision === 0;
     return this.#writeLeader(
       [absent(this.#key('leader')), unchanged(this.#key('insync'), inSyncModRevision)],
       [
         this.#put('leader', record, leaseId),
-        ...(newCluster ? [this.#put('insync', { members: [record.node], epoch: 0, reason: 'a new cluster' })] : []),
+        ...(newCluster
+          ? [this.#put('insync', { members: [record.node], epoch: 0, reason: 'a new cluster' })]
+          : []),
       ],
     );
   }
@@ -130,12 +146,20 @@ export class EtcdStore implements ClusterStore {
     const key = this.#key('leader');
     await this.#ask(
       (client, options) =>
-        client.kv.txn({ compare: [unchanged(key, epoch)], success: [{ request_delete_range: { key } }] }, options),
+        client.kv.txn(
+          { compare: [unchanged(key, epoch)], success: [{ request_delete_range: { key } }] },
+          options,
+        ),
       writeBudgetMs,
     );
   }
 
-  async writeInSync(epoch: Epoch, members: readonly NodeId[], reason: string, modRevision: number): Promise<boolean> {
+  async writeInSync(
+    epoch: Epoch,
+    members: readonly NodeId[],
+    reason: string,
+    modRevision: number,
+  ): Promise<boolean> {
     return this.#ask(async (client, options) => {
       const answer = await client.kv.txn(
         {

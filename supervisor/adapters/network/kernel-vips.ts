@@ -1,0 +1,99 @@
+import { existsSync } from 'node:fs';
+import { SocketAddress } from 'node:net';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { Config } from '../../config/schema.ts';
+import { vipLifetimeSeconds } from '../../config/timing.ts';
+import type { Clock, VipConflict, VirtualIps } from '../../ports.ts';
+import { mustRun } from '../command.ts';
+import { assignedAddresses, ipTimeoutMs } from './addresses.ts';
+import { announceVip } from './announce.ts';
+import { findStranger } from './probe.ts';
+
+export interface KernelVip {
+  /** Canonical: IPv6 in the short form that the kernel prints. */
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly family: 4 | 6;
+  readonly interface: string;
+}
+
+/** Addresses on a real interface, with a kernel lifetime that ends before the lease (G2). */
+export class KernelVips implements VirtualIps {
+  readonly #vips: readonly KernelVip[];
+  readonly #clock: Clock;
+
+  constructor(vips: Config['vips'], clock: Clock) {
+    this.#clock = clock;
+    this.#vips = vips.map(({ address: { address, prefixLength, family }, interface: name }) => ({
+      address: new SocketAddress({ address, family: family === 4 ? 'ipv4' : 'ipv6' }).address,
+      prefixLength,
+      family,
+      interface: name,
+    }));
+  }
+
+  async present(untilMs: number): Promise<boolean> {
+    for (const vip of this.#vips) requireInterface(vip.interface);
+    const seconds = vipLifetimeSeconds(untilMs, this.#clock.bootTimeMs());
+    if (seconds === 0) return false;
+    const lifetime = `valid_lft ${seconds} preferred_lft ${seconds}`;
+    const lines = this.#vips.map((vip) => {
+      // Duplicate detection takes a second in which the address does not work; `conflict` has probed before.
+      const nodad = vip.family === 6 ? ' nodad' : '';
+      return `addr replace ${vip.address}/${vip.prefixLength} dev ${vip.interface}${nodad} ${lifetime}\n`;
+    });
+    await this.#ip(lines);
+    const assigned = await assignedAddresses();
+    for (const vip of this.#vips) {
+      if (!assigned.some((entry) => isOn(vip, entry))) {
+        throw new HoldfastError('VIP_FAILED', `${vip.address} is not on ${vip.interface} after it was added`);
+      }
+    }
+    return true;
+  }
+
+  async absent(): Promise<void> {
+    const assigned = await assignedAddresses();
+    const leftover = this.#vips.filter((vip) => assigned.some((entry) => isOn(vip, entry)));
+    if (leftover.length === 0) return;
+    await this.#ip(
+      leftover.map((vip) => `addr del ${vip.address}/${vip.prefixLength} dev ${vip.interface}\n`),
+    ).catch(
+      // The kernel may have been quicker; the look below decides.
+      (error) => error,
+    );
+    const after = await assignedAddresses();
+    const stuck = this.#vips.find((vip) => after.some((entry) => isOn(vip, entry)));
+    if (stuck)
+      throw new HoldfastError('VIP_FAILED', `${stuck.address} is still on ${stuck.interface} after removal`);
+  }
+
+  async conflict(): Promise<VipConflict | null> {
+    for (const vip of this.#vips) requireInterface(vip.interface);
+    const answers = await Promise.all(this.#vips.map((vip) => findStranger(vip)));
+    return answers.find((answer) => answer !== null) ?? null;
+  }
+
+  async announce(): Promise<void> {
+    await Promise.all(this.#vips.map((vip) => announceVip(vip)));
+  }
+
+  async #ip(lines: readonly string[]): Promise<void> {
+    try {
+      await mustRun('ip', ['-batch', '-'], { timeoutMs: ipTimeoutMs, input: lines.join('') });
+    } catch (cause) {
+      if (cause instanceof HoldfastError && cause.code !== 'COMMAND_FAILED') throw cause;
+      throw new HoldfastError('VIP_FAILED', `${lines.join('').trim()}: ${messageOf(cause)}`, { cause });
+    }
+  }
+}
+
+function isOn(vip: KernelVip, entry: { address: string; interface: string }): boolean {
+  return entry.address === vip.address && entry.interface === vip.interface;
+}
+
+function requireInterface(name: string): void {
+  if (!existsSync(`/sys/class/net/${name}`)) {
+    throw new HoldfastError('INTERFACE_MISSING', `there is no network interface ${name} on this host`);
+  }
+}

@@ -1,0 +1,109 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { execa, type Message as IpcMessage } from 'execa';
+import type { z } from 'zod';
+import { messageOf } from '#contracts/errors.ts';
+import type { Logger } from '#contracts/log.ts';
+import { commandPath } from '../command.ts';
+
+export type ChildProgram = 'sftp-node' | 'replicator';
+
+/** The program of a child process: its bundle beside ours, or its source when we run from source. */
+export function childProgram(name: ChildProgram): string {
+  const bundle = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+  return existsSync(bundle) ? bundle : fileURLToPath(new URL(`../../../${name}/main.ts`, import.meta.url));
+}
+
+export interface ChildExit {
+  /** `exit code 1`, `signal SIGKILL`, or why it could not be started. */
+  readonly how: string;
+}
+
+export interface ChildOptions<Schema extends z.ZodType> {
+  readonly name: ChildProgram;
+  readonly compileCache: string;
+  readonly schema: Schema;
+  readonly onMessage: (message: z.infer<Schema>) => void;
+  readonly onExit: (exit: ChildExit) => void;
+  readonly log: Logger;
+}
+
+function spawn(name: ChildProgram, compileCache: string) {
+  const [file, ...args] = withoutNetworkCapabilities([process.execPath, childProgram(name)]);
+  return execa(String(file), args, {
+    ipc: true,
+    serialization: 'json',
+    buffer: false,
+    stdin: 'ignore',
+    stdout: 'inherit',
+    stderr: 'inherit',
+    reject: false,
+    cleanup: true,
+    forceKillAfterDelay: false,
+    env: { NODE_COMPILE_CACHE: compileCache },
+  });
+}
+
+/**
+ * A process of ours on an IPC leash. Its log lines go to our stdout and stderr. It is never restarted here: what
+ * happens next is decided elsewhere.
+ */
+export class Child<Schema extends z.ZodType> {
+  readonly #process: ReturnType<typeof spawn>;
+
+  constructor(options: ChildOptions<Schema>) {
+    this.#process = spawn(options.name, options.compileCache);
+    void this.#receive(options);
+    void this.#waitForExit(options.onExit);
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  /** A message to a child that is already gone is lost, as it would be in its queue: its exit is what counts. */
+  send(message: IpcMessage<'json'>): void {
+    this.#process.sendMessage(message).catch(() => {});
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+
+  async #receive({ name, schema, onMessage, log }: ChildOptions<Schema>): Promise<void> {
+    try {
+      for await (const raw of this.#process.getEachMessage()) {
+        const parsed = schema.safeParse(raw);
+        if (parsed.success) onMessage(parsed.data);
+        else
+          log.error(
+            { code: 'INTERNAL', child: name, problem: parsed.error.message },
+            'a child sent a message that no schema knows',
+          );
+      }
+    } catch (error) {
+      log.debug({ child: name, reason: messageOf(error) }, 'the channel to a child ended');
+    }
+  }
+
+  async #waitForExit(onExit: (exit: ChildExit) => void): Promise<void> {
+    const { signal, exitCode, originalMessage } = await this.#process;
+    const how =
+      signal !== undefined
+        ? `signal ${signal}`
+        : exitCode !== undefined
+          ? `exit code ${exitCode}`
+          : originalMessage;
+    onExit({ how: how ?? 'unknown' });
+  }
+}
+
+/**
+ * The children parse hostile input and need no power over the network: they keep the capability to bind a low port
+ * and lose those that move addresses. Root (the lab) has no ambient capabilities to give up.
+ */
+function withoutNetworkCapabilities(command: readonly string[]): readonly string[] {
+  if (process.getuid?.() === 0) return command;
+  const drop = '-net_admin,-net_raw';
+  return [commandPath('setpriv'), `--ambient-caps=${drop}`, `--inh-caps=${drop}`, '--', ...command];
+}

@@ -1,0 +1,172 @@
+import { join } from 'node:path';
+import { messageOf } from '#contracts/errors.ts';
+import type { Epoch, NodeId } from '#contracts/identities.ts';
+import {
+  type FromReplicator,
+  fromReplicatorSchema,
+  type Peer,
+  type PeerProgress,
+  type ReplicatorSettings,
+  type ToReplicator,
+} from '#contracts/ipc/replicator.ts';
+import type { Logger } from '#contracts/log.ts';
+import type { Config } from '../../config/schema.ts';
+import { Child } from './child.ts';
+import { compileCacheOf } from './sftp-node.ts';
+
+type Status = Extract<FromReplicator, { type: 'status' }>;
+type RoleOrder = Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>;
+type MembershipRequest = Extract<FromReplicator, { type: 'membership' }>;
+type MembershipResult = { accepted: boolean; inSync: NodeId[] };
+
+export interface ReplicatorReports {
+  ready(publicKey: string): void;
+  status(status: Status): void;
+  handedOff(complete: boolean, reason: string): void;
+  gone(): void;
+  /** Changes the in-sync set in etcd and tells what it is then. */
+  changeMembership(request: MembershipRequest): Promise<MembershipResult>;
+}
+
+/** The first pause before a replicator that died is started again; it doubles up to the last. */
+const firstRestartMs = 100;
+const lastRestartMs = 5000;
+
+/** The replicator process: always running, started again when it dies, and told again what it is. */
+export class ReplicatorProcess {
+  readonly #config: Config;
+  readonly #reports: ReplicatorReports;
+  readonly #log: Logger;
+  #child: Child<typeof fromReplicatorSchema> | null = null;
+  #role: RoleOrder = { type: 'idle' };
+  #peers: Peer[] = [];
+  #restartMs = firstRestartMs;
+  #closed = false;
+  status: Status | null = null;
+
+  constructor(config: Config, reports: ReplicatorReports, log: Logger) {
+    this.#config = config;
+    this.#reports = reports;
+    this.#log = log;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get followers(): readonly PeerProgress[] {
+    return this.status?.peers ?? [];
+  }
+
+  start(): void {
+    this.#child = new Child({
+      name: 'replicator',
+      compileCache: compileCacheOf(this.#config),
+      schema: fromReplicatorSchema,
+      onMessage: (message) => this.#receive(message),
+      onExit: ({ how }) => this.#exited(how),
+      log: this.#log,
+    });
+    this.#child.send({ type: 'start', settings: settingsOf(this.#config) });
+  }
+
+  tellPeers(peers: Peer[]): void {
+    if (JSON.stringify(peers) === JSON.stringify(this.#peers)) return;
+    this.#peers = peers;
+    this.#child?.send({ type: 'peers', peers });
+  }
+
+  tellRole(role: RoleOrder): void {
+    this.#role = role;
+    this.#child?.send(role);
+  }
+
+  handOff(_epoch: Epoch, target: NodeId): void {
+    this.#child?.send({ type: 'hand-off', target });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#child?.kill();
+  }
+
+  #receive(message: FromReplicator): void {
+    switch (message.type) {
+      case 'ready':
+        this.#restartMs = firstRestartMs;
+        this.#reports.ready(message.publicKey);
+        this.#child?.send({ type: 'peers', peers: this.#peers });
+        this.#child?.send(this.#role);
+        return;
+      case 'failed':
+        this.#log.error({ code: message.code }, message.message);
+        return;
+      case 'status':
+        this.status = message;
+        this.#reports.status(message);
+        return;
+      case 'membership':
+        void this.#changeMembership(message);
+        return;
+      case 'handoff':
+        this.#reports.handedOff(message.complete, message.reason);
+        return;
+    }
+  }
+
+  async #changeMembership(request: MembershipRequest): Promise<void> {
+    const { requestId } = request;
+    try {
+      const result = await this.#reports.changeMembership(request);
+      this.#child?.send({ type: 'membership-result', requestId, ...result });
+    } catch (error) {
+      // Not known whether it changed: the replicator keeps waiting on the old set and asks again.
+      this.#log.warn({ reason: messageOf(error) }, 'the in-sync set could not be changed in etcd');
+      this.#child?.send({
+        type: 'membership-result',
+        requestId,
+        accepted: false,
+        inSync: this.#knownInSync(),
+      });
+    }
+  }
+
+  #knownInSync(): NodeId[] {
+    return this.#role.type === 'lead' ? this.#role.inSync : [];
+  }
+
+  #exited(how: string): void {
+    this.#child = null;
+    this.status = null;
+    if (this.#closed) return;
+    this.#log.error(
+      { code: 'REPLICATOR_FAILED', restartInMs: this.#restartMs },
+      `the replicator ended: ${how}`,
+    );
+    this.#reports.gone();
+    setTimeout(() => {
+      if (!this.#closed) this.start();
+    }, this.#restartMs).unref();
+    this.#restartMs = Math.min(lastRestartMs, this.#restartMs * 2);
+  }
+}
+
+function settingsOf(config: Config): ReplicatorSettings {
+  const { replication, paths } = config;
+  return {
+    cluster: config.cluster,
+    nodeId: config.node.id,
+    listenAddress: replication.address,
+    listenPort: replication.port,
+    configRoot: paths.config,
+    filesRoot: join(paths.data, 'files'),
+    stateRoot: paths.state,
+    quarantineRoot: join(paths.data, 'quarantine'),
+    journalSocket: join(paths.run, 'journal.sock'),
+    mode: replication.mode,
+    strict: replication.strict,
+    syncTimeoutMs: replication.syncTimeout,
+    scrubSchedule: replication.scrub,
+    logLevel: config.log.level,
+  };
+}

@@ -1,0 +1,7 @@
+import { bootTimeMs } from '#contracts/boot-time.ts';
+import type { Clock } from '../ports.ts';
+
+export const systemClock: Clock = {
+  bootTimeMs,
+  wallTimeIso: () => new Date().toISOString(),
+};

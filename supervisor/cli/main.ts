@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import { version } from '../version.ts';
+import { configCommand } from './config-command.ts';
+import { fsmCommand } from './fsm-command.ts';
+import { passwordCommand } from './password-command.ts';
+import { releaseCommand } from './release-command.ts';
+import { statusCommand } from './status-command.ts';
+import { supervisorCommand } from './supervisor-command.ts';
+
+/** The whole command line. Subcommands load what they need when they run, so that each starts quickly. */
+export function program(): Command {
+  return new Command('holdfast')
+    .description('An SFTP service that stays up.')
+    .version(version)
+    .showHelpAfterError('(see `holdfast --help`)')
+    .addCommand(statusCommand())
+    .addCommand(configCommand())
+    .addCommand(passwordCommand())
+    .addCommand(fsmCommand())
+    .addCommand(supervisorCommand())
+    .addCommand(releaseCommand());
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  if (error instanceof HoldfastError) {
+    process.stderr.write(`holdfast: ${error.code}: ${error.message}\n  ${error.advice}\n`);
+  } else {
+    process.stderr.write(`holdfast: ${messageOf(error)}\n`);
+  }
+  process.exitCode = 1;
+}

@@ -1,0 +1,62 @@
+import Table from 'cli-table3';
+import type { HostStatus, Status } from '../control/status.ts';
+
+/** `holdfast status` for people. */
+export function renderStatus(status: Status): string {
+  return [summary(status), hostTable(status), notes(status)].filter((part) => part !== '').join('\n');
+}
+
+function summary({ cluster, leader, vips, leaseLeftMs, node, phase, activity }: Status): string {
+  const lease = leaseLeftMs === null ? 'no lease' : `lease ${(leaseLeftMs / 1000).toFixed(1)} s left`;
+  const leads =
+    leader === null ? 'nobody leads' : `${leader.node} leads at epoch ${leader.epoch} since ${leader.since}`;
+  const here =
+    phase === 'leading' ? `, ${activity.sessions} session(s), ${activity.transfers} transfer(s)` : '';
+  return `cluster ${cluster}: ${leads} (${leader?.cause ?? 'no leader'})
+virtual IP ${vips.join(', ')}
+this host ${node}: ${phase}, ${lease}${here}
+`;
+}
+
+function hostTable({ hosts, leader }: Status): string {
+  const table = new Table({
+    head: ['Host', 'Role', 'In sync', 'Epoch', 'Position', 'Lag', 'Health', 'May lead'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const host of hosts) {
+    table.push([
+      host.node,
+      host.role,
+      host.inSync ? 'yes' : 'no',
+      host.role === 'leader' ? String(leader?.epoch ?? '') : String(host.position.epoch),
+      String(host.position.sequence),
+      host.lag === null ? '-' : `${host.lag.operations} op, ${host.lag.bytes} B`,
+      healthOf(host),
+      mayLead(host),
+    ]);
+  }
+  return `${table.toString()}\n`;
+}
+
+function healthOf({ role, health }: HostStatus): string {
+  if (role === 'away') return '?';
+  return health.length === 0 ? 'ok' : health.map(({ name, level }) => `${name} ${level}`).join(', ');
+}
+
+function mayLead({ role, ineligible }: HostStatus): string {
+  if (role === 'away') return 'no: away';
+  return ineligible.length === 0 ? 'yes' : `no: ${ineligible.map(({ code }) => code).join(', ')}`;
+}
+
+function notes(status: Status): string {
+  const lines = [
+    ...status.hosts.flatMap((host) =>
+      host.ineligible.map((reason) => `${host.node}: ${reason.code}: ${reason.sentence}`),
+    ),
+    ...status.hosts.flatMap((host) =>
+      host.health.map((fact) => `${host.node}: ${fact.name} ${fact.level}: ${fact.detail}`),
+    ),
+    ...status.problems.map(({ key, what }) => `etcd key ${key}: ${what}`),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}

@@ -1,0 +1,68 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '#contracts/errors.ts';
+import type { Logger } from '#contracts/log.ts';
+import type { ClusterView } from './cluster/records.ts';
+import type { ClusterStore } from './ports.ts';
+
+/**
+ * Reads the cluster state in a loop, and at once when a watch says that something changed. A lost watch costs time,
+ * never truth.
+ */
+export class ClusterReader {
+  readonly #store: ClusterStore;
+  readonly #everyMs: number;
+  readonly #onView: (view: ClusterView) => void;
+  readonly #log: Logger;
+  #reading = false;
+  #again = false;
+  #problems = '';
+
+  constructor(store: ClusterStore, everyMs: number, onView: (view: ClusterView) => void, log: Logger) {
+    this.#store = store;
+    this.#everyMs = everyMs;
+    this.#onView = onView;
+    this.#log = log;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    this.#store.watch(() => this.readSoon());
+    while (!signal.aborted) {
+      this.readSoon();
+      await delay(this.#everyMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** One read at a time; what is asked for meanwhile becomes one more read after it. */
+  readSoon(): void {
+    if (this.#reading) this.#again = true;
+    else void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    this.#reading = true;
+    do {
+      this.#again = false;
+      try {
+        const view = await this.#store.read();
+        this.#reportProblems(view);
+        this.#onView(view);
+      } catch (error) {
+        // The lease keeper says once that etcd is away; here it would be said with every read.
+        this.#log.debug({ reason: messageOf(error) }, 'the cluster state could not be read');
+      }
+    } while (this.#again);
+    this.#reading = false;
+  }
+
+  #reportProblems(view: ClusterView): void {
+    const told = JSON.stringify(view.problems);
+    if (told === this.#problems) return;
+    this.#problems = told;
+    for (const { key, what } of view.problems) {
+      this.#log.error(
+        { code: 'ETCD_VALUE_INVALID', key },
+        `the etcd key ${key} holds what Holdfast did not write: ${what}`,
+      );
+    }
+  }
+}

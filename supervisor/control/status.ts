@@ -1,0 +1,107 @@
+import type { Epoch, NodeId, Position } from '#contracts/identities.ts';
+import type { PeerProgress } from '#contracts/ipc/replicator.ts';
+import type { HealthFact } from '../health/facts.ts';
+import type { Cause } from '../role/state.ts';
+import { epochOf } from '../role/state.ts';
+import type { Supervisor } from '../supervisor.ts';
+import { version } from '../version.ts';
+
+/** One row of `holdfast status`: a host as this one knows it. */
+export interface HostStatus {
+  readonly node: NodeId;
+  readonly role: 'leader' | 'standby' | 'away';
+  /** In the set of hosts that hold everything that was acknowledged. */
+  readonly inSync: boolean;
+  readonly position: Position;
+  /** What the leader knows about the follower; null where nobody can tell. */
+  readonly lag: { readonly operations: number; readonly bytes: number } | null;
+  readonly priority: number;
+  readonly ineligible: readonly Cause[];
+  readonly health: readonly { readonly name: string; readonly level: string; readonly detail: string }[];
+  readonly configDigest: string;
+}
+
+/** The answer of `GET /v1/status`; `holdfast status --json` prints it. */
+export interface Status {
+  readonly cluster: string;
+  /** The host that answers. */
+  readonly node: NodeId;
+  readonly version: string;
+  readonly phase: string;
+  readonly epoch: Epoch;
+  readonly leader: {
+    readonly node: NodeId;
+    readonly epoch: Epoch;
+    readonly since: string;
+    readonly cause: string;
+  } | null;
+  /** Milliseconds until this host's lease ends at the earliest; negative when it is over; null without one. */
+  readonly leaseLeftMs: number | null;
+  readonly vips: readonly string[];
+  readonly inSync: readonly NodeId[];
+  readonly hosts: readonly HostStatus[];
+  readonly health: readonly HealthFact[];
+  readonly ineligible: readonly Cause[];
+  readonly activity: { readonly sessions: number; readonly transfers: number };
+  readonly processes: {
+    readonly supervisor: number;
+    readonly sftpNode: number | null;
+    readonly replicator: number | null;
+  };
+  readonly problems: readonly { readonly key: string; readonly what: string }[];
+}
+
+export function statusOf(supervisor: Supervisor, nowMs: number): Status {
+  const { state, config } = supervisor;
+  const { cluster, lease, phase } = state;
+  const leader = cluster?.leader ?? null;
+  return {
+    cluster: config.cluster,
+    node: config.node.id,
+    version,
+    phase: phase.name,
+    epoch: epochOf(phase),
+    leader: leader && { node: leader.node, epoch: leader.epoch, since: leader.since, cause: leader.cause },
+    leaseLeftMs: lease && lease.endsAtMs - nowMs,
+    vips: config.vips.map((vip) => `${vip.address.address}/${vip.address.prefixLength}`),
+    inSync: cluster?.inSync?.members ?? [],
+    hosts: hostsOf(supervisor),
+    health: supervisor.health.facts,
+    ineligible: supervisor.ineligibility(),
+    activity: supervisor.sftpNode.activity,
+    processes: {
+      supervisor: process.pid,
+      sftpNode: supervisor.sftpNode.pid ?? null,
+      replicator: supervisor.replicator.pid ?? null,
+    },
+    problems: cluster?.problems ?? [],
+  };
+}
+
+function hostsOf({ state, replicator }: Supervisor): HostStatus[] {
+  const { cluster } = state;
+  const leader = cluster?.leader?.node;
+  const members = cluster?.inSync?.members ?? [];
+  const live = new Map(cluster?.nodes.map((node) => [node.node, node]));
+  const names = new Set([...live.keys(), ...(cluster?.peers.map((peer) => peer.node) ?? []), ...members]);
+  return [...names].sort().map((node): HostStatus => {
+    const record = live.get(node);
+    const progress = replicator.followers.find((follower) => follower.nodeId === node);
+    return {
+      node,
+      role: node === leader ? 'leader' : record === undefined ? 'away' : 'standby',
+      inSync: members.includes(node),
+      position:
+        node === state.nodeId ? state.replicator.position : (record?.position ?? { epoch: 0, sequence: 0 }),
+      lag: progress === undefined ? null : lagOf(progress),
+      priority: record?.priority ?? 0,
+      ineligible: record?.ineligible ?? [],
+      health: record?.health ?? [],
+      configDigest: record?.configDigest ?? '',
+    };
+  });
+}
+
+function lagOf({ lagOperations, lagBytes }: PeerProgress) {
+  return { operations: lagOperations, bytes: lagBytes };
+}

@@ -1,0 +1,148 @@
+import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { Epoch } from '#contracts/identities.ts';
+import type { Logger } from '#contracts/log.ts';
+import type { ReplicatorProcess } from '../adapters/process/replicator.ts';
+import type { SftpNodeProcess } from '../adapters/process/sftp-node.ts';
+import type { Clock, VirtualIps } from '../ports.ts';
+import type { RoleEvent } from '../role/events.ts';
+import type { Order } from '../role/orders.ts';
+import { Announcer } from './announcer.ts';
+import { Lane, type Task } from './lane.ts';
+import type { LeadershipWriter } from './leadership-writer.ts';
+
+/** An event without its time, which the loop adds when it takes it in. */
+export type Observation = RoleEvent extends infer E ? (E extends RoleEvent ? Omit<E, 'at'> : never) : never;
+
+export interface ExecutorParts {
+  readonly clock: Clock;
+  readonly vips: VirtualIps;
+  readonly sftpNode: SftpNodeProcess;
+  readonly replicator: ReplicatorProcess;
+  readonly leadership: LeadershipWriter;
+  readonly observe: (observation: Observation) => void;
+  readonly exit: () => void;
+  readonly log: Logger;
+}
+
+type Kind = Order['kind'];
+type OrderOf<K extends Kind> = Extract<Order, { kind: K }>;
+
+/** Makes the world as ordered and reports what became of it. One lane a kind of order, so that none waits for another. */
+export class Executor {
+  readonly #parts: ExecutorParts;
+  readonly #announcer: Announcer;
+  readonly #lanes: Record<Kind, Lane>;
+
+  constructor(parts: ExecutorParts) {
+    this.#parts = parts;
+    this.#announcer = new Announcer(parts.vips, parts.log);
+    const lane = (name: Kind) => new Lane(name, parts.log, () => parts.clock.bootTimeMs());
+    this.#lanes = {
+      gate: lane('gate'),
+      vip: lane('vip'),
+      'sftp-node': lane('sftp-node'),
+      replicator: lane('replicator'),
+      'hand-off': lane('hand-off'),
+      announce: lane('announce'),
+      leadership: lane('leadership'),
+      exit: lane('exit'),
+    };
+  }
+
+  carryOut(orders: readonly Order[]): void {
+    const byKind = new Map(orders.map((order) => [order.kind, order]));
+    for (const order of byKind.values()) this.#lanes[order.kind].want(this.#task(order));
+    for (const kind of Object.keys(this.#lanes) as Kind[]) {
+      if (!byKind.has(kind)) this.#lanes[kind].want(null);
+    }
+    if (!byKind.has('announce')) this.#announcer.stop();
+  }
+
+  #task(order: Order): Task {
+    const repeatAfterMs =
+      order.kind === 'leadership' ? 300 : order.kind === 'vip' && order.want === 'absent' ? 500 : Infinity;
+    return { key: JSON.stringify(order), repeatAfterMs, run: () => this.#run(order) };
+  }
+
+  #run(order: Order): Promise<void> | void {
+    switch (order.kind) {
+      case 'gate':
+        return this.#gate(order);
+      case 'vip':
+        return this.#vip(order);
+      case 'sftp-node':
+        return this.#sftpNode(order);
+      case 'replicator':
+        return this.#replicator(order);
+      case 'hand-off':
+        return this.#parts.replicator.handOff(order.epoch, order.to);
+      case 'announce':
+        return this.#announce(order.epoch);
+      case 'leadership':
+        return this.#parts.leadership.write(order);
+      case 'exit':
+        return this.#parts.exit();
+    }
+  }
+
+  #gate(order: OrderOf<'gate'>): void {
+    if (order.want === 'open') this.#parts.sftpNode.openGate(order.epoch, order.validUntilMs);
+    else this.#parts.sftpNode.shutGate(order.epoch);
+  }
+
+  #sftpNode(order: OrderOf<'sftp-node'>): void {
+    if (order.want === 'running') this.#parts.sftpNode.start(order.epoch);
+    else if (order.want === 'stopped') this.#parts.sftpNode.stop(order.epoch);
+    else this.#parts.sftpNode.kill();
+  }
+
+  #replicator(order: OrderOf<'replicator'>): void {
+    const { replicator } = this.#parts;
+    if (order.want === 'lead')
+      replicator.tellRole({ type: 'lead', epoch: order.epoch, inSync: [...order.inSync] });
+    else if (order.want === 'follow')
+      replicator.tellRole({ type: 'follow', epoch: order.epoch, leader: order.leader });
+    else replicator.tellRole({ type: 'idle' });
+  }
+
+  async #vip(order: OrderOf<'vip'>): Promise<void> {
+    const { vips, observe } = this.#parts;
+    if (order.want === 'absent') {
+      await vips.absent();
+      observe({ type: 'vip-absent' });
+      return;
+    }
+    await this.#reportingVipFailure(order.epoch, async () => {
+      if (order.want === 'present') {
+        if (await vips.present(order.leaseEndsAtMs)) observe({ type: 'vip-present', epoch: order.epoch });
+        return;
+      }
+      const stranger = await vips.conflict();
+      if (stranger !== null) {
+        const { address, macAddress } = stranger;
+        throw new HoldfastError(
+          'VIP_IN_USE',
+          `${address} is answered for by ${macAddress}, which is not this cluster`,
+        );
+      }
+      observe({ type: 'vip-free', epoch: order.epoch });
+    });
+  }
+
+  async #announce(epoch: Epoch): Promise<void> {
+    await this.#reportingVipFailure(epoch, async () => {
+      await this.#announcer.start(epoch);
+      this.#parts.observe({ type: 'announced', epoch });
+    });
+  }
+
+  async #reportingVipFailure(epoch: Epoch, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const cause = { code: codeOf(error), sentence: messageOf(error) };
+      this.#parts.observe({ type: 'vip-failed', epoch, cause });
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { constants } from 'node:fs';
+import { access, readFile, statfs } from 'node:fs/promises';
+import { currentLoad, mem } from 'systeminformation';
+import type { Config } from '../config/schema.ts';
+
+/** One thing that was looked at. `bad` makes a standby ineligible; `warn` is for people. */
+export interface HealthFact {
+  readonly name: string;
+  readonly level: 'ok' | 'warn' | 'bad';
+  readonly detail: string;
+  /** Stable code of what is wrong; empty when nothing is. */
+  readonly code: string;
+}
+
+/** Looks at this host. Never rejects: what cannot be looked at is a fact as well. */
+export async function gatherHealth(config: Config): Promise<HealthFact[]> {
+  const roots = Object.entries({
+    config: config.paths.config,
+    data: config.paths.data,
+    state: config.paths.state,
+  });
+  const interfaces = [...new Set(config.vips.map((vip) => vip.interface))];
+  return Promise.all([
+    ...roots.map(([name, path]) => rootFact(`${name} root`, path, config.health.minFreeMiB)),
+    ...interfaces.map((name) => interfaceFact(name)),
+    memoryFact(),
+    loadFact(),
+  ]);
+}
+
+async function rootFact(name: string, path: string, minFreeMiB: number): Promise<HealthFact> {
+  try {
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    const { bavail, bsize, ffree, files } = await statfs(path);
+    const freeMiB = Math.floor((bavail * bsize) / 2 ** 20);
+    if (freeMiB < minFreeMiB) {
+      return {
+        name,
+        level: 'bad',
+        code: 'DISK_LOW',
+        detail: `${path} has ${freeMiB} MiB free of the ${minFreeMiB} needed`,
+      };
+    }
+    // Some file systems make inodes as needed and report none.
+    if (files > 0 && ffree < 100)
+      return { name, level: 'bad', code: 'DISK_LOW', detail: `${path} has ${ffree} inodes free` };
+    return { name, level: 'ok', code: '', detail: `${freeMiB} MiB free` };
+  } catch (error) {
+    return { name, level: 'bad', code: 'ROOT_UNUSABLE', detail: `${path} cannot be used: ${String(error)}` };
+  }
+}
+
+/** Read from sysfs: the library's function for interfaces starts a shell for each. */
+async function interfaceFact(interfaceName: string): Promise<HealthFact> {
+  const name = `interface ${interfaceName}`;
+  const folder = `/sys/class/net/${interfaceName}`;
+  try {
+    const state = (await readFile(`${folder}/operstate`, 'utf8')).trim();
+    // A dummy or bridge without ports says `unknown` and works; reading `carrier` of an interface that is down fails.
+    const carrier = (await readFile(`${folder}/carrier`, 'utf8').catch(() => '0')).trim();
+    if (carrier === '1') return { name, level: 'ok', code: '', detail: state };
+    return { name, level: 'bad', code: 'LINK_DOWN', detail: `${interfaceName} has no carrier (${state})` };
+  } catch {
+    return {
+      name,
+      level: 'bad',
+      code: 'INTERFACE_MISSING',
+      detail: `there is no interface ${interfaceName} on this host`,
+    };
+  }
+}
+
+async function memoryFact(): Promise<HealthFact> {
+  const { available, total } = await mem();
+  const percent = Math.round((available / total) * 100);
+  const detail = `${percent} % available`;
+  return percent < 5
+    ? { name: 'memory', level: 'warn', code: 'MEMORY_LOW', detail }
+    : { name: 'memory', level: 'ok', code: '', detail };
+}
+
+async function loadFact(): Promise<HealthFact> {
+  const { currentLoad: percent, avgLoad } = await currentLoad();
+  return {
+    name: 'load',
+    level: 'ok',
+    code: '',
+    detail: `CPU ${Math.round(percent)} %, load average ${avgLoad}`,
+  };
+}

@@ -1,0 +1,68 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Config } from '../config/schema.ts';
+import type { Cause } from '../role/state.ts';
+import { answersWithBanner } from './banner.ts';
+import { gatherHealth, type HealthFact } from './facts.ts';
+
+const everyMs = 1000;
+const bannerTimeoutMs = 2000;
+/** Silent answers in a row after which an SFTP node that is alive counts as stuck. */
+const silenceLimit = 2;
+
+export interface MonitorParts {
+  readonly config: Config;
+  /** Whether this host leads, with its SFTP node listening. */
+  readonly isServing: () => boolean;
+  readonly onUnfit: (unfit: Cause[]) => void;
+  readonly onStuckNode: () => void;
+}
+
+/** Looks at the host once a second, and at the SFTP node through its own door while it serves. */
+export class HealthMonitor {
+  readonly #parts: MonitorParts;
+  #host: HealthFact[] = [];
+  #node: HealthFact | null = null;
+  #silent = 0;
+
+  constructor(parts: MonitorParts) {
+    this.#parts = parts;
+  }
+
+  get facts(): readonly HealthFact[] {
+    return this.#node === null ? this.#host : [...this.#host, this.#node];
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#host = await gatherHealth(this.#parts.config);
+      const bad = this.#host.filter((fact) => fact.level === 'bad');
+      this.#parts.onUnfit(bad.map(({ code, detail }) => ({ code, sentence: detail })));
+      await this.#lookAtNode();
+      await delay(everyMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #lookAtNode(): Promise<void> {
+    const { config, isServing, onStuckNode } = this.#parts;
+    if (!isServing()) {
+      this.#node = null;
+      this.#silent = 0;
+      return;
+    }
+    const answers = await answersWithBanner(config.sftp.listen, config.sftp.port, bannerTimeoutMs);
+    if (!isServing()) return;
+    this.#silent = answers ? 0 : this.#silent + 1;
+    this.#node = answers
+      ? { name: 'sftp-node', level: 'ok', code: '', detail: 'answers' }
+      : {
+          name: 'sftp-node',
+          level: 'bad',
+          code: 'SFTP_NODE_SILENT',
+          detail: `no answer on port ${config.sftp.port}`,
+        };
+    if (this.#silent >= silenceLimit) {
+      this.#silent = 0;
+      onStuckNode();
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import { createLogger } from '#contracts/log.ts';
+import { EtcdStore } from './adapters/etcd/store.ts';
+import { KernelVips } from './adapters/network/kernel-vips.ts';
+import { createNotifier } from './adapters/notifier.ts';
+import { FileRunState } from './adapters/run-state.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import type { Config } from './config/schema.ts';
+import { serveControl } from './control/server.ts';
+import { Supervisor } from './supervisor.ts';
+import { version } from './version.ts';
+
+/** Runs the supervisor of this host until SIGTERM or SIGINT. @throws HoldfastError ROOT_UNUSABLE */
+export async function runSupervisor(config: Config): Promise<void> {
+  const log = createLogger('supervisor', config.log.level, { node: config.node.id });
+  makeFolders(config);
+  const notifier = createNotifier(log);
+  const supervisor = new Supervisor({
+    config,
+    store: new EtcdStore(config, systemClock),
+    vips: new KernelVips(config.vips, systemClock),
+    clock: systemClock,
+    runState: new FileRunState(config.paths.run),
+    notifier,
+    log,
+  });
+  const control = serveControl(supervisor, systemClock, log);
+  const stop = (signal: NodeJS.Signals) => {
+    log.info({ signal }, 'stopping: the service is handed over');
+    notifier.stopping();
+    supervisor.stop();
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  log.info({ version, cluster: config.cluster, etcd: config.etcd.endpoints }, 'started as standby');
+  await supervisor.run();
+  control.close();
+  log.info('stopped');
+}
+
+function makeFolders(config: Config): void {
+  const { config: configRoot, data, state, run } = config.paths;
+  const folders: [path: string, mode: number][] = [
+    [configRoot, 0o700],
+    [data, 0o750],
+    [join(data, 'files'), 0o750],
+    [state, 0o700],
+    [run, 0o755],
+  ];
+  for (const [path, mode] of folders) {
+    try {
+      mkdirSync(path, { recursive: true, mode });
+    } catch (cause) {
+      throw new HoldfastError('ROOT_UNUSABLE', `${path} cannot be made: ${messageOf(cause)}`, { cause });
+    }
+  }
+}

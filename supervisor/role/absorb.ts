@@ -1,0 +1,120 @@
+import type { RoleEvent } from './events.ts';
+import { absentReplicator, epochOf, type RoleState } from './state.ts';
+import type { Timing } from './timing.ts';
+
+/** Folds one observation into the facts. Decides nothing. What belongs to another epoch or lease changes nothing. */
+export function absorb(state: RoleState, event: RoleEvent, timing: Timing): RoleState {
+  switch (event.type) {
+    case 'tick':
+      return state;
+    case 'lease-renewed':
+      return absorbLease(state, event, timing);
+    case 'lease-gone':
+      return state.lease?.id === event.id ? { ...state, lease: null } : state;
+    case 'cluster-read':
+    case 'leader-written':
+    case 'leader-released':
+      return absorbCluster(state, event);
+    case 'replicator-ready':
+    case 'replicator-status':
+    case 'replicator-gone':
+    case 'handed-off':
+      return absorbReplicator(state, event);
+    case 'node-starting':
+    case 'node-listening':
+    case 'node-gate-shut':
+    case 'node-exited':
+      return absorbNode(state, event);
+    case 'vip-free':
+      return { ...state, vipFreeFor: event.epoch };
+    case 'vip-present':
+      return { ...state, vip: { is: 'present', epoch: event.epoch }, vipFailures: 0 };
+    case 'vip-absent':
+      return { ...state, vip: { is: 'absent' } };
+    case 'vip-failed':
+      if (event.epoch !== epochOf(state.phase)) return state;
+      return { ...state, vipFailures: state.vipFailures + 1, failure: event.cause };
+    case 'announced':
+      return { ...state, announcedFor: event.epoch };
+    case 'health':
+      return { ...state, unfit: event.unfit };
+    case 'stop':
+      return { ...state, stopping: true };
+  }
+}
+
+/** A renewal counts from when it was sent; one that was sent earlier but answered later takes nothing back. */
+function absorbLease(
+  state: RoleState,
+  event: RoleEvent & { type: 'lease-renewed' },
+  timing: Timing,
+): RoleState {
+  const endsAtMs = event.sentAtMs + timing.leaseTtlMs;
+  const known = state.lease?.id === event.id ? state.lease.endsAtMs : 0;
+  return { ...state, lease: { id: event.id, endsAtMs: Math.max(known, endsAtMs) } };
+}
+
+type ClusterEvent = RoleEvent & { type: 'cluster-read' | 'leader-written' | 'leader-released' };
+
+function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
+  const known = state.cluster;
+  if (event.type === 'cluster-read') {
+    const { view } = event;
+    // Reads overtake each other. One that was sent later and yet shows an older revision is no overtaking: etcd was
+    // restored from an older snapshot, and then what it says now is what holds.
+    const overtaken = known !== null && view.revision < known.revision && view.sentAtMs <= known.sentAtMs;
+    return overtaken ? state : { ...state, cluster: view };
+  }
+  if (known === null) return state;
+  if (event.type === 'leader-written') {
+    const revision = Math.max(known.revision, event.leader.epoch);
+    return { ...state, cluster: { ...known, revision, leader: event.leader } };
+  }
+  if (known.leader?.epoch !== event.epoch) return state;
+  const revision = Math.max(known.revision, event.leader?.epoch ?? 0);
+  return { ...state, cluster: { ...known, revision, leader: event.leader } };
+}
+
+type ReplicatorEvent = RoleEvent & {
+  type: 'replicator-ready' | 'replicator-status' | 'replicator-gone' | 'handed-off';
+};
+
+function absorbReplicator(state: RoleState, event: ReplicatorEvent): RoleState {
+  const { replicator } = state;
+  switch (event.type) {
+    case 'replicator-ready':
+      return { ...state, replicator: { ...absentReplicator, ready: true } };
+    case 'replicator-gone':
+      return { ...state, replicator: absentReplicator };
+    case 'handed-off': {
+      const { epoch, complete, reason } = event;
+      return { ...state, replicator: { ...replicator, handedOff: { epoch, complete, reason } } };
+    }
+    case 'replicator-status': {
+      const { role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints } = event.status;
+      const told = { role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints };
+      return { ...state, replicator: { ...replicator, ...told, ready: true } };
+    }
+  }
+}
+
+type NodeEvent = RoleEvent & { type: 'node-starting' | 'node-listening' | 'node-gate-shut' | 'node-exited' };
+
+function absorbNode(state: RoleState, event: NodeEvent): RoleState {
+  if (event.type === 'node-starting') return { ...state, node: { is: 'starting', epoch: event.epoch } };
+  if (state.node.is === 'absent' || state.node.epoch !== event.epoch) return state;
+  switch (event.type) {
+    case 'node-listening':
+      return { ...state, node: { is: 'listening', epoch: event.epoch } };
+    case 'node-gate-shut':
+      return { ...state, node: { is: 'gate-shut', epoch: event.epoch } };
+    case 'node-exited': {
+      const unexpected = event.epoch === epochOf(state.phase) && state.phase.name !== 'handing-over';
+      return {
+        ...state,
+        node: { is: 'absent' },
+        ...(unexpected ? { nodeDeaths: [...state.nodeDeaths, event.at], failure: event.cause } : {}),
+      };
+    }
+  }
+}

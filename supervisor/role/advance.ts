@@ -1,0 +1,268 @@
+import { leaseDeadlineMs } from './lease.ts';
+import { type Cause, epochOf, type HandOverStep, type Phase, type RoleState } from './state.ts';
+import { successorOf } from './successor.ts';
+import type { Timing } from './timing.ts';
+import { type Transition, transitionRow } from './transitions.ts';
+
+/** A change of phase that happened, for the log and the history. */
+export interface Change {
+  readonly row: Transition;
+  readonly epoch: number;
+  readonly cause: Cause | null;
+}
+
+type Phased<Name extends Phase['name']> = Extract<Phase, { name: Name }>;
+interface Step {
+  readonly state: RoleState;
+  readonly cause: Cause | null;
+}
+
+/** Moves on as far as the facts allow; a chain of changes at one instant is bounded by the number of phases. */
+export function advance(
+  start: RoleState,
+  at: number,
+  timing: Timing,
+): { state: RoleState; changes: Change[] } {
+  let state = start;
+  const changes: Change[] = [];
+  for (let turn = 0; turn < 10; turn++) {
+    const step = next(state, at, timing);
+    if (step === null) return { state, changes };
+    if (step.state.phase.name !== state.phase.name) {
+      const row = transitionRow(state.phase.name, step.state.phase.name);
+      changes.push({ row, epoch: epochOf(step.state.phase) || epochOf(state.phase), cause: step.cause });
+    }
+    state = step.state;
+  }
+  throw new Error(`the role machine does not settle in phase ${state.phase.name}`);
+}
+
+function next(state: RoleState, at: number, timing: Timing): Step | null {
+  switch (state.phase.name) {
+    case 'standby':
+      return fromStandby(state, at, timing);
+    case 'promoting':
+      return fromPromoting(state, state.phase, at, timing);
+    case 'leading':
+      return fromLeading(state, state.phase, at, timing);
+    case 'handing-over':
+      return fromHandingOver(state, state.phase, at, timing);
+    case 'stepping-down':
+      return fromSteppingDown(state, state.phase, at, timing);
+    case 'stopped':
+      return null;
+  }
+}
+
+/** Whether etcd says that this host leads, on the lease that it holds now and not one of an earlier run. */
+export function leaderKeyIsMine(state: RoleState): boolean {
+  const leader = state.cluster?.leader;
+  return leader?.node === state.nodeId && state.lease !== null && leader.leaseId === state.lease.id;
+}
+
+function fromStandby(state: RoleState, at: number, timing: Timing): Step | null {
+  const mine = leaderKeyIsMine(state);
+  const epoch = state.cluster?.leader?.epoch ?? 0;
+  if (mine && !state.stopping && epoch > state.endedEpoch) {
+    if (epoch <= state.replicator.highestEpoch && state.replicator.role !== 'leader') {
+      return enterSteppingDown(state, at, epoch, {
+        code: 'EPOCH_STALE',
+        sentence: `etcd gave epoch ${epoch}, but ${state.replicator.highestEpoch} was seen before: was etcd restored?`,
+      });
+    }
+    return isLeaseOver(state, at, timing) ? null : enterPromoting(state, at, epoch);
+  }
+  const quiet = state.node.is === 'absent' && state.vip.is === 'absent' && !mine;
+  return state.stopping && quiet ? { state: { ...state, phase: { name: 'stopped' } }, cause: null } : null;
+}
+
+/** Entering a leadership resets everything that belonged to the one before. */
+function enterPromoting(state: RoleState, at: number, epoch: number): Step {
+  return {
+    state: {
+      ...state,
+      phase: { name: 'promoting', epoch, sinceMs: at },
+      failure: null,
+      vipFailures: 0,
+      replicator: { ...state.replicator, handedOff: null },
+    },
+    cause: null,
+  };
+}
+
+function fromPromoting(
+  state: RoleState,
+  phase: Phased<'promoting'>,
+  at: number,
+  timing: Timing,
+): Step | null {
+  const cause =
+    lossOf(state, phase.epoch, at, timing) ?? state.failure ?? promotionTimeout(state, phase, at, timing);
+  if (cause !== null) return failPromotion(state, phase, at, cause, timing);
+  if (state.stopping) return failPromotion(state, phase, at, stoppingCause, timing);
+  if (!isServing(state, phase.epoch) || state.announcedFor !== phase.epoch) return null;
+  const leading: Phase = { name: 'leading', epoch: phase.epoch, sinceMs: at };
+  return { state: { ...state, phase: leading, failedPromotions: 0, lastFailure: null }, cause: null };
+}
+
+const stoppingCause: Cause = { code: 'STOPPING', sentence: 'the supervisor was told to stop' };
+
+/** The SFTP node listens, the virtual IP is on, and the replicator takes the journal: the gate may be open. */
+export function isServing(state: RoleState, epoch: number): boolean {
+  return (
+    state.node.is === 'listening' &&
+    state.node.epoch === epoch &&
+    state.vip.is === 'present' &&
+    state.vip.epoch === epoch &&
+    state.replicator.role === 'leader' &&
+    state.replicator.highestEpoch === epoch
+  );
+}
+
+function promotionTimeout(
+  state: RoleState,
+  phase: Phased<'promoting'>,
+  at: number,
+  timing: Timing,
+): Cause | null {
+  if (at - phase.sinceMs <= timing.promotionLimitMs) return null;
+  const waiting = [
+    state.replicator.role === 'leader' ? null : 'the replicator',
+    state.node.is === 'listening' ? null : 'the SFTP node',
+    state.vip.is === 'present' ? null : 'the virtual IP',
+    state.announcedFor === phase.epoch ? null : 'its announcement',
+  ].filter((part) => part !== null);
+  return {
+    code: 'SFTP_NODE_TIMEOUT',
+    sentence: `not ready after ${timing.promotionLimitMs} ms: still waiting for ${waiting.join(', ')}`,
+  };
+}
+
+function failPromotion(
+  state: RoleState,
+  phase: Phased<'promoting'>,
+  at: number,
+  cause: Cause,
+  timing: Timing,
+): Step {
+  const failedPromotions = state.failedPromotions + 1;
+  const wait = Math.min(timing.maxBackoffMs, timing.backoffMs * 2 ** (failedPromotions - 1));
+  const failed = { ...state, failedPromotions, claimNotBeforeMs: at + wait };
+  return enterSteppingDown(failed, at, phase.epoch, cause);
+}
+
+function fromLeading(state: RoleState, phase: Phased<'leading'>, at: number, timing: Timing): Step | null {
+  const leader = state.cluster?.leader;
+  if (leader && leaderKeyIsMine(state) && leader.epoch > phase.epoch && !isLeaseOver(state, at, timing)) {
+    return enterNewEpoch(state, at, leader.epoch);
+  }
+  const loss = lossOf(state, phase.epoch, at, timing) ?? exhaustion(state, at, timing);
+  if (loss !== null) return enterSteppingDown(state, at, phase.epoch, loss);
+  if (!state.stopping) return null;
+  const to = successorOf(state);
+  return {
+    state: {
+      ...state,
+      phase: { name: 'handing-over', epoch: phase.epoch, sinceMs: at, to, step: 'closing' },
+    },
+    cause: {
+      code: 'STOPPING',
+      sentence: to === null ? 'stopping, and no other host is eligible' : `stopping, ${to.node} takes over`,
+    },
+  };
+}
+
+/** The same host goes on under a new epoch: the virtual IP stays on, so there is nothing to probe. */
+function enterNewEpoch(state: RoleState, at: number, epoch: number): Step {
+  const { state: promoting } = enterPromoting(state, at, epoch);
+  const kept = state.vip.is === 'present' ? { vipFreeFor: epoch, announcedFor: epoch } : {};
+  return { state: { ...promoting, ...kept }, cause: state.failure };
+}
+
+/** What ends a leadership although the lease is in order. */
+function exhaustion(state: RoleState, at: number, timing: Timing): Cause | null {
+  const recent = state.nodeDeaths.filter((death) => at - death < timing.nodeDeathWindowMs);
+  if (recent.length > timing.maxNodeDeaths) {
+    return {
+      code: 'SFTP_NODE_EXITED',
+      sentence: `the SFTP node died ${recent.length} times in ${timing.nodeDeathWindowMs / 1000} s`,
+    };
+  }
+  return state.vipFailures >= 3 ? state.failure : null;
+}
+
+function fromHandingOver(
+  state: RoleState,
+  phase: Phased<'handing-over'>,
+  at: number,
+  timing: Timing,
+): Step | null {
+  if (phase.step === 'transferring' && !leaderKeyIsMine(state)) return enterStandby(state, phase.epoch);
+  const loss = lossOf(state, phase.epoch, at, timing);
+  if (loss !== null) return enterSteppingDown(state, at, phase.epoch, loss);
+  const following = nextHandOverStep(state, phase);
+  if (following !== null) return { state: { ...state, phase: { ...following, sinceMs: at } }, cause: null };
+  if (at - phase.sinceMs <= timing.handOverStepLimitMs) return null;
+  return enterSteppingDown(state, at, phase.epoch, {
+    code: 'HAND_OVER_TIMEOUT',
+    sentence: `handing over did not get past "${phase.step}" in ${timing.handOverStepLimitMs} ms`,
+  });
+}
+
+function nextHandOverStep(state: RoleState, phase: Phased<'handing-over'>): Phased<'handing-over'> | null {
+  const to = (step: HandOverStep) => ({ ...phase, step });
+  switch (phase.step) {
+    case 'closing': {
+      if (state.node.is !== 'gate-shut' && state.node.is !== 'absent') return null;
+      return to(phase.to === null ? 'stopping-node' : 'handing-off');
+    }
+    case 'handing-off': {
+      const handedOff = state.replicator.handedOff;
+      if (handedOff?.epoch !== phase.epoch) return null;
+      // Whoever is in the in-sync set holds all that was acknowledged; without the tail nobody is preferred.
+      return handedOff.complete ? to('stopping-node') : { ...phase, to: null, step: 'stopping-node' };
+    }
+    case 'stopping-node':
+      return state.node.is === 'absent' ? to('vip-off') : null;
+    case 'vip-off':
+      return state.vip.is === 'absent' ? to('transferring') : null;
+    case 'transferring':
+      return null;
+  }
+}
+
+function fromSteppingDown(
+  state: RoleState,
+  phase: Phased<'stepping-down'>,
+  at: number,
+  timing: Timing,
+): Step | null {
+  const off = state.node.is === 'absent' && state.vip.is === 'absent';
+  const over = !leaderKeyIsMine(state) || isLeaseOver(state, at - timing.marginMs, timing);
+  return off && over ? enterStandby(state, phase.epoch) : null;
+}
+
+function enterSteppingDown(state: RoleState, at: number, epoch: number, cause: Cause): Step {
+  const phase: Phase = { name: 'stepping-down', epoch, sinceMs: at, cause };
+  return { state: { ...state, phase, failure: null, lastFailure: cause }, cause };
+}
+
+function enterStandby(state: RoleState, epoch: number): Step {
+  const endedEpoch = Math.max(state.endedEpoch, epoch);
+  return { state: { ...state, phase: { name: 'standby' }, endedEpoch, nodeDeaths: [] }, cause: null };
+}
+
+function isLeaseOver(state: RoleState, at: number, timing: Timing): boolean {
+  return state.lease === null || at >= leaseDeadlineMs(state.lease, timing);
+}
+
+/** Why this host does not lead at `epoch` any more; null while it does. */
+function lossOf(state: RoleState, epoch: number, at: number, timing: Timing): Cause | null {
+  if (isLeaseOver(state, at, timing)) {
+    return { code: 'LEASE_LOST', sentence: 'the lease was not renewed in time' };
+  }
+  const leader = state.cluster?.leader;
+  if (leaderKeyIsMine(state) && leader?.epoch === epoch) return null;
+  const who = leader ? `${leader.node} leads at epoch ${leader.epoch}` : 'the leader key is gone';
+  return { code: 'LEADERSHIP_LOST', sentence: `etcd says that ${who}` };
+}

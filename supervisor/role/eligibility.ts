@@ -1,0 +1,37 @@
+import { leaseDeadlineMs } from './lease.ts';
+import type { Cause, RoleState } from './state.ts';
+import type { Timing } from './timing.ts';
+
+/**
+ * Every reason why this host may not claim leadership by itself now (G5); empty when it may. What is wrong with this
+ * host is told whether or not somebody leads at the moment.
+ */
+export function ineligibility(state: RoleState, at: number, timing: Timing): Cause[] {
+  const reasons: Cause[] = [];
+  const add = (code: string, sentence: string) => reasons.push({ code, sentence });
+
+  if (state.stopping) add('STOPPING', 'the supervisor is stopping');
+  if (state.noFailover) add('NO_FAILOVER', 'node.noFailover is set');
+  if (state.lease === null || at >= leaseDeadlineMs(state.lease, timing)) {
+    add('NO_LEASE', 'this host holds no live lease at etcd');
+  }
+  if (!state.replicator.ready) add('REPLICATOR_DOWN', 'the replicator is not running');
+  if (state.vip.is === 'unknown')
+    add('VIP_UNKNOWN', 'it is not certain that the virtual IP is off this host');
+  const inSync = state.cluster?.inSync;
+  if (state.cluster === null) add('CLUSTER_UNKNOWN', 'the cluster state could not be read yet');
+  else if (inSync && !inSync.members.includes(state.nodeId)) {
+    add(
+      'NOT_IN_SYNC',
+      `the in-sync set is {${inSync.members.join(', ')}}: this host may lack acknowledged files`,
+    );
+  }
+  reasons.push(...state.unfit);
+  if (at < state.claimNotBeforeMs) {
+    const wait = Math.ceil((state.claimNotBeforeMs - at) / 1000);
+    const last =
+      state.lastFailure === null ? '' : `: ${state.lastFailure.code} ${state.lastFailure.sentence}`;
+    add('BACKOFF', `the last ${state.failedPromotions} promotion(s) failed, next try in ${wait} s${last}`);
+  }
+  return reasons;
+}

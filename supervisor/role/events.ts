@@ -1,0 +1,39 @@
+import type { Epoch } from '#contracts/identities.ts';
+import type { FromReplicator } from '#contracts/ipc/replicator.ts';
+import type { ClusterView, Leader } from '../cluster/records.ts';
+import type { Cause } from './state.ts';
+
+type ReplicatorStatus = Extract<FromReplicator, { type: 'status' }>;
+
+/** Something that was observed, with the boot time in milliseconds at which the supervisor learned it. */
+export type RoleEvent = { readonly at: number } & (
+  | { readonly type: 'tick' }
+  | { readonly type: 'lease-renewed'; readonly id: string; readonly sentAtMs: number }
+  | { readonly type: 'lease-gone'; readonly id: string }
+  | { readonly type: 'cluster-read'; readonly view: ClusterView }
+  /** Our own write of the leader key succeeded: the same as reading it. */
+  | { readonly type: 'leader-written'; readonly leader: Leader }
+  /** Our own write deleted the leader key of this epoch, or moved it to `leader`. */
+  | { readonly type: 'leader-released'; readonly epoch: Epoch; readonly leader: Leader | null }
+  | { readonly type: 'replicator-ready' }
+  | { readonly type: 'replicator-status'; readonly status: ReplicatorStatus }
+  | { readonly type: 'replicator-gone' }
+  | {
+      readonly type: 'handed-off';
+      readonly epoch: Epoch;
+      readonly complete: boolean;
+      readonly reason: string;
+    }
+  | { readonly type: 'node-starting'; readonly epoch: Epoch }
+  | { readonly type: 'node-listening'; readonly epoch: Epoch }
+  | { readonly type: 'node-gate-shut'; readonly epoch: Epoch }
+  | { readonly type: 'node-exited'; readonly epoch: Epoch; readonly cause: Cause }
+  | { readonly type: 'vip-free'; readonly epoch: Epoch }
+  | { readonly type: 'vip-present'; readonly epoch: Epoch }
+  | { readonly type: 'vip-absent' }
+  /** Probing, putting on or announcing failed. */
+  | { readonly type: 'vip-failed'; readonly epoch: Epoch; readonly cause: Cause }
+  | { readonly type: 'announced'; readonly epoch: Epoch }
+  | { readonly type: 'health'; readonly unfit: readonly Cause[] }
+  | { readonly type: 'stop' }
+);

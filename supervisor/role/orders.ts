@@ -1,0 +1,43 @@
+import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { Successor } from './state.ts';
+
+/**
+ * What must be so. Each decision gives the whole list, in order of urgency; carrying out an order that is already so
+ * does nothing, and one that failed or got lost is given again with the next decision.
+ */
+export type Order =
+  | { readonly kind: 'gate'; readonly want: 'open'; readonly epoch: Epoch; readonly validUntilMs: number }
+  | { readonly kind: 'gate'; readonly want: 'shut'; readonly epoch: Epoch }
+  | { readonly kind: 'vip'; readonly want: 'free'; readonly epoch: Epoch }
+  | { readonly kind: 'vip'; readonly want: 'present'; readonly epoch: Epoch; readonly leaseEndsAtMs: number }
+  | { readonly kind: 'vip'; readonly want: 'absent' }
+  | { readonly kind: 'sftp-node'; readonly want: 'running'; readonly epoch: Epoch }
+  /** Let it close its clients and exit. */
+  | { readonly kind: 'sftp-node'; readonly want: 'stopped'; readonly epoch: Epoch }
+  | { readonly kind: 'sftp-node'; readonly want: 'killed' }
+  | {
+      readonly kind: 'replicator';
+      readonly want: 'lead';
+      readonly epoch: Epoch;
+      readonly inSync: readonly NodeId[];
+    }
+  | { readonly kind: 'replicator'; readonly want: 'follow'; readonly epoch: Epoch; readonly leader: NodeId }
+  | { readonly kind: 'replicator'; readonly want: 'idle' }
+  | { readonly kind: 'hand-off'; readonly epoch: Epoch; readonly to: NodeId }
+  | { readonly kind: 'announce'; readonly epoch: Epoch }
+  | {
+      readonly kind: 'leadership';
+      readonly want: 'claim';
+      readonly leaseId: string;
+      readonly inSyncModRevision: number;
+    }
+  /** A new epoch for the same leader, since its SFTP node died with the journal's sequence. */
+  | {
+      readonly kind: 'leadership';
+      readonly want: 'renew-epoch';
+      readonly epoch: Epoch;
+      readonly leaseId: string;
+    }
+  | { readonly kind: 'leadership'; readonly want: 'transfer'; readonly epoch: Epoch; readonly to: Successor }
+  | { readonly kind: 'leadership'; readonly want: 'release'; readonly epoch: Epoch }
+  | { readonly kind: 'exit' };

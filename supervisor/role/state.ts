@@ -1,0 +1,133 @@
+import type { Epoch, NodeId, Position } from '#contracts/identities.ts';
+import type { ClusterView } from '../cluster/records.ts';
+
+/** Where this host is in the life of a leadership. */
+export type Phase =
+  | { readonly name: 'standby' }
+  /** The leader key is ours; the service is being put up. */
+  | { readonly name: 'promoting'; readonly epoch: Epoch; readonly sinceMs: number }
+  | { readonly name: 'leading'; readonly epoch: Epoch; readonly sinceMs: number }
+  /** Planned down, step by step; `to` is null when nobody can take over. */
+  | {
+      readonly name: 'handing-over';
+      readonly epoch: Epoch;
+      readonly sinceMs: number;
+      readonly to: Successor | null;
+      readonly step: HandOverStep;
+    }
+  /** Emergency down, or a promotion that failed: everything off at once, then the key is released. */
+  | { readonly name: 'stepping-down'; readonly epoch: Epoch; readonly sinceMs: number; readonly cause: Cause }
+  | { readonly name: 'stopped' };
+
+export type HandOverStep = 'closing' | 'handing-off' | 'stopping-node' | 'vip-off' | 'transferring';
+
+export interface Successor {
+  readonly node: NodeId;
+  readonly leaseId: string;
+}
+
+/** Why something happened: a stable code and a sentence (G6). */
+export interface Cause {
+  readonly code: string;
+  readonly sentence: string;
+}
+
+/** The host's lease at etcd. It ends, at etcd, no earlier than `endsAtMs` = when the renewal was sent + TTL. */
+export interface HeldLease {
+  readonly id: string;
+  readonly endsAtMs: number;
+}
+
+/** What the SFTP node process last told. */
+export type NodeFact =
+  | { readonly is: 'absent' }
+  | { readonly is: 'starting' | 'listening' | 'gate-shut' | 'stopping'; readonly epoch: Epoch };
+
+/** `unknown` at boot: a leftover of an earlier run may be on. */
+export type VipFact =
+  | { readonly is: 'unknown' | 'absent' }
+  | { readonly is: 'present'; readonly epoch: Epoch };
+
+export interface ReplicatorFact {
+  readonly ready: boolean;
+  readonly role: 'idle' | 'leader' | 'follower';
+  readonly highestEpoch: Epoch;
+  readonly position: Position;
+  readonly caughtUp: boolean;
+  readonly configDigest: string;
+  readonly hostKeyFingerprints: readonly string[];
+  /** The answer to the hand-off of this epoch, once it came. */
+  readonly handedOff: { readonly epoch: Epoch; readonly complete: boolean; readonly reason: string } | null;
+}
+
+/** Everything `decide` knows. Facts are what was observed last, never what was ordered. */
+export interface RoleState {
+  readonly nodeId: NodeId;
+  readonly noFailover: boolean;
+  readonly phase: Phase;
+  readonly lease: HeldLease | null;
+  readonly cluster: ClusterView | null;
+  readonly node: NodeFact;
+  readonly vip: VipFact;
+  /** The epoch whose virtual IP was probed for strangers and found free. */
+  readonly vipFreeFor: Epoch;
+  /** The epoch whose first announcement went out. */
+  readonly announcedFor: Epoch;
+  readonly replicator: ReplicatorFact;
+  /** Health problems that forbid this host to lead. */
+  readonly unfit: readonly Cause[];
+  /** Boot times at which the SFTP node died under this leadership. */
+  readonly nodeDeaths: readonly number[];
+  /** Failed attempts in a row to keep the virtual IP on. */
+  readonly vipFailures: number;
+  /** What went wrong under the present leadership. */
+  readonly failure: Cause | null;
+  /** The latest leadership of this host that is over: never entered again, whatever a late read says. */
+  readonly endedEpoch: Epoch;
+  /** Failed promotions in a row, and the boot time before which this host does not claim again. */
+  readonly failedPromotions: number;
+  readonly claimNotBeforeMs: number;
+  readonly lastFailure: Cause | null;
+  readonly stopping: boolean;
+}
+
+export const absentReplicator: ReplicatorFact = {
+  ready: false,
+  role: 'idle',
+  highestEpoch: 0,
+  position: { epoch: 0, sequence: 0 },
+  caughtUp: false,
+  configDigest: '',
+  hostKeyFingerprints: [],
+  handedOff: null,
+};
+
+/** A host always boots as standby. */
+export function initialState(nodeId: NodeId, noFailover: boolean): RoleState {
+  return {
+    nodeId,
+    noFailover,
+    phase: { name: 'standby' },
+    lease: null,
+    cluster: null,
+    node: { is: 'absent' },
+    vip: { is: 'unknown' },
+    vipFreeFor: 0,
+    announcedFor: 0,
+    replicator: absentReplicator,
+    unfit: [],
+    nodeDeaths: [],
+    vipFailures: 0,
+    failure: null,
+    endedEpoch: 0,
+    failedPromotions: 0,
+    claimNotBeforeMs: 0,
+    lastFailure: null,
+    stopping: false,
+  };
+}
+
+/** The epoch that the phase belongs to; 0 for a standby. */
+export function epochOf(phase: Phase): Epoch {
+  return 'epoch' in phase ? phase.epoch : 0;
+}

@@ -1,0 +1,257 @@
+import type { NodeId } from '#contracts/identities.ts';
+import type { FromReplicator, Peer } from '#contracts/ipc/replicator.ts';
+import type { Logger } from '#contracts/log.ts';
+import { ReplicatorProcess } from './adapters/process/replicator.ts';
+import { SftpNodeProcess } from './adapters/process/sftp-node.ts';
+import { changedMembers } from './cluster/membership.ts';
+import type { ClusterView, NodeRecord, PeerRecord } from './cluster/records.ts';
+import { ClusterReader } from './cluster-reader.ts';
+import type { Config } from './config/schema.ts';
+import { Executor, type Observation } from './effects/executor.ts';
+import { LeadershipWriter } from './effects/leadership-writer.ts';
+import { HealthMonitor } from './health/monitor.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import type { Clock, ClusterStore, Notifier, RunState, VirtualIps } from './ports.ts';
+import { Publisher } from './publisher.ts';
+import type { Change } from './role/advance.ts';
+import { decide } from './role/decide.ts';
+import { ineligibility } from './role/eligibility.ts';
+import { epochOf, initialState, type RoleState } from './role/state.ts';
+import { type Timing, timingOf } from './role/timing.ts';
+import { version } from './version.ts';
+
+export interface SupervisorParts {
+  readonly config: Config;
+  readonly store: ClusterStore;
+  readonly vips: VirtualIps;
+  readonly clock: Clock;
+  readonly runState: RunState;
+  readonly notifier: Notifier;
+  readonly log: Logger;
+}
+
+/** Often enough that a deadline is met within a small part of the margin. */
+const tickMs = 50;
+const publishEveryMs = 500;
+
+/**
+ * The loop: whatever is observed is decided upon at once, and the orders are carried out. All judgement is in `decide`,
+ * all work in the executor and the keepers around it.
+ */
+export class Supervisor {
+  readonly config: Config;
+  readonly keeper: LeaseKeeper;
+  readonly sftpNode: SftpNodeProcess;
+  readonly replicator: ReplicatorProcess;
+  readonly health: HealthMonitor;
+  readonly timing: Timing;
+  state: RoleState;
+  readonly #parts: SupervisorParts;
+  readonly #reader: ClusterReader;
+  readonly #publisher: Publisher;
+  readonly #executor: Executor;
+  readonly #over = new AbortController();
+  #peerKey: string | null = null;
+
+  constructor(parts: SupervisorParts) {
+    const { config, store, clock, vips, runState, log } = parts;
+    const observe = (observation: Observation) => this.#observe(observation);
+    this.#parts = parts;
+    this.config = config;
+    this.timing = timingOf(config.lease);
+    this.state = initialState(config.node.id, config.node.noFailover);
+    this.#reader = new ClusterReader(store, config.lease.renewEvery, (view) => this.#onView(view), log);
+    this.#publisher = new Publisher(store, log);
+    this.keeper = new LeaseKeeper({
+      store,
+      clock,
+      renewEveryMs: config.lease.renewEvery,
+      observe,
+      remember: (leaseId) => runState.rememberLease(leaseId),
+      log,
+    });
+    this.sftpNode = new SftpNodeProcess(
+      config,
+      {
+        starting: (epoch) => observe({ type: 'node-starting', epoch }),
+        listening: (epoch) => observe({ type: 'node-listening', epoch }),
+        gateShut: (epoch) => observe({ type: 'node-gate-shut', epoch }),
+        exited: (epoch, cause) => {
+          log.info({ epoch, code: cause.code }, cause.sentence);
+          observe({ type: 'node-exited', epoch, cause });
+        },
+      },
+      log,
+    );
+    this.replicator = new ReplicatorProcess(
+      config,
+      {
+        ready: (publicKey) => {
+          this.#peerKey = publicKey;
+          observe({ type: 'replicator-ready' });
+          this.#publish();
+        },
+        status: (status) => observe({ type: 'replicator-status', status }),
+        handedOff: (complete, reason) => {
+          observe({ type: 'handed-off', epoch: epochOf(this.state.phase), complete, reason });
+        },
+        gone: () => observe({ type: 'replicator-gone' }),
+        changeMembership: (request) => this.#changeMembership(request),
+      },
+      log,
+    );
+    this.health = new HealthMonitor({
+      config,
+      isServing: () => this.state.phase.name === 'leading' && this.state.node.is === 'listening',
+      onUnfit: (unfit) => observe({ type: 'health', unfit }),
+      onStuckNode: () => {
+        log.error({ code: 'SFTP_NODE_SILENT' }, 'the SFTP node does not answer and is killed');
+        this.sftpNode.kill();
+      },
+    });
+    this.#executor = new Executor({
+      clock,
+      vips,
+      sftpNode: this.sftpNode,
+      replicator: this.replicator,
+      leadership: new LeadershipWriter({
+        nodeId: config.node.id,
+        store,
+        clock,
+        observe,
+        readAgain: () => this.#reader.readSoon(),
+      }),
+      observe,
+      exit: () => this.#over.abort(),
+      log,
+    });
+  }
+
+  /** Runs until stopped. Resolves when the service is down and leadership handed over or released. */
+  async run(): Promise<void> {
+    const { signal } = this.#over;
+    const ticker = setInterval(() => this.#observe({ type: 'tick' }), tickMs);
+    const publisher = setInterval(() => this.#publish(), publishEveryMs);
+    await this.#revokeLeaseOfEarlierRun();
+    this.replicator.start();
+    this.#parts.notifier.ready();
+    await Promise.all([this.keeper.run(signal), this.#reader.run(signal), this.health.run(signal)]);
+    clearInterval(ticker);
+    clearInterval(publisher);
+    await this.#leave();
+  }
+
+  /** A planned stop: the service is handed over, not dropped. */
+  stop(): void {
+    this.#observe({ type: 'stop' });
+  }
+
+  /** Why this host may not take over now; empty when it may. */
+  ineligibility() {
+    return ineligibility(this.state, this.#parts.clock.bootTimeMs(), this.timing);
+  }
+
+  #observe(observation: Observation): void {
+    const { clock, log, notifier } = this.#parts;
+    const at = clock.bootTimeMs();
+    const { state, orders, changes } = decide(this.state, { ...observation, at }, this.timing);
+    this.state = state;
+    for (const change of changes) this.#report(change);
+    this.#executor.carryOut(orders);
+    if (observation.type === 'tick') notifier.alive();
+    else log.trace({ observation: observation.type, phase: state.phase.name }, 'observed');
+  }
+
+  #report({ row, epoch, cause }: Change): void {
+    const { log, notifier } = this.#parts;
+    const level = row.to === 'stepping-down' ? 'error' : 'info';
+    const why = cause === null ? row.sentence : `${row.sentence}: ${cause.sentence}`;
+    log[level]({ from: row.from, to: row.to, epoch, ...(cause === null ? {} : { code: cause.code }) }, why);
+    notifier.status(`${row.to}, epoch ${epoch}`);
+    this.#publish();
+  }
+
+  #onView(view: ClusterView): void {
+    const alive = new Set(view.nodes.map((node) => node.node));
+    const peers: Peer[] = view.peers
+      .filter((peer) => peer.node !== this.config.node.id)
+      .map(({ node, address, port, publicKey }) => ({
+        nodeId: node,
+        address,
+        port,
+        publicKey,
+        alive: alive.has(node),
+      }));
+    this.replicator.tellPeers(peers);
+    this.#observe({ type: 'cluster-read', view });
+  }
+
+  async #changeMembership(request: Extract<FromReplicator, { type: 'membership' }>) {
+    const { store, log } = this.#parts;
+    const epoch = epochOf(this.state.phase);
+    const inSync = this.state.cluster?.inSync;
+    const before: NodeId[] = [...(inSync?.members ?? [])];
+    const members = changedMembers(before, request.change, request.nodeId, this.config.node.id);
+    const reason = `${request.change} ${request.nodeId}: ${request.reason}`;
+    const written = inSync != null && (await store.writeInSync(epoch, members, reason, inSync.modRevision));
+    if (written) log.info({ epoch, members }, `in-sync set: ${reason}`);
+    // The next request needs the new revision of the key.
+    const view = await store.read();
+    this.#onView(view);
+    return { accepted: written, inSync: [...(view.inSync?.members ?? before)] };
+  }
+
+  #publish(): void {
+    void this.#publisher.publish(this.#nodeRecord(), this.keeper.leaseId, this.#peerRecord());
+  }
+
+  #nodeRecord(): NodeRecord {
+    const { node } = this.config;
+    const { position, caughtUp, configDigest, hostKeyFingerprints } = this.state.replicator;
+    return {
+      node: node.id,
+      version,
+      priority: node.priority,
+      noFailover: node.noFailover,
+      position,
+      caughtUp,
+      configDigest,
+      hostKeyFingerprints: [...hostKeyFingerprints],
+      ineligible: this.ineligibility(),
+      health: this.health.facts
+        .filter((fact) => fact.level !== 'ok')
+        .map(({ name, level, detail }) => ({ name, level, detail })),
+    };
+  }
+
+  #peerRecord(): PeerRecord | null {
+    const { node, replication } = this.config;
+    if (this.#peerKey === null) return null;
+    return { node: node.id, address: replication.address, port: replication.port, publicKey: this.#peerKey };
+  }
+
+  /** What an earlier run left at etcd would stand in the way for as long as its lease lives. */
+  async #revokeLeaseOfEarlierRun(): Promise<void> {
+    const { runState, store, log } = this.#parts;
+    const leaseId = runState.rememberedLease();
+    if (leaseId === null) return;
+    try {
+      await store.revokeLease(leaseId);
+      runState.forgetLease();
+    } catch {
+      log.warn({ leaseId }, 'the lease of an earlier run could not be revoked: it ends by itself');
+    }
+  }
+
+  async #leave(): Promise<void> {
+    const { store, runState } = this.#parts;
+    this.replicator.close();
+    if (this.keeper.leaseId !== null) {
+      await store.revokeLease(this.keeper.leaseId).then(
+        () => runState.forgetLease(),
+        () => {},
+      );
+    }
+    store.close();
+  }
+}
