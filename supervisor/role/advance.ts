@@ -64,12 +64,6 @@ function fromStandby(state: RoleState, at: number, timing: Timing): Step | null 
   const mine = leaderKeyIsMine(state);
   const epoch = state.cluster?.leader?.epoch ?? 0;
   if (mine && !state.stopping && epoch > state.endedEpoch) {
-    if (epoch <= state.replicator.highestEpoch && state.replicator.role !== 'leader') {
-      return enterSteppingDown(state, at, epoch, {
-        code: 'EPOCH_STALE',
-        sentence: `etcd gave epoch ${epoch}, but ${state.replicator.highestEpoch} was seen before: was etcd restored?`,
-      });
-    }
     return isLeaseOver(state, at, timing) ? null : enterPromoting(state, at, epoch);
   }
   const quiet = state.node.is === 'absent' && state.vip.is === 'absent' && !mine;
@@ -260,6 +254,11 @@ function isLeaseOver(state: RoleState, at: number, timing: Timing): boolean {
 function lossOf(state: RoleState, epoch: number, at: number, timing: Timing): Cause | null {
   if (isLeaseOver(state, at, timing)) {
     return { code: 'LEASE_LOST', sentence: 'the lease was not renewed in time' };
+  }
+  const { highestEpoch } = state.replicator;
+  if (highestEpoch > epoch) {
+    const sentence = `epoch ${highestEpoch} was seen, this leadership is ${epoch}: a newer leader, or a restored etcd`;
+    return { code: 'EPOCH_STALE', sentence };
   }
   const leader = state.cluster?.leader;
   if (leaderKeyIsMine(state) && leader?.epoch === epoch) return null;

@@ -17,8 +17,18 @@ const lengthBytes = 4;
  * @throws FormatError when the frame would be too long
  */
 export function encodeFrame(type: number, first: Buffer, ...others: readonly Buffer[]): Buffer[] {
+  return encodeFrameWithin(maxFrameBytes, type, first, ...others);
+}
+
+/** The same for a protocol with another limit. */
+export function encodeFrameWithin(
+  limit: number,
+  type: number,
+  first: Buffer,
+  ...others: readonly Buffer[]
+): Buffer[] {
   const length = 1 + first.length + others.reduce((sum, part) => sum + part.length, 0);
-  if (length > maxFrameBytes) throw new FormatError(`a frame of ${length} bytes, more than ${maxFrameBytes}`);
+  if (length > limit) throw new FormatError(`a frame of ${length} bytes, more than ${limit}`);
   const head = Buffer.allocUnsafe(lengthBytes + 1 + first.length);
   head.writeUInt32BE(length, 0);
   head.writeUInt8(type, lengthBytes);
@@ -36,6 +46,11 @@ export class FrameDecoder {
   /** The frame being gathered; null while its length is not known. */
   #partial: Buffer | null = null;
   #partialFilled = 0;
+  readonly #limit: number;
+
+  constructor(limit = maxFrameBytes) {
+    this.#limit = limit;
+  }
 
   *push(chunk: Buffer): Generator<Frame, void, void> {
     let at = 0;
@@ -54,7 +69,7 @@ export class FrameDecoder {
       this.#lengthFilled += taken;
       if (this.#lengthFilled < lengthBytes) return;
       this.#lengthFilled = 0;
-      const length = boundedLength(this.#length.readUInt32BE(0));
+      const length = boundedLength(this.#length.readUInt32BE(0), this.#limit);
       if (length <= chunk.length - at) {
         yield frameOf(chunk.subarray(at, at + length));
         at += length;
@@ -72,9 +87,9 @@ export class FrameDecoder {
   }
 }
 
-function boundedLength(length: number): number {
+function boundedLength(length: number, limit: number): number {
   if (length === 0) throw new FormatError('a frame without a type');
-  if (length > maxFrameBytes) throw new FormatError(`a frame of ${length} bytes, more than ${maxFrameBytes}`);
+  if (length > limit) throw new FormatError(`a frame of ${length} bytes, more than ${limit}`);
   return length;
 }
 

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Host, leaderOf, liveNode, timing } from './host.ts';
+
+const budget = timing.leaseTtlMs - timing.marginMs;
+
+describe('a leader', () => {
+  it('extends gate and address with each renewal, counted from when it was sent', () => {
+    const host = new Host().leading();
+    host.at += 500;
+    host.renew(120);
+    assert.equal(host.phase, 'leading');
+    assert.deepEqual(host.order('gate'), {
+      kind: 'gate',
+      want: 'open',
+      epoch: 200,
+      validUntilMs: host.at - 120 + budget,
+    });
+    assert.equal(host.order('vip')?.want, 'present');
+  });
+
+  it('survives failed renewals until the deadline, and not one tick longer (G1)', () => {
+    const host = new Host().leading();
+    host.pass(budget - 1);
+    assert.equal(host.phase, 'leading');
+    host.pass(1);
+    assert.equal(host.phase, 'stepping-down');
+    assert.equal(host.state.lastFailure?.code, 'LEASE_LOST');
+    assert.deepEqual(
+      host.last.orders.slice(0, 3).map((order) => [order.kind, 'want' in order && order.want]),
+      [
+        ['gate', 'shut'],
+        ['vip', 'absent'],
+        ['sftp-node', 'killed'],
+      ],
+    );
+  });
+
+  it('is not saved by a renewal that is answered after the deadline', () => {
+    const host = new Host().leading();
+    host.at += budget + 10;
+    host.renew(budget + 5);
+    assert.equal(host.phase, 'stepping-down');
+  });
+
+  it('takes no time back from a renewal that overtook it', () => {
+    const host = new Host().leading();
+    host.at += 600;
+    host.renew(0);
+    const end = host.state.lease?.endsAtMs;
+    host.renew(400);
+    assert.equal(host.state.lease?.endsAtMs, end);
+  });
+
+  it('goes down at once when etcd names another leader or none', () => {
+    const other = new Host().leading().read({ leader: leaderOf('b', 300) });
+    assert.equal(other.phase, 'stepping-down');
+    assert.equal(other.state.lastFailure?.code, 'LEADERSHIP_LOST');
+    const none = new Host().leading().read({ leader: null });
+    assert.equal(none.phase, 'stepping-down');
+  });
+
+  it('does not believe a read that was overtaken', () => {
+    const host = new Host().leading();
+    host.see({
+      type: 'cluster-read',
+      view: { ...(host.state.cluster ?? assert.fail()), revision: 150, sentAtMs: host.at - 5, leader: null },
+    });
+    assert.equal(host.phase, 'leading');
+  });
+
+  it('goes down when etcd ended its lease', () => {
+    const host = new Host().leading();
+    host.see({ type: 'lease-gone', id: 'lease-a' });
+    assert.equal(host.phase, 'stepping-down');
+  });
+
+  it('starts a dead SFTP node again under a new epoch, with the address kept', () => {
+    const host = new Host().leading();
+    host.see({
+      type: 'node-exited',
+      epoch: 200,
+      cause: { code: 'SFTP_NODE_EXITED', sentence: 'signal SIGKILL' },
+    });
+    assert.deepEqual(host.order('leadership'), {
+      kind: 'leadership',
+      want: 'renew-epoch',
+      epoch: 200,
+      leaseId: 'lease-a',
+    });
+    assert.equal(host.order('gate'), undefined);
+    host.see({ type: 'leader-written', leader: leaderOf('a', 210) });
+    assert.equal(host.phase, 'promoting');
+    assert.deepEqual(host.order('sftp-node'), { kind: 'sftp-node', want: 'running', epoch: 210 });
+    assert.equal(host.order('vip')?.want, 'present');
+  });
+
+  it('gives up a host on which the SFTP node dies again and again', () => {
+    const host = new Host().leading();
+    for (let epoch = 200; host.phase !== 'stepping-down' && epoch < 300; epoch += 10) {
+      host.see({ type: 'node-exited', epoch, cause: { code: 'SFTP_NODE_EXITED', sentence: 'exit code 1' } });
+      if (host.phase !== 'leading') break;
+      host.see({ type: 'leader-written', leader: leaderOf('a', epoch + 10) });
+      host.see({ type: 'vip-present', epoch: epoch + 10 });
+      host.see({ type: 'node-starting', epoch: epoch + 10 });
+      host.see({ type: 'node-listening', epoch: epoch + 10 });
+      host.replicator('leader', epoch + 10);
+    }
+    assert.equal(host.phase, 'stepping-down');
+    assert.equal(host.state.nodeDeaths.length, timing.maxNodeDeaths + 1);
+  });
+
+  it('is never a leader again of an epoch that it left, whatever a late read says', () => {
+    const host = new Host().leading().read({ leader: null });
+    host.see({ type: 'node-exited', epoch: 200, cause: { code: 'X', sentence: '' } });
+    host.see({ type: 'vip-absent' });
+    assert.equal(host.phase, 'standby');
+    host.read({ leader: leaderOf('a', 200) });
+    assert.equal(host.phase, 'standby');
+    assert.deepEqual(host.order('leadership'), { kind: 'leadership', want: 'release', epoch: 200 });
+  });
+
+  it('stays in stepping down until node and address are known to be gone', () => {
+    const host = new Host().leading().read({ leader: null });
+    host.pass(60_000);
+    assert.equal(host.phase, 'stepping-down');
+    host.see({ type: 'node-exited', epoch: 200, cause: { code: 'X', sentence: '' } });
+    assert.equal(host.phase, 'stepping-down');
+    host.see({ type: 'vip-absent' });
+    assert.equal(host.phase, 'standby');
+  });
+});
+
+describe('a leader that is told to stop', () => {
+  const nodes = [liveNode('a'), liveNode('b', { priority: 50 }), liveNode('c')];
+  const stopping = () => {
+    const host = new Host().leading().read({ leader: leaderOf('a', 200), nodes });
+    host.see({ type: 'stop' });
+    return host;
+  };
+
+  it('hands over in order: gate, tail, clients, address, key', () => {
+    const host = stopping();
+    assert.deepEqual(host.order('gate'), { kind: 'gate', want: 'shut', epoch: 200 });
+    host.see({ type: 'node-gate-shut', epoch: 200 });
+    assert.deepEqual(
+      host.order('hand-off'),
+      { kind: 'hand-off', epoch: 200, to: 'c' },
+      'the highest priority',
+    );
+    host.see({ type: 'handed-off', epoch: 200, complete: true, reason: '' });
+    assert.equal(host.order('sftp-node')?.want, 'stopped');
+    assert.equal(host.order('vip')?.want, 'present', 'clients are told before the address goes');
+    host.see({ type: 'node-exited', epoch: 200, cause: { code: '', sentence: '' } });
+    assert.deepEqual(host.order('vip'), { kind: 'vip', want: 'absent' });
+    host.see({ type: 'vip-absent' });
+    assert.deepEqual(host.order('leadership'), {
+      kind: 'leadership',
+      want: 'transfer',
+      epoch: 200,
+      to: { node: 'c', leaseId: 'lease-c' },
+    });
+    host.see({ type: 'leader-released', epoch: 200, leader: leaderOf('c', 220) });
+    assert.equal(host.phase, 'stopped');
+    assert.equal(host.order('exit')?.kind, 'exit');
+  });
+
+  it('hands over to nobody who is not in sync or says that it may not', () => {
+    const host = new Host().leading().read({
+      leader: leaderOf('a', 200),
+      inSync: { members: ['a', 'b'], epoch: 200, reason: '', modRevision: 201 },
+      nodes: [liveNode('b', { ineligible: [{ code: 'DISK_LOW', sentence: '' }] }), liveNode('c')],
+    });
+    host.see({ type: 'stop' });
+    host.see({ type: 'node-gate-shut', epoch: 200 });
+    assert.equal(host.order('hand-off'), undefined);
+    host.see({ type: 'node-exited', epoch: 200, cause: { code: '', sentence: '' } });
+    host.see({ type: 'vip-absent' });
+    assert.equal(host.order('leadership')?.want, 'release');
+  });
+
+  it('steps down by force when a step gets stuck', () => {
+    const host = stopping();
+    host.at += timing.handOverStepLimitMs + 1;
+    host.renew(10);
+    assert.equal(host.phase, 'stepping-down');
+    assert.equal(host.state.lastFailure?.code, 'HAND_OVER_TIMEOUT');
+  });
+});

@@ -1,0 +1,106 @@
+/** The repository lints itself: what no linter knows about this project's layout. */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, it } from 'node:test';
+
+const root = join(import.meta.dirname, '../..');
+const sources = globSync('{supervisor,sftp-node,replicator,scripts,test}/**/*.ts', { cwd: root }).map(
+  (path) => ({
+    path,
+    text: readFileSync(join(root, path), 'utf8'),
+  }),
+);
+const product = sources.filter(({ path }) => /^(supervisor|sftp-node|replicator)\//.test(path));
+
+function importsOf({ path, text }: { path: string; text: string }): string[] {
+  const specifiers = [...text.matchAll(/(?:from|import\()\s*'([^']+)'/g)].map((match) => String(match[1]));
+  return specifiers.map((specifier) =>
+    specifier.startsWith('#contracts/')
+      ? specifier.replace('#contracts/', 'supervisor/contracts/')
+      : specifier.startsWith('.')
+        ? normalize(join(dirname(path), specifier))
+        : specifier,
+  );
+}
+
+function areaOf(path: string): string {
+  if (path.startsWith('supervisor/contracts/')) return 'contracts';
+  return path.split('/')[0] ?? '';
+}
+
+/** Who may import whom: contracts <- {sftp-node, replicator, supervisor} <- {scripts, test}. */
+const mayImport: Record<string, readonly string[]> = {
+  contracts: ['contracts'],
+  'sftp-node': ['contracts', 'sftp-node'],
+  replicator: ['contracts', 'replicator'],
+  supervisor: ['contracts', 'supervisor'],
+  scripts: ['contracts', 'sftp-node', 'replicator', 'supervisor', 'scripts', 'test'],
+  test: ['contracts', 'sftp-node', 'replicator', 'supervisor', 'scripts', 'test'],
+};
+
+function offences(find: (source: { path: string; text: string }) => string[]): string[] {
+  return product.flatMap((source) => find(source).map((what) => `${source.path}: ${what}`));
+}
+
+describe('the repository', () => {
+  it('has sources to look at', () => {
+    assert.ok(product.length > 50);
+  });
+
+  it('imports in one direction', () => {
+    const wrong = sources.flatMap((source) =>
+      importsOf(source)
+        .filter((target) => target.includes('/') && Object.hasOwn(mayImport, areaOf(target)))
+        .filter((target) => !mayImport[areaOf(source.path)]?.includes(areaOf(target)))
+        .map((target) => `${source.path} imports ${target}`),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  it('keeps the role machine pure: no platform, no adapters', () => {
+    const allowed = /^(supervisor\/(role|contracts|cluster)\/)/;
+    const wrong = product
+      .filter(({ path }) => path.startsWith('supervisor/role/'))
+      .flatMap((source) =>
+        importsOf(source)
+          .filter((target) => !allowed.test(target))
+          .map((target) => `${source.path} imports ${target}`),
+      );
+    assert.deepEqual(wrong, []);
+  });
+
+  it('starts processes only through execa, never through a shell', () => {
+    assert.deepEqual(
+      offences(({ text }) =>
+        [...text.matchAll(/child_process|shell: true|execaCommand/g)].map(([found]) => found),
+      ),
+      [],
+    );
+  });
+
+  it('measures elapsed time by boot time, never by the wall clock', () => {
+    const allowed = [
+      'supervisor/adapters/system-clock.ts', // the wall clock for people
+      'supervisor/adapters/etcd/endpoints.ts', // gRPC takes deadlines as dates
+    ];
+    const wrong = offences(({ path, text }) =>
+      allowed.includes(path) ? [] : [...text.matchAll(/Date\.now\(\)|new Date\(\)/g)].map(([found]) => found),
+    );
+    assert.deepEqual(
+      wrong.filter((line) => !line.includes('WallMs')),
+      [],
+    );
+  });
+
+  it('has no leftovers', () => {
+    const word = new RegExp(['FIX', 'ME|TO', 'DO|XX', 'X'].join(''));
+    const wrong = sources.filter(({ text }) => word.test(text)).map(({ path }) => path);
+    assert.deepEqual(wrong, []);
+  });
+
+  it('has no file that hides several ideas', () => {
+    const long = product.filter(({ text }) => text.split('\n').length > 400).map(({ path }) => path);
+    assert.deepEqual(long, []);
+  });
+});
