@@ -43,6 +43,23 @@ export const errorTable = {
   EPOCH_STALE: 'A newer leader exists; this host steps back by itself.',
   REPLICATION_STOPPED: 'Writes wait until the replicator is back.',
   CONFIG_TOO_LARGE: 'Only configuration, keys and users belong into the config root.',
+  // why a host does not lead, or leads no more
+  LEADERSHIP_LOST:
+    'Nothing to do: another host leads. If this repeats, see `holdfast status` and the etcd members.',
+  HAND_OVER_TIMEOUT:
+    'The service moved all the same, by stepping down: see what was slow in the log just before.',
+  STOPPING: 'The service was told to stop: start it to have this host back.',
+  NO_FAILOVER: 'Remove node.noFailover from holdfast.yaml if this host may lead.',
+  NO_LEASE: 'Check the etcd members and the network to them.',
+  REPLICATOR_DOWN: 'It is started again by itself; see the log lines of the replicator.',
+  VIP_UNKNOWN: 'It is looked up again by itself; check that `ip` works on this host.',
+  CLUSTER_UNKNOWN: 'Check the etcd members and the network to them.',
+  NOT_IN_SYNC:
+    'Wait until it has caught up with the leader; bring back a host of the in-sync set if nobody leads.',
+  BACKOFF: 'Mend what the last promotion failed at; it is tried again by itself.',
+  SFTP_NODE_SILENT: 'It is killed and started again by itself; see the log and the disk.',
+  LINK_DOWN: 'Check cable, switch port and bond of the interface named.',
+  MEMORY_LOW: 'Find what uses the memory of this host.',
   // control
   CONTROL_UNREACHABLE: 'Is the service running, and are you root or in the group holdfast?',
   INTERNAL: 'This is a defect in Holdfast: please report it with the log.',
