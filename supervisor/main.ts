@@ -16,7 +16,7 @@ import { version } from './version.ts';
 export async function runSupervisor(config: Config): Promise<void> {
   const log = createLogger('supervisor', config.log.level, { node: config.node.id });
   makeFolders(config);
-  const notifier = createNotifier(log);
+  const notifier = createNotifier(systemClock, log);
   const supervisor = new Supervisor({
     config,
     store: new EtcdStore(config, systemClock),

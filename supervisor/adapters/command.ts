@@ -13,6 +13,7 @@ const packages = {
   ndisc6: 'ndisc6',
   ndptool: 'libndp-tools',
   setpriv: 'util-linux',
+  'systemd-notify': 'systemd',
 } as const;
 
 export type CommandName = keyof typeof packages;
@@ -39,6 +40,14 @@ export function commandPath(name: CommandName): string {
   );
 }
 
+export interface CommandOptions {
+  readonly timeoutMs: number;
+  /** Written to standard input. */
+  readonly input?: string;
+  /** The whole environment, but for LC_ALL=C. */
+  readonly env?: Record<string, string>;
+}
+
 export interface CommandResult {
   readonly exitCode: number | undefined;
   readonly timedOut: boolean;
@@ -54,7 +63,7 @@ export interface CommandResult {
 export async function runCommand(
   name: CommandName,
   args: readonly string[],
-  { timeoutMs, input = '' }: { timeoutMs: number; input?: string },
+  { timeoutMs, input = '', env = {} }: CommandOptions,
 ): Promise<CommandResult> {
   const result = await execa(commandPath(name), [...args], {
     timeout: timeoutMs,
@@ -62,7 +71,7 @@ export async function runCommand(
     reject: false,
     input,
     extendEnv: false,
-    env: { LC_ALL: 'C' },
+    env: { ...env, LC_ALL: 'C' },
     maxBuffer: 4 * 1024 * 1024,
   });
   const { exitCode, timedOut, stdout, stderr } = result;
@@ -73,7 +82,7 @@ export async function runCommand(
 export async function mustRun(
   name: CommandName,
   args: readonly string[],
-  options: { timeoutMs: number; input?: string },
+  options: CommandOptions,
 ): Promise<string> {
   const result = await runCommand(name, args, options);
   const told = [name, ...args].join(' ');

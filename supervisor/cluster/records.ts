@@ -10,6 +10,8 @@ export const leaderRecordSchema = z.object({
   since: z.string(),
   /** Why it came to lead: `claimed`, `handed over by a`, `sftp-node restarted`. */
   cause: z.string(),
+  /** The host that handed over in an orderly way: the virtual IP was on it, and is off. Null after a claim. */
+  handedOverBy: nodeIdSchema.nullable(),
 });
 export type LeaderRecord = z.infer<typeof leaderRecordSchema>;
 

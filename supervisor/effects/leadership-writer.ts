@@ -51,7 +51,10 @@ export class LeadershipWriter {
       }
       case 'transfer': {
         const { node, leaseId } = order.to;
-        const record = this.#record(node, `handed over by ${this.#nodeId}`);
+        const record = {
+          ...this.#record(node, `handed over by ${this.#nodeId}`),
+          handedOverBy: this.#nodeId,
+        };
         const result = await this.#store.moveLeadership(order.epoch, record, leaseId);
         if (!result.won) return this.#readAgain();
         const leader = { ...record, epoch: result.epoch, leaseId };
@@ -70,6 +73,6 @@ export class LeadershipWriter {
   }
 
   #record(node: NodeId, cause: string): LeaderRecord {
-    return { node, since: this.#clock.wallTimeIso(), cause };
+    return { node, since: this.#clock.wallTimeIso(), cause, handedOverBy: null };
   }
 }

@@ -70,14 +70,19 @@ function fromStandby(state: RoleState, at: number, timing: Timing): Step | null 
   return state.stopping && quiet ? { state: { ...state, phase: { name: 'stopped' } }, cause: null } : null;
 }
 
-/** Entering a leadership resets everything that belonged to the one before. */
+/**
+ * Entering a leadership resets everything that belonged to the one before. A host that handed over had the virtual IP
+ * until a moment ago: no stranger needs to be looked for.
+ */
 function enterPromoting(state: RoleState, at: number, epoch: number): Step {
+  const handedOver = state.cluster?.leader?.handedOverBy != null;
   return {
     state: {
       ...state,
       phase: { name: 'promoting', epoch, sinceMs: at },
       failure: null,
       vipFailures: 0,
+      ...(handedOver ? { vipFreeFor: epoch } : {}),
       replicator: { ...state.replicator, handedOff: null },
     },
     cause: null,

@@ -46,6 +46,7 @@ function leaderOf(kv: IKeyValue | undefined, problems: Problems): Leader | null 
     node: unreadableLeader,
     since: '',
     cause: 'unknown',
+    handedOverBy: null,
   };
   return { ...record, epoch: Number(kv.mod_revision), leaseId: kv.lease };
 }

@@ -17,7 +17,7 @@ function range(...entries: [key: string, value: unknown, modRevision?: number][]
 }
 
 const none = range();
-const leader = { node: 'a', since: 's', cause: 'claimed' };
+const leader = { node: 'a', since: 's', cause: 'claimed', handedOverBy: null };
 
 describe('the view of the cluster', () => {
   it('takes epoch and lease from the key, not from its value', () => {

@@ -99,7 +99,7 @@ export class Host {
 }
 
 export function leaderOf(node: string, epoch: number, leaseId = `lease-${node}`) {
-  return { node, epoch, leaseId, since: '', cause: 'claimed' };
+  return { node, epoch, leaseId, since: '', cause: 'claimed', handedOverBy: null };
 }
 
 export function view(parts: Partial<ClusterView>): ClusterView {

@@ -90,6 +90,11 @@ describe('a promotion', () => {
     assert.equal(host.order('gate'), undefined);
   });
 
+  it('does not probe for strangers when the address was handed over', () => {
+    const host = new Host().ready().read({ leader: { ...leaderOf('a', 200), handedOverBy: 'b' } });
+    assert.equal(host.order('vip')?.want, 'present');
+  });
+
   it('waits with the SFTP node until there are host keys', () => {
     const host = new Host();
     host.renew();
