@@ -2,13 +2,25 @@ import type { z } from 'zod';
 
 /**
  * The kernel takes an address off up to 0.4 s after the whole seconds of its lifetime (measured: 2.03 s for 2,
- * 3.10 s for 3, 5.37 s for 5); 100 ms more for the renewal's way to etcd and the `ip` command.
+ * 3.10 s for 3, 5.37 s for 5).
  */
-export const vipSlackMs = 500;
+const kernelLatenessMs = 400;
 
-/** The lifetime in whole seconds that the kernel may give the VIP so that it ends before `leaseEndsAtMs` (G2). */
+/** Longest time that putting the address on may take; one that takes longer is killed. */
+export const vipCommandLimitMs = 300;
+
+/**
+ * The lifetime in whole seconds that the kernel may be given now so that it ends before `leaseEndsAtMs` (G2), also
+ * when the command that gives it is as slow as it may be.
+ */
 export function vipLifetimeSeconds(leaseEndsAtMs: number, nowMs: number): number {
-  return Math.max(0, Math.floor((leaseEndsAtMs - nowMs - vipSlackMs) / 1000));
+  const spareMs = leaseEndsAtMs - nowMs - kernelLatenessMs - vipCommandLimitMs;
+  return Math.max(0, Math.floor(spareMs / 1000));
+}
+
+/** Whether a lifetime that the kernel got at `nowMs`, at the latest, ends before the lease. */
+export function endsBeforeLease(seconds: number, nowMs: number, leaseEndsAtMs: number): boolean {
+  return nowMs + seconds * 1000 + kernelLatenessMs <= leaseEndsAtMs;
 }
 
 interface LeaseTiming {

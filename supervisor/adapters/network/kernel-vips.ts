@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { SocketAddress } from 'node:net';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Config } from '../../config/schema.ts';
-import { vipLifetimeSeconds } from '../../config/timing.ts';
+import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../config/timing.ts';
 import type { Clock, VipConflict, VirtualIps } from '../../ports.ts';
 import { mustRun } from '../command.ts';
 import { assignedAddresses, ipTimeoutMs } from './addresses.ts';
@@ -36,13 +36,20 @@ export class KernelVips implements VirtualIps {
     for (const vip of this.#vips) requireInterface(vip.interface);
     const seconds = vipLifetimeSeconds(untilMs, this.#clock.bootTimeMs());
     if (seconds === 0) return false;
-    const lifetime = `valid_lft ${seconds} preferred_lft ${seconds}`;
-    const lines = this.#vips.map((vip) => {
-      // Duplicate detection takes a second in which the address does not work; `conflict` has probed before.
-      const nodad = vip.family === 6 ? ' nodad' : '';
-      return `addr replace ${vip.address}/${vip.prefixLength} dev ${vip.interface}${nodad} ${lifetime}\n`;
-    });
-    await this.#ip(lines);
+    try {
+      await this.#putOn(seconds);
+    } catch (error) {
+      // It may have happened all the same, and later than its lifetime was reckoned for.
+      await this.absent();
+      throw error;
+    }
+    if (!endsBeforeLease(seconds, this.#clock.bootTimeMs(), untilMs)) {
+      await this.absent();
+      throw new HoldfastError(
+        'COMMAND_TIMEOUT',
+        `putting the virtual IP on took so long that it would outlive the lease`,
+      );
+    }
     const assigned = await assignedAddresses();
     for (const vip of this.#vips) {
       if (!assigned.some((entry) => isOn(vip, entry))) {
@@ -50,6 +57,16 @@ export class KernelVips implements VirtualIps {
       }
     }
     return true;
+  }
+
+  async #putOn(seconds: number): Promise<void> {
+    const lifetime = `valid_lft ${seconds} preferred_lft ${seconds}`;
+    const lines = this.#vips.map((vip) => {
+      // Duplicate detection takes a second in which the address does not work; `conflict` has probed before.
+      const nodad = vip.family === 6 ? ' nodad' : '';
+      return `addr replace ${vip.address}/${vip.prefixLength} dev ${vip.interface}${nodad} ${lifetime}\n`;
+    });
+    await this.#ip(lines, vipCommandLimitMs);
   }
 
   async absent(): Promise<void> {
@@ -78,9 +95,9 @@ export class KernelVips implements VirtualIps {
     await Promise.all(this.#vips.map((vip) => announceVip(vip)));
   }
 
-  async #ip(lines: readonly string[]): Promise<void> {
+  async #ip(lines: readonly string[], timeoutMs = ipTimeoutMs): Promise<void> {
     try {
-      await mustRun('ip', ['-batch', '-'], { timeoutMs: ipTimeoutMs, input: lines.join('') });
+      await mustRun('ip', ['-batch', '-'], { timeoutMs, input: lines.join('') });
     } catch (cause) {
       if (cause instanceof HoldfastError && cause.code !== 'COMMAND_FAILED') throw cause;
       throw new HoldfastError('VIP_FAILED', `${lines.join('').trim()}: ${messageOf(cause)}`, { cause });

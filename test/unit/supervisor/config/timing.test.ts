@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { vipLifetimeSeconds } from '../../../../supervisor/config/timing.ts';
+import {
+  endsBeforeLease,
+  vipCommandLimitMs,
+  vipLifetimeSeconds,
+} from '../../../../supervisor/config/timing.ts';
 
-it('gives the address a lifetime that ends, with the kernel being late, before the lease does (G2)', () => {
+it('gives the address a lifetime that ends before the lease, with kernel and command as late as they may be (G2)', () => {
   const kernelLatenessMs = 400;
   for (let leftMs = -1000; leftMs < 10_000; leftMs += 7) {
     const seconds = vipLifetimeSeconds(50_000 + leftMs, 50_000);
     assert.ok(Number.isInteger(seconds) && seconds >= 0);
-    if (seconds > 0)
-      assert.ok(seconds * 1000 + kernelLatenessMs < leftMs, `${seconds} s in a lease of ${leftMs} ms`);
+    if (seconds === 0) continue;
+    const goneAfterMs = vipCommandLimitMs + seconds * 1000 + kernelLatenessMs;
+    assert.ok(goneAfterMs <= leftMs, `${seconds} s in a lease of ${leftMs} ms`);
+    assert.ok(endsBeforeLease(seconds, 50_000 + vipCommandLimitMs, 50_000 + leftMs));
   }
   assert.equal(vipLifetimeSeconds(3000, 10), 2, 'the default lease gives two seconds');
+});
+
+it('sees when a command was so slow that the address would outlive the lease', () => {
+  assert.equal(endsBeforeLease(2, 601, 3000), false);
+  assert.equal(endsBeforeLease(2, 600, 3000), true);
 });
