@@ -5,7 +5,7 @@ import type { Config } from '../../config/schema.ts';
 import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../config/timing.ts';
 import type { Clock, VipConflict, VirtualIps } from '../../ports.ts';
 import { mustRun } from '../command.ts';
-import { assignedAddresses, ipTimeoutMs } from './addresses.ts';
+import { type AssignedAddress, assignedAddresses, ipTimeoutMs } from './addresses.ts';
 import { announceVip } from './announce.ts';
 import { findStranger } from './probe.ts';
 
@@ -36,27 +36,32 @@ export class KernelVips implements VirtualIps {
     for (const vip of this.#vips) requireInterface(vip.interface);
     const seconds = vipLifetimeSeconds(untilMs, this.#clock.bootTimeMs());
     if (seconds === 0) return false;
-    try {
-      await this.#putOn(seconds);
-    } catch (error) {
-      // It may have happened all the same, and later than its lifetime was reckoned for.
-      await this.absent();
-      throw error;
-    }
-    if (!endsBeforeLease(seconds, this.#clock.bootTimeMs(), untilMs)) {
-      await this.absent();
-      throw new HoldfastError(
-        'COMMAND_TIMEOUT',
-        `putting the virtual IP on took so long that it would outlive the lease`,
-      );
-    }
+    const failure = await this.#putOn(seconds).then(
+      () => null,
+      (error: unknown) => error,
+    );
     const assigned = await assignedAddresses();
+    await this.#removeWhatOutlives(untilMs, assigned);
+    // An extension that failed leaves the address on for the rest of its old lifetime: time to try again.
+    if (failure !== null) throw failure;
     for (const vip of this.#vips) {
       if (!assigned.some((entry) => isOn(vip, entry))) {
         throw new HoldfastError('VIP_FAILED', `${vip.address} is not on ${vip.interface} after it was added`);
       }
     }
     return true;
+  }
+
+  /** A command that was killed may have worked all the same, later than its lifetime was reckoned for. */
+  async #removeWhatOutlives(leaseEndsAtMs: number, assigned: readonly AssignedAddress[]): Promise<void> {
+    const nowMs = this.#clock.bootTimeMs();
+    const ours = assigned.filter((entry) => this.#vips.some((vip) => isOn(vip, entry)));
+    if (ours.every((entry) => endsBeforeLease(entry.validSeconds, nowMs, leaseEndsAtMs))) return;
+    await this.absent();
+    throw new HoldfastError(
+      'COMMAND_TIMEOUT',
+      'putting the virtual IP on took so long that it would outlive the lease',
+    );
   }
 
   async #putOn(seconds: number): Promise<void> {
