@@ -1,4 +1,5 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { ToReplicator } from '#contracts/ipc/replicator.ts';
 import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from './cluster/records.ts';
 
 /** Time as the supervisor sees it. Elapsed time and wall time are different methods. */
@@ -74,6 +75,28 @@ export interface VirtualIps {
   conflict(): Promise<VipConflict | null>;
   /** Gratuitous ARP and unsolicited neighbour advertisement, one of each. @throws HoldfastError ANNOUNCE_FAILED */
   announce(): Promise<void>;
+}
+
+/** Announcements of the virtual IPs for as long as this host has them. */
+export interface AnnouncementSchedule {
+  /** Resolves when the first went out, and repeats from then on. @throws HoldfastError ANNOUNCE_FAILED */
+  start(epoch: Epoch): Promise<void>;
+  stop(): void;
+}
+
+/** The SFTP node process. Orders to a process that is not there, or of another epoch, do nothing. */
+export interface SftpNodeControl {
+  start(epoch: Epoch): void;
+  openGate(epoch: Epoch, validUntilMs: number): void;
+  shutGate(epoch: Epoch): void;
+  stop(epoch: Epoch): void;
+  kill(): void;
+}
+
+/** The replicator process, which is told its role again when it starts anew. */
+export interface ReplicatorControl {
+  tellRole(role: Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>): void;
+  handOff(epoch: Epoch, target: NodeId): void;
 }
 
 /** What must survive this process, so that the next one, or `holdfast release`, can clean up after it. */

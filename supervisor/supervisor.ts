@@ -7,6 +7,7 @@ import { changedMembers } from './cluster/membership.ts';
 import type { ClusterView, NodeRecord, PeerRecord } from './cluster/records.ts';
 import { ClusterReader } from './cluster-reader.ts';
 import type { Config } from './config/schema.ts';
+import { Announcer } from './effects/announcer.ts';
 import { Executor, type Observation } from './effects/executor.ts';
 import { LeadershipWriter } from './effects/leadership-writer.ts';
 import { HealthMonitor } from './health/monitor.ts';
@@ -112,6 +113,7 @@ export class Supervisor {
     this.#executor = new Executor({
       clock,
       vips,
+      announcer: new Announcer(vips, log),
       sftpNode: this.sftpNode,
       replicator: this.replicator,
       leadership: new LeadershipWriter({

@@ -1,14 +1,14 @@
 import { messageOf } from '#contracts/errors.ts';
 import type { Epoch } from '#contracts/identities.ts';
 import type { Logger } from '#contracts/log.ts';
-import type { VirtualIps } from '../ports.ts';
+import type { AnnouncementSchedule, VirtualIps } from '../ports.ts';
 
 /** After the first: once more when switches and clients that were busy listen again, then against forgetting. */
 const repeatAfterMs = [1000, 3000];
 const repeatEveryMs = 30_000;
 
 /** Announces the virtual IPs for as long as this host has them: one lost or ignored packet must not decide. */
-export class Announcer {
+export class Announcer implements AnnouncementSchedule {
   readonly #vips: VirtualIps;
   readonly #log: Logger;
   #timers: NodeJS.Timeout[] = [];

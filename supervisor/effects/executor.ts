@@ -1,12 +1,15 @@
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Epoch } from '#contracts/identities.ts';
 import type { Logger } from '#contracts/log.ts';
-import type { ReplicatorProcess } from '../adapters/process/replicator.ts';
-import type { SftpNodeProcess } from '../adapters/process/sftp-node.ts';
-import type { Clock, VirtualIps } from '../ports.ts';
+import type {
+  AnnouncementSchedule,
+  Clock,
+  ReplicatorControl,
+  SftpNodeControl,
+  VirtualIps,
+} from '../ports.ts';
 import type { RoleEvent } from '../role/events.ts';
 import type { Order } from '../role/orders.ts';
-import { Announcer } from './announcer.ts';
 import { Lane, type Task } from './lane.ts';
 import type { LeadershipWriter } from './leadership-writer.ts';
 
@@ -16,8 +19,9 @@ export type Observation = RoleEvent extends infer E ? (E extends RoleEvent ? Omi
 export interface ExecutorParts {
   readonly clock: Clock;
   readonly vips: VirtualIps;
-  readonly sftpNode: SftpNodeProcess;
-  readonly replicator: ReplicatorProcess;
+  readonly announcer: AnnouncementSchedule;
+  readonly sftpNode: SftpNodeControl;
+  readonly replicator: ReplicatorControl;
   readonly leadership: LeadershipWriter;
   readonly observe: (observation: Observation) => void;
   readonly exit: () => void;
@@ -30,12 +34,10 @@ type OrderOf<K extends Kind> = Extract<Order, { kind: K }>;
 /** Makes the world as ordered and reports what became of it. One lane a kind of order, so that none waits for another. */
 export class Executor {
   readonly #parts: ExecutorParts;
-  readonly #announcer: Announcer;
   readonly #lanes: Record<Kind, Lane>;
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
-    this.#announcer = new Announcer(parts.vips, parts.log);
     const lane = (name: Kind) => new Lane(name, parts.log, () => parts.clock.bootTimeMs());
     this.#lanes = {
       gate: lane('gate'),
@@ -55,7 +57,7 @@ export class Executor {
     for (const kind of Object.keys(this.#lanes) as Kind[]) {
       if (!byKind.has(kind)) this.#lanes[kind].want(null);
     }
-    if (!byKind.has('announce')) this.#announcer.stop();
+    if (!byKind.has('announce')) this.#parts.announcer.stop();
   }
 
   #task(order: Order): Task {
@@ -131,7 +133,7 @@ export class Executor {
 
   async #announce(epoch: Epoch): Promise<void> {
     await this.#reportingVipFailure(epoch, async () => {
-      await this.#announcer.start(epoch);
+      await this.#parts.announcer.start(epoch);
       this.#parts.observe({ type: 'announced', epoch });
     });
   }

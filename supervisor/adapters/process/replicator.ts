@@ -11,6 +11,7 @@ import {
 } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
+import type { ReplicatorControl } from '../../ports.ts';
 import { Child } from './child.ts';
 import { compileCacheOf } from './sftp-node.ts';
 
@@ -33,7 +34,7 @@ const firstRestartMs = 100;
 const lastRestartMs = 5000;
 
 /** The replicator process: always running, started again when it dies, and told again what it is. */
-export class ReplicatorProcess {
+export class ReplicatorProcess implements ReplicatorControl {
   readonly #config: Config;
   readonly #reports: ReplicatorReports;
   readonly #log: Logger;

@@ -9,6 +9,7 @@ import {
 } from '#contracts/ipc/sftp-node.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
+import type { SftpNodeControl } from '../../ports.ts';
 import type { Cause } from '../../role/state.ts';
 import { Child } from './child.ts';
 
@@ -25,7 +26,7 @@ export interface SftpNodeActivity {
 }
 
 /** At most one SFTP node process, started for one epoch and gone before the next is started. */
-export class SftpNodeProcess {
+export class SftpNodeProcess implements SftpNodeControl {
   readonly #config: Config;
   readonly #reports: SftpNodeReports;
   readonly #log: Logger;
