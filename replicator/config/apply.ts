@@ -1,0 +1,76 @@
+import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { HoldfastError } from '#contracts/errors.ts';
+import { syncDirectory, writeDurably } from '../state/durable-file.ts';
+import {
+  type ConfigSnapshot,
+  digestOf,
+  isConfigPath,
+  isPrivateKey,
+  maxConfigBytes,
+  readConfig,
+} from './snapshot.ts';
+
+/**
+ * Makes the config root equal to the leader's: each changed file staged, fsynced and renamed, extra ones removed.
+ * Host keys that go are kept in `keepIn`.
+ * @returns the paths that were moved there
+ * @throws HoldfastError PEER_PROTOCOL when the snapshot is not what a leader sends; errors of the file system
+ */
+export function applyConfig(configRoot: string, snapshot: ConfigSnapshot, keepIn: string): string[] {
+  checkSnapshot(snapshot);
+  const before = new Map(readConfig(configRoot).files.map((file) => [file.path, file]));
+  const kept: string[] = [];
+  const keep = (path: string) => {
+    if (!isPrivateKey(path) && !path.startsWith('host_keys/')) return;
+    mkdirSync(keepIn, { recursive: true, mode: 0o700 });
+    const copy = join(keepIn, basename(path));
+    copyFileSync(join(configRoot, path), copy);
+    chmodSync(copy, 0o600);
+    kept.push(path);
+  };
+  mkdirSync(configRoot, { recursive: true, mode: 0o700 });
+  for (const file of snapshot.files) {
+    const old = before.get(file.path);
+    before.delete(file.path);
+    if (old?.content === file.content && old.mode === file.mode) {
+      chmodSync(join(configRoot, file.path), file.mode);
+      continue;
+    }
+    if (old !== undefined && old.content !== file.content) keep(file.path);
+    place(configRoot, file.path, file.mode, Buffer.from(file.content, 'base64'), keepIn);
+  }
+  for (const path of before.keys()) {
+    keep(path);
+    rmSync(join(configRoot, path), { force: true });
+    syncDirectory(dirname(join(configRoot, path)));
+  }
+  return kept;
+}
+
+function place(configRoot: string, path: string, mode: number, content: Buffer, keepIn: string): void {
+  const full = join(configRoot, path);
+  mkdirSync(dirname(full), { recursive: true, mode: 0o700 });
+  try {
+    writeDurably(full, content, mode);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error;
+    // A directory of that name exists here alone.
+    mkdirSync(keepIn, { recursive: true, mode: 0o700 });
+    renameSync(full, join(keepIn, basename(path)));
+    writeDurably(full, content, mode);
+  }
+}
+
+/** Checked at the door: what arrives is written with this host's rights. */
+function checkSnapshot({ digest, files }: ConfigSnapshot): void {
+  const refuse = (what: string) => new HoldfastError('PEER_PROTOCOL', `the leader's configuration ${what}`);
+  let bytes = 0;
+  for (const { path, mode, content } of files) {
+    if (!isConfigPath(path)) throw refuse(`has the name ${JSON.stringify(path)}`);
+    if (isPrivateKey(path) && mode !== 0o600) throw refuse(`opens the private key ${path} to others`);
+    bytes += content.length;
+  }
+  if (bytes > maxConfigBytes * 1.4) throw refuse('is too large');
+  if (digestOf(files) !== digest) throw refuse('does not fit its digest');
+}

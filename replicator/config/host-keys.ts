@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import ssh2 from 'ssh2';
+import { writeDurably } from '../state/durable-file.ts';
+import type { ConfigSnapshot } from './snapshot.ts';
+
+const directory = 'host_keys';
+/** An RSA key takes up to seconds to make; no client of today needs it. */
+const generated = [
+  { name: 'ssh_host_ed25519_key', make: () => ssh2.utils.generateKeyPairSync('ed25519') },
+  { name: 'ssh_host_ecdsa_key', make: () => ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 }) },
+];
+
+/** Makes host keys where there are none at all: the first leader of a cluster does. */
+export function ensureHostKeys(configRoot: string, snapshot: ConfigSnapshot): boolean {
+  if (privateKeys(snapshot).length > 0) return false;
+  mkdirSync(join(configRoot, directory), { recursive: true, mode: 0o700 });
+  for (const { name, make } of generated) {
+    const pair = make();
+    writeDurably(join(configRoot, directory, `${name}.pub`), `${pair.public}\n`, 0o644);
+    writeDurably(join(configRoot, directory, name), pair.private, 0o600);
+  }
+  return true;
+}
+
+/** As `ssh-keygen -l` prints them, without the other columns; sorted. */
+export function hostKeyFingerprints(snapshot: ConfigSnapshot): string[] {
+  return privateKeys(snapshot)
+    .flatMap(({ content }) => {
+      const key = ssh2.utils.parseKey(Buffer.from(content, 'base64'));
+      return key instanceof Error ? [] : [fingerprintOf(key.getPublicSSH())];
+    })
+    .sort();
+}
+
+function fingerprintOf(publicKey: Buffer): string {
+  return `SHA256:${createHash('sha256').update(publicKey).digest('base64').replace(/=+$/, '')}`;
+}
+
+function privateKeys({ files }: ConfigSnapshot) {
+  return files.filter(({ path }) => path.startsWith(`${directory}/`) && !path.endsWith('.pub'));
+}

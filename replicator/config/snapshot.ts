@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { HoldfastError } from '#contracts/errors.ts';
+import { errnoOf } from '../tree/tree.ts';
+
+/** The config root as it is replicated: regular files only. */
+export interface ConfigSnapshot {
+  /** SHA-256 over sorted names, modes and contents, hex (G4). */
+  readonly digest: string;
+  /** Sorted by path; content in base64. */
+  readonly files: ConfigFile[];
+}
+
+export interface ConfigFile {
+  /** Relative, with `/`. */
+  readonly path: string;
+  readonly mode: number;
+  readonly content: string;
+}
+
+export const maxConfigBytes = 8 * 1024 * 1024;
+const maxConfigFiles = 1000;
+const maxDepth = 8;
+const namePattern = /^[A-Za-z0-9_][A-Za-z0-9._@+-]{0,200}$/;
+
+/** Whether every part is a plain name: what a peer may make us write below the config root. */
+export function isConfigPath(path: string): boolean {
+  const parts = path.split('/');
+  return parts.length <= maxDepth && parts.every((part) => namePattern.test(part));
+}
+
+/** The private half of a host key is 0600 on every host, whatever it was where it was made. */
+export function isPrivateKey(path: string): boolean {
+  return path.startsWith('host_keys/') && !path.endsWith('.pub');
+}
+
+/**
+ * Reads the config root; an empty one when it is missing. Files whose names are not plain (editors' swap files,
+ * our own staging) are left out.
+ * @throws HoldfastError CONFIG_TOO_LARGE, CONFIG_UNREADABLE
+ */
+export function readConfig(configRoot: string): ConfigSnapshot {
+  const files: ConfigFile[] = [];
+  let bytes = 0;
+  const visit = (directory: string) => {
+    for (const name of namesIn(join(configRoot, directory))) {
+      const path = directory === '' ? name : `${directory}/${name}`;
+      if (!isConfigPath(path)) continue;
+      const found = readFound(configRoot, path);
+      if (found === 'directory') visit(path);
+      if (typeof found === 'string' || found === null) continue;
+      bytes += found.content.length;
+      if (bytes > maxConfigBytes || files.length >= maxConfigFiles) {
+        throw new HoldfastError(
+          'CONFIG_TOO_LARGE',
+          `${configRoot} holds more than ${maxConfigBytes} bytes or ${maxConfigFiles} files (at ${path})`,
+        );
+      }
+      files.push({ path, mode: found.mode, content: found.content.toString('base64') });
+    }
+  };
+  visit('');
+  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { digest: digestOf(files), files };
+}
+
+export function digestOf(files: readonly ConfigFile[]): string {
+  const hash = createHash('sha256');
+  for (const { path, mode, content } of files) hash.update(`${JSON.stringify([path, mode, content])}\n`);
+  return hash.digest('hex');
+}
+
+function readFound(
+  configRoot: string,
+  path: string,
+): { mode: number; content: Buffer } | 'directory' | 'other' | null {
+  const full = join(configRoot, path);
+  try {
+    const stats = lstatSync(full);
+    if (stats.isDirectory()) return 'directory';
+    if (!stats.isFile()) return 'other';
+    if (stats.size > maxConfigBytes) {
+      throw new HoldfastError('CONFIG_TOO_LARGE', `${full} has ${stats.size} bytes`);
+    }
+    const mode = isPrivateKey(path) ? 0o600 : stats.mode & 0o777;
+    return { mode, content: readFileSync(full) };
+  } catch (cause) {
+    if (cause instanceof HoldfastError) throw cause;
+    // An editor replaced it between the listing and the reading: the next look sees what is there then.
+    if (errnoOf(cause) === 'ENOENT') return null;
+    throw new HoldfastError('CONFIG_UNREADABLE', `${full} cannot be read`, { cause });
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return [];
+    throw new HoldfastError('CONFIG_UNREADABLE', `${directory} cannot be read`, { cause });
+  }
+}

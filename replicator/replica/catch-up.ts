@@ -1,0 +1,70 @@
+import type { ToFollower } from '../protocol/message.ts';
+import { fromKey } from '../tree/path.ts';
+import type { Tree } from '../tree/tree.ts';
+import type { Applier } from './apply.ts';
+import type { FileClient } from './file-client.ts';
+import type { Staging } from './staging.ts';
+import type { TreeChange } from './tree-change.ts';
+import { TreeSync } from './tree-sync.ts';
+
+type Round = Extract<ToFollower, { type: 'round' }>;
+
+export interface CatchUpParts {
+  readonly tree: Tree;
+  readonly staging: Staging;
+  readonly change: TreeChange;
+  readonly applier: Applier;
+  readonly client: FileClient;
+  /** Asks the leader for the next round. */
+  readonly next: () => void;
+  readonly closed: AbortSignal;
+}
+
+/**
+ * Rounds, as long as the leader has any: everything first, then what changed meanwhile, at last under a hold. Only
+ * in the first can something be found that this host alone has; what later ones replace is what they brought.
+ */
+export class CatchUp {
+  readonly #parts: CatchUpParts;
+  readonly #stopping = new AbortController();
+  #onRound: ((round: Round) => void) | null = null;
+  #over = false;
+
+  constructor(parts: CatchUpParts) {
+    this.#parts = parts;
+  }
+
+  /** Runs until the leader begins to stream, when `stop` is called, or with the connection. */
+  async run(): Promise<void> {
+    const { tree, client, staging, change, applier, next, closed } = this.#parts;
+    const signal = AbortSignal.any([closed, this.#stopping.signal]);
+    const sync = new TreeSync(tree, client, staging, change, signal);
+    while (true) {
+      const round = await this.#nextRound(signal, next);
+      if (round === null) return;
+      applier.closeAll();
+      change.keepsOld = round.first;
+      await sync.round(round.dirty, round.first ? 'metadata' : 'content');
+      if (round.final === null) continue;
+      applier.adopt(round.final.handles.map(({ handle, path }) => ({ handle, path: fromKey(path) })));
+    }
+  }
+
+  onRound(round: Round): void {
+    this.#onRound?.(round);
+  }
+
+  stop(reason: unknown): void {
+    this.#over = true;
+    this.#stopping.abort(reason);
+  }
+
+  async #nextRound(signal: AbortSignal, next: () => void): Promise<Round | null> {
+    if (this.#over || signal.aborted) return null;
+    return await new Promise((resolve) => {
+      signal.addEventListener('abort', () => resolve(null), { once: true });
+      this.#onRound = resolve;
+      next();
+    });
+  }
+}

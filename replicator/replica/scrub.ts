@@ -1,0 +1,141 @@
+import { messageOf } from '#contracts/errors.ts';
+import type { Logger } from '#contracts/log.ts';
+import { compareEntries, pairEntries } from '../manifest/compare.ts';
+import { digestFile } from '../manifest/digest.ts';
+import { type Entry, nameOf, readDirectory } from '../manifest/entry.ts';
+import { joinPath, printable, rootPath, toKey } from '../tree/path.ts';
+import type { Tree } from '../tree/tree.ts';
+import type { FileClient } from './file-client.ts';
+import type { StagedFile, Staging } from './staging.ts';
+import type { TreeChange } from './tree-change.ts';
+
+const suspectsAtATime = 200;
+const stagedBytesAtATime = 256 * 1024 * 1024;
+
+/** A place where the trees differ, with the repair ready. `apply` works on this host alone, and is quick. */
+interface Suspect {
+  readonly path: Buffer;
+  apply(change: TreeChange): void;
+  drop(): void;
+}
+
+export interface ScrubParts {
+  readonly tree: Tree;
+  readonly client: FileClient;
+  readonly staging: Staging;
+  readonly change: TreeChange;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Asks the leader which of these paths stand still; it holds mutations until `done`. */
+  readonly ask: (paths: string[]) => Promise<ReadonlySet<string>>;
+  readonly done: () => void;
+}
+
+/** Compares this host's whole tree with the leader's, contents too, one file at a time, and repairs what differs. */
+export class Scrub {
+  readonly #parts: ScrubParts;
+  #suspects: Suspect[] = [];
+  #stagedBytes = 0;
+  #differences = 0;
+  #repaired = 0;
+
+  constructor(parts: ScrubParts) {
+    this.#parts = parts;
+  }
+
+  async run(): Promise<{ differences: number; repaired: number }> {
+    await this.#directory(rootPath);
+    await this.#repair();
+    return { differences: this.#differences, repaired: this.#repaired };
+  }
+
+  async #directory(path: Buffer): Promise<void> {
+    const { tree, client, signal } = this.#parts;
+    signal.throwIfAborted();
+    const { self, entries } = await client.list(path);
+    // Gone meanwhile: whatever became of it came through the stream.
+    if (self?.type !== 'directory') return;
+    const { pairs, extra } = pairEntries(readDirectory(tree, path) ?? [], entries);
+    for (const { local, wanted } of pairs) await this.#entry(joinPath(path, nameOf(wanted)), local, wanted);
+    for (const entry of extra) {
+      const child = joinPath(path, nameOf(entry));
+      await this.#suspect({ path: child, apply: (change) => change.clear(child), drop: () => {} });
+    }
+  }
+
+  async #entry(path: Buffer, local: Entry | null, wanted: Entry): Promise<void> {
+    const { tree, client, signal, staging } = this.#parts;
+    let verdict = compareEntries(local, wanted, 'content');
+    if (verdict === 'compare-contents') {
+      const [theirs, ours] = [await client.digest(path), await digestFile(tree, path, signal)];
+      if (theirs === null || ours === null) return;
+      if (theirs !== ours) verdict = 'replace';
+      else verdict = local?.mode === wanted.mode ? 'equal' : 'attributes';
+    }
+    if (verdict === 'attributes') {
+      const apply = (change: TreeChange) =>
+        wanted.type === 'directory' ? change.setMode(path, wanted) : change.setAttributes(path, wanted);
+      await this.#suspect({ path, apply, drop: () => {} });
+    } else if (verdict === 'replace') {
+      await this.#replacement(path, wanted, staging);
+    }
+    if (wanted.type === 'directory') await this.#directory(path);
+  }
+
+  async #replacement(path: Buffer, wanted: Entry, staging: Staging): Promise<void> {
+    if (wanted.type === 'directory') {
+      const apply = (change: TreeChange) => {
+        change.makeDirectory(path);
+        change.setMode(path, wanted);
+      };
+      return await this.#suspect({ path, apply, drop: () => {} });
+    }
+    if (wanted.type === 'link') {
+      return await this.#suspect({ path, apply: (change) => change.makeLink(path, wanted), drop: () => {} });
+    }
+    const staged: StagedFile | null = await staging.fetch(this.#parts.client, path);
+    if (staged === null) return;
+    this.#stagedBytes += staged.entry.size;
+    await this.#suspect({
+      path,
+      apply: (change) => change.placeFile(path, staged),
+      drop: () => staging.discard(staged.path),
+    });
+  }
+
+  async #suspect(suspect: Suspect): Promise<void> {
+    this.#suspects.push(suspect);
+    if (this.#suspects.length >= suspectsAtATime || this.#stagedBytes >= stagedBytesAtATime) {
+      await this.#repair();
+    }
+  }
+
+  async #repair(): Promise<void> {
+    const { ask, done, change, log } = this.#parts;
+    const suspects = this.#suspects;
+    this.#suspects = [];
+    this.#stagedBytes = 0;
+    if (suspects.length === 0) return;
+    const quiet = await ask(suspects.map(({ path }) => toKey(path)));
+    for (const suspect of suspects) {
+      if (!quiet.has(toKey(suspect.path))) {
+        suspect.drop();
+        continue;
+      }
+      this.#differences += 1;
+      try {
+        suspect.apply(change);
+        this.#repaired += 1;
+        log.warn({ path: printable(suspect.path) }, 'the scrub repaired a difference to the leader');
+      } catch (error) {
+        suspect.drop();
+        log.error(
+          { path: printable(suspect.path), reason: messageOf(error) },
+          'a difference was not repaired',
+        );
+      }
+    }
+    await change.flush();
+    done();
+  }
+}

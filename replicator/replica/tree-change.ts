@@ -1,0 +1,126 @@
+import {
+  chmodSync,
+  closeSync,
+  fsync,
+  mkdirSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+} from 'node:fs';
+import { promisify } from 'node:util';
+import { type Entry, isGone, nameOf, readDirectory, readEntry } from '../manifest/entry.ts';
+import { fromKey, joinPath, parentOf, rootPath, toKey } from '../tree/path.ts';
+import { openEntry, type Tree, through } from '../tree/tree.ts';
+import type { Quarantine } from './quarantine.ts';
+import type { StagedFile, Staging } from './staging.ts';
+
+const fsyncAsync = promisify(fsync);
+
+/**
+ * The single changes by which a tree is made equal to another. What was there before goes to the quarantine, or
+ * away when it is known to be the leader's own older state.
+ */
+export class TreeChange {
+  readonly #tree: Tree;
+  readonly #staging: Staging;
+  readonly #quarantine: Quarantine;
+  readonly #changedDirectories = new Set<string>();
+  /** Whether what is replaced or removed may be something that only this host has. */
+  keepsOld = true;
+
+  constructor(tree: Tree, staging: Staging, quarantine: Quarantine) {
+    this.#tree = tree;
+    this.#staging = staging;
+    this.#quarantine = quarantine;
+  }
+
+  placeFile(path: Buffer, staged: StagedFile): void {
+    this.clear(path);
+    this.#staging.place(this.#tree, path, staged);
+    this.#changed(path);
+  }
+
+  makeLink(path: Buffer, entry: Entry): void {
+    this.clear(path);
+    this.#tree.withEntry(path, (at) => symlinkSync(fromKey(entry.target), at));
+    this.#changed(path);
+  }
+
+  /** Writable for us until its entries are in place; `setMode` gives it the mode it is to have. */
+  makeDirectory(path: Buffer): void {
+    this.clear(path);
+    this.#tree.withEntry(path, (at) => mkdirSync(at, 0o700));
+    this.#changed(path);
+  }
+
+  setMode(path: Buffer, entry: Entry): void {
+    this.#throughHandle(path, (file) => chmodSync(file, entry.mode));
+  }
+
+  /** Mode and time of a file whose content is right. */
+  setAttributes(path: Buffer, entry: Entry): void {
+    const seconds = Number(entry.modifiedAtNs) / 1e9;
+    this.#throughHandle(path, (file) => {
+      chmodSync(file, entry.mode);
+      utimesSync(file, seconds, seconds);
+    });
+  }
+
+  /** Takes away what is at a path, if anything, with all below it. */
+  clear(path: Buffer): void {
+    const local = readEntry(this.#tree, path);
+    if (local === null) return;
+    if (this.keepsOld) this.#quarantine.take(this.#tree, path);
+    else removeTree(this.#tree, path, local);
+    this.#changed(path);
+  }
+
+  /** The names changed so far are on disk when this resolves. */
+  async flush(): Promise<void> {
+    const directories = [...this.#changedDirectories];
+    this.#changedDirectories.clear();
+    for (const key of directories) {
+      const directory = this.#openDirectory(fromKey(key));
+      if (directory === null) continue;
+      try {
+        await fsyncAsync(directory);
+      } finally {
+        closeSync(directory);
+      }
+    }
+  }
+
+  #openDirectory(path: Buffer): number | null {
+    try {
+      return this.#tree.openDirectory(path);
+    } catch (error) {
+      if (isGone(error)) return null;
+      throw error;
+    }
+  }
+
+  #changed(path: Buffer): void {
+    this.#changedDirectories.add(toKey(path.length === 0 ? rootPath : parentOf(path)));
+  }
+
+  #throughHandle(path: Buffer, change: (file: string) => void): void {
+    this.#tree.withEntry(path, (entry) => {
+      const handle = openEntry(entry);
+      try {
+        change(through(handle));
+      } finally {
+        closeSync(handle);
+      }
+    });
+  }
+}
+
+function removeTree(tree: Tree, path: Buffer, entry: Entry): void {
+  if (entry.type !== 'directory') {
+    tree.withEntry(path, (at) => unlinkSync(at));
+    return;
+  }
+  for (const child of readDirectory(tree, path) ?? []) removeTree(tree, joinPath(path, nameOf(child)), child);
+  tree.withEntry(path, (at) => rmdirSync(at));
+}

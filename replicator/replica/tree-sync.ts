@@ -1,0 +1,118 @@
+import { close, constants } from 'node:fs';
+import { promisify } from 'node:util';
+import { compareEntries, type Proof, pairEntries } from '../manifest/compare.ts';
+import { digestFile } from '../manifest/digest.ts';
+import { type Entry, nameOf, readDirectory, readEntry } from '../manifest/entry.ts';
+import type { DirtyPath } from '../protocol/message.ts';
+import { fromKey, joinPath, parentOf } from '../tree/path.ts';
+import type { Tree } from '../tree/tree.ts';
+import type { FileClient } from './file-client.ts';
+import { inParallel } from './in-parallel.ts';
+import { finishFile, type Staging, writeAll } from './staging.ts';
+import type { TreeChange } from './tree-change.ts';
+
+const closeAsync = promisify(close);
+/** Requests under way at a time: enough to fill the line, few enough for bounded memory. */
+const filesAtATime = 8;
+
+/**
+ * One round of making this host's tree equal to the leader's. Directory by directory, so memory does not grow with
+ * the tree. What the leader lacks is taken away at the end of the round alone: a file that was renamed there is at
+ * every moment here under one name or the other, whenever this host dies.
+ */
+export class TreeSync {
+  readonly #tree: Tree;
+  readonly #client: FileClient;
+  readonly #staging: Staging;
+  readonly #change: TreeChange;
+  readonly #signal: AbortSignal;
+  #extra: Buffer[] = [];
+
+  constructor(tree: Tree, client: FileClient, staging: Staging, change: TreeChange, signal: AbortSignal) {
+    this.#tree = tree;
+    this.#client = client;
+    this.#staging = staging;
+    this.#change = change;
+    this.#signal = signal;
+  }
+
+  async round(dirty: readonly DirtyPath[], proof: Proof): Promise<void> {
+    for (const { path, ranges } of dirty) {
+      if (ranges === null) await this.#syncPath(fromKey(path), proof);
+      else await this.#patchFile(fromKey(path), ranges);
+    }
+    for (const path of this.#extra) this.#change.clear(path);
+    this.#extra = [];
+    await this.#change.flush();
+  }
+
+  async #syncPath(path: Buffer, proof: Proof): Promise<void> {
+    this.#signal.throwIfAborted();
+    if (path.length > 0 && readEntry(this.#tree, parentOf(path))?.type !== 'directory') {
+      return await this.#syncPath(parentOf(path), proof);
+    }
+    const { self, entries } = await this.#client.list(path);
+    const local = readEntry(this.#tree, path);
+    if (self === null) this.#extra.push(path);
+    else if (self.type === 'directory') await this.#syncDirectory(path, local, self, entries, proof);
+    else await this.#syncLeaf(path, local, self, proof);
+  }
+
+  async #syncDirectory(
+    path: Buffer,
+    local: Entry | null,
+    self: Entry,
+    entries: readonly Entry[],
+    proof: Proof,
+  ): Promise<void> {
+    if (local?.type !== 'directory') this.#change.makeDirectory(path);
+    const { pairs, extra } = pairEntries(readDirectory(this.#tree, path) ?? [], entries);
+    const leaves = pairs.filter(({ wanted }) => wanted.type !== 'directory');
+    await inParallel(filesAtATime, leaves, ({ local: counterpart, wanted }) =>
+      this.#syncLeaf(joinPath(path, nameOf(wanted)), counterpart, wanted, proof),
+    );
+    for (const entry of extra) this.#extra.push(joinPath(path, nameOf(entry)));
+    for (const { wanted } of pairs) {
+      if (wanted.type === 'directory') await this.#syncPath(joinPath(path, nameOf(wanted)), proof);
+    }
+    if (path.length > 0 && local?.mode !== self.mode) this.#change.setMode(path, self);
+  }
+
+  async #syncLeaf(path: Buffer, local: Entry | null, wanted: Entry, proof: Proof): Promise<void> {
+    this.#signal.throwIfAborted();
+    const verdict = compareEntries(local, wanted, proof);
+    if (verdict === 'equal') return;
+    if (wanted.type === 'link') return this.#change.makeLink(path, wanted);
+    if (verdict === 'compare-contents' && !(await this.#sameContents(path))) return await this.#fetch(path);
+    if (verdict === 'replace') return await this.#fetch(path);
+    this.#change.setAttributes(path, wanted);
+  }
+
+  async #sameContents(path: Buffer): Promise<boolean> {
+    const [theirs, ours] = await Promise.all([
+      this.#client.digest(path),
+      digestFile(this.#tree, path, this.#signal),
+    ]);
+    return theirs !== null && theirs === ours;
+  }
+
+  /** A file that is gone meanwhile is noted there as changed, and comes again in the next round. */
+  async #fetch(path: Buffer): Promise<void> {
+    const staged = await this.#staging.fetch(this.#client, path);
+    if (staged !== null) this.#change.placeFile(path, staged);
+  }
+
+  async #patchFile(path: Buffer, ranges: DirtyPath['ranges']): Promise<void> {
+    this.#signal.throwIfAborted();
+    if (readEntry(this.#tree, path)?.type !== 'file') return await this.#syncPath(path, 'content');
+    const file = this.#tree.open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    let entry: Entry | null;
+    try {
+      entry = await this.#client.read(path, ranges, (offset, data) => writeAll(file, data, offset));
+      if (entry !== null) await finishFile(file, entry);
+    } finally {
+      await closeAsync(file);
+    }
+    if (entry === null) await this.#syncPath(path, 'content');
+  }
+}

@@ -1,0 +1,27 @@
+import { HoldfastError } from '#contracts/errors.ts';
+import { protocolVersion } from '../protocol/version.ts';
+import type { Hello } from './follower-session.ts';
+
+/** Why a follower cannot be served, or null. */
+export function checkHello(
+  hello: Hello,
+  authenticatedAs: string,
+  cluster: string,
+  epoch: number,
+): HoldfastError | null {
+  if (hello.version !== protocolVersion) {
+    const versions = `it speaks version ${hello.version}, this host version ${protocolVersion}`;
+    return new HoldfastError('PEER_PROTOCOL', `${authenticatedAs}: ${versions}`);
+  }
+  if (hello.nodeId !== authenticatedAs) {
+    return new HoldfastError('PEER_REFUSED', `${authenticatedAs} calls itself ${hello.nodeId}`);
+  }
+  if (hello.cluster !== cluster) {
+    return new HoldfastError('PEER_REFUSED', `${authenticatedAs} belongs to the cluster ${hello.cluster}`);
+  }
+  if (hello.highestEpoch > epoch) {
+    const seen = `${authenticatedAs} has seen epoch ${hello.highestEpoch}, this host leads at ${epoch}`;
+    return new HoldfastError('EPOCH_STALE', seen);
+  }
+  return null;
+}

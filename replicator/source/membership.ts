@@ -1,0 +1,82 @@
+import type { FromReplicator } from '#contracts/ipc/replicator.ts';
+import type { Acknowledgements } from './acknowledgements.ts';
+
+type MembershipRequest = Extract<FromReplicator, { type: 'membership' }>;
+
+const repeatAfterMs = 3000;
+const addAgainAfterMs = 1000;
+
+export interface MembershipFacts {
+  readonly atMs: number;
+  readonly syncTimeoutMs: number;
+  readonly isAlive: (nodeId: string) => boolean;
+  /** Followers that hold everything and receive the live stream. */
+  readonly caughtUp: readonly string[];
+}
+
+/**
+ * Has the in-sync set in etcd changed through the supervisor. One request at a time, since answers carry the whole
+ * set and an older one must not be taken for the newer.
+ */
+export class Membership {
+  readonly #acknowledgements: Acknowledgements;
+  readonly #send: (request: MembershipRequest) => void;
+  #outstanding: { request: MembershipRequest; sentAtMs: number } | null = null;
+  #nextId = 1;
+  readonly #addedAtMs = new Map<string, number>();
+
+  constructor(acknowledgements: Acknowledgements, send: (request: MembershipRequest) => void) {
+    this.#acknowledgements = acknowledgements;
+    this.#send = send;
+  }
+
+  /** Looks whether somebody has to leave, or may join. */
+  review(facts: MembershipFacts): void {
+    const { atMs } = facts;
+    if (this.#outstanding !== null) {
+      if (atMs - this.#outstanding.sentAtMs >= repeatAfterMs) this.#request(this.#outstanding.request, atMs);
+      return;
+    }
+    const leaver = this.#leaver(facts);
+    if (leaver !== undefined) {
+      this.#change('remove', leaver.nodeId, leaver.reason, atMs);
+      return;
+    }
+    const joiner = facts.caughtUp.find((nodeId) => this.#mayJoin(nodeId, atMs));
+    if (joiner === undefined) return;
+    this.#addedAtMs.set(joiner, atMs);
+    this.#acknowledgements.beginJoining(joiner);
+    this.#change('add', joiner, 'it holds everything and receives the live stream', atMs);
+  }
+
+  /** The supervisor's answer; the set it names is what counts, whether or not it is what was asked for. */
+  onResult(requestId: number, inSync: readonly string[]): void {
+    const request = this.#outstanding?.request;
+    if (request?.requestId !== requestId) return;
+    this.#outstanding = null;
+    this.#acknowledgements.setMembers(inSync);
+    if (request.change === 'add') this.#acknowledgements.endJoining(request.nodeId);
+  }
+
+  #leaver({ atMs, syncTimeoutMs, isAlive }: MembershipFacts): { nodeId: string; reason: string } | undefined {
+    const gone = this.#acknowledgements.overdue(atMs, 0).find((nodeId) => !isAlive(nodeId));
+    if (gone !== undefined) return { nodeId: gone, reason: 'its supervisor holds no lease any more' };
+    const [late] = this.#acknowledgements.overdue(atMs, syncTimeoutMs);
+    if (late === undefined) return undefined;
+    return { nodeId: late, reason: `it has acknowledged nothing for ${syncTimeoutMs} ms` };
+  }
+
+  #mayJoin(nodeId: string, atMs: number): boolean {
+    if (this.#acknowledgements.isMember(nodeId)) return false;
+    return atMs - (this.#addedAtMs.get(nodeId) ?? Number.NEGATIVE_INFINITY) >= addAgainAfterMs;
+  }
+
+  #change(change: 'add' | 'remove', nodeId: string, reason: string, atMs: number): void {
+    this.#request({ type: 'membership', requestId: this.#nextId++, change, nodeId, reason }, atMs);
+  }
+
+  #request(request: MembershipRequest, atMs: number): void {
+    this.#outstanding = { request, sentAtMs: atMs };
+    this.#send(request);
+  }
+}

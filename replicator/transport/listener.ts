@@ -1,0 +1,107 @@
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import ssh2 from 'ssh2';
+import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { Peer } from '#contracts/ipc/replicator.ts';
+import type { Logger } from '#contracts/log.ts';
+import { subsystemName } from '../protocol/version.ts';
+import type { PeerKey } from '../state/peer-key.ts';
+import { isKeyOf } from './peer-trust.ts';
+
+/** More than the hosts of any cluster, so that strangers cannot use up the process. */
+const maxConnections = 64;
+const loginTimeoutMs = 10_000;
+
+export interface PeerListener {
+  readonly port: number;
+  /** Ends the connections of peers that are not trusted (with that key) any more. */
+  reviewTrust(): void;
+  close(): void;
+}
+
+export interface ListenerOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly key: PeerKey;
+  readonly log: Logger;
+  readonly peer: (nodeId: string) => Peer | undefined;
+  /** A trusted peer opened the replication channel; `hangUp` ends its connection. */
+  readonly onChannel: (nodeId: string, channel: Duplex, hangUp: () => void) => void;
+}
+
+/**
+ * The SSH server for peers. Only keys of the `peers` message get in, each under its own host's name, and only to
+ * the replication subsystem.
+ * @throws HoldfastError PORT_IN_USE, PORT_FORBIDDEN, REPLICATOR_FAILED
+ */
+export async function listenForPeers(options: ListenerOptions): Promise<PeerListener> {
+  const connections = new Map<ssh2.Connection, { nodeId: string; publicKey: string }>();
+  const ssh = new ssh2.Server(
+    { hostKeys: [options.key.privateKey], keepaliveInterval: 1000, keepaliveCountMax: 3 },
+    (connection) => serve(connection, options, connections),
+  );
+  const server = createServer({ noDelay: true }, (socket: Socket) => ssh.injectSocket(socket));
+  server.maxConnections = maxConnections;
+  await listening(server, options.address, options.port);
+  return {
+    port: (server.address() as AddressInfo).port,
+    reviewTrust() {
+      for (const [connection, { nodeId, publicKey }] of connections) {
+        if (options.peer(nodeId)?.publicKey !== publicKey) connection.end();
+      }
+    },
+    close() {
+      server.close();
+      for (const connection of connections.keys()) connection.end();
+    },
+  };
+}
+
+function serve(
+  connection: ssh2.Connection,
+  { peer, log, onChannel }: ListenerOptions,
+  connections: Map<ssh2.Connection, { nodeId: string; publicKey: string }>,
+): void {
+  let nodeId = '';
+  const deadline = setTimeout(() => connection.end(), loginTimeoutMs);
+  connection.on('error', (error) => log.debug({ nodeId, reason: error.message }, 'peer connection failed'));
+  connection.on('close', () => {
+    clearTimeout(deadline);
+    connections.delete(connection);
+  });
+  connection.on('authentication', (context) => {
+    if (context.method !== 'publickey') return context.reject(['publickey']);
+    const trusted = peer(context.username);
+    if (trusted === undefined || !isKeyOf(trusted, context.key.data, context)) {
+      const message = `a peer that calls itself "${context.username}" was refused: its key is not the one in etcd`;
+      log.warn({ code: 'PEER_REFUSED' }, message);
+      return context.reject(['publickey']);
+    }
+    if (context.signature !== undefined) nodeId = trusted.nodeId;
+    connections.set(connection, { nodeId: trusted.nodeId, publicKey: trusted.publicKey });
+    context.accept();
+  });
+  connection.on('ready', () => clearTimeout(deadline));
+  connection.on('session', (accept) => {
+    accept().on('subsystem', (acceptChannel, reject, info) => {
+      if (info.name !== subsystemName || nodeId === '') return reject();
+      onChannel(nodeId, acceptChannel(), () => connection.end());
+    });
+  });
+}
+
+async function listening(server: Server, address: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      const code = codeOf(cause);
+      const name = `${address} port ${port}`;
+      if (code === 'EADDRINUSE')
+        reject(new HoldfastError('PORT_IN_USE', `${name} is taken by another program`, { cause }));
+      else if (code === 'EACCES')
+        reject(new HoldfastError('PORT_FORBIDDEN', `${name} may not be used`, { cause }));
+      else reject(new HoldfastError('REPLICATOR_FAILED', `${name}: ${messageOf(cause)}`, { cause }));
+    });
+    server.listen(port, address, resolve);
+  });
+  server.removeAllListeners('error');
+}

@@ -1,0 +1,148 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type FromReplicator,
+  fromReplicatorSchema,
+  type Peer,
+  type ReplicatorSettings,
+  type ToReplicator,
+} from '#contracts/ipc/replicator.ts';
+
+export type Status = Extract<FromReplicator, { type: 'status' }>;
+const program = join(import.meta.dirname, '../../../../replicator/main.ts');
+const patienceMs = 20_000;
+
+/** One host: a real replicator process, and the supervisor's part played by the test. */
+export class Host {
+  readonly nodeId: string;
+  readonly root: string;
+  readonly settings: ReplicatorSettings;
+  readonly received: FromReplicator[] = [];
+  /** How membership requests are answered; the in-sync set is the cluster's. */
+  onMembership: (request: Extract<FromReplicator, { type: 'membership' }>) => void = () => {};
+  publicKey = '';
+  port = 0;
+  #child: ChildProcess | null = null;
+  #log = '';
+  #wake: (() => void)[] = [];
+
+  constructor(nodeId: string, root: string, settings: Partial<ReplicatorSettings> = {}) {
+    this.nodeId = nodeId;
+    this.root = join(root, nodeId);
+    mkdirSync(this.root, { recursive: true });
+    this.settings = {
+      cluster: 'test',
+      nodeId,
+      listenAddress: '127.0.0.1',
+      listenPort: 0,
+      configRoot: join(this.root, 'config'),
+      filesRoot: join(this.root, 'files'),
+      stateRoot: join(this.root, 'state'),
+      quarantineRoot: join(this.root, 'quarantine'),
+      journalSocket: join(this.root, 'journal.sock'),
+      mode: 'sync',
+      strict: false,
+      syncTimeoutMs: 3000,
+      scrubSchedule: '0 3 * * *',
+      logLevel: 'debug',
+      ...settings,
+    };
+  }
+
+  async start(): Promise<void> {
+    this.#log = '';
+    const child = fork(program, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.#child = child;
+    const keep = (chunk: Buffer) => {
+      this.#log += chunk.toString();
+      this.#changed();
+    };
+    child.stdout?.on('data', keep);
+    child.stderr?.on('data', keep);
+    child.on('message', (raw) => {
+      const message = fromReplicatorSchema.parse(raw);
+      this.received.push(message);
+      if (message.type === 'membership') this.onMembership(message);
+      this.#changed();
+    });
+    child.on('exit', () => this.#changed());
+    const before = this.received.length;
+    this.send({ type: 'start', settings: this.settings });
+    const ready = await this.until(`${this.nodeId} ready`, () =>
+      this.received.slice(before).find((message) => message.type === 'ready' || message.type === 'failed'),
+    );
+    if (ready.type === 'failed') throw new Error(`${ready.code}: ${ready.message}`);
+    if (ready.type !== 'ready') return;
+    this.publicKey = ready.publicKey;
+    this.port = ready.port;
+    // Comes back at the same port, as a real host does.
+    this.settings.listenPort = ready.port;
+  }
+
+  send(message: ToReplicator): void {
+    this.#child?.send(message, () => {});
+  }
+
+  asPeer(alive = true): Peer {
+    const { nodeId, publicKey, port } = this;
+    return { nodeId, address: '127.0.0.1', port, publicKey, alive };
+  }
+
+  get status(): Status | undefined {
+    return this.received.findLast((message) => message.type === 'status');
+  }
+
+  get log(): string {
+    return this.#log;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name);
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  /** Forgets the statuses so far, so that what is waited for is news. */
+  forget(): void {
+    this.received.length = 0;
+  }
+
+  /** Waits for what `look` finds, looking at each message and log line. */
+  async until<Result>(what: string, look: () => Result | undefined | false): Promise<Result> {
+    const deadline = Date.now() + patienceMs;
+    while (true) {
+      const found = look();
+      if (found !== undefined && found !== false) return found;
+      if (Date.now() > deadline) {
+        const status = JSON.stringify(this.status);
+        throw new Error(`${this.nodeId}: waited in vain for ${what}\nstatus ${status}\n${this.#log}`);
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 50);
+        this.#wake.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+
+  #changed(): void {
+    const wake = this.#wake;
+    this.#wake = [];
+    for (const resolve of wake) resolve();
+  }
+}
