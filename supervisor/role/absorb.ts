@@ -1,3 +1,4 @@
+import type { ClusterView } from '../cluster/records.ts';
 import type { RoleEvent } from './events.ts';
 import { absentReplicator, epochOf, type RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
@@ -58,21 +59,23 @@ type ClusterEvent = RoleEvent & { type: 'cluster-read' | 'leader-written' | 'lea
 
 function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
   const known = state.cluster;
+  const accept = (cluster: ClusterView): RoleState => ({ ...state, cluster, clusterKnownAtMs: event.at });
   if (event.type === 'cluster-read') {
     const { view } = event;
-    // Reads overtake each other. One that was sent later and yet shows an older revision is no overtaking: etcd was
-    // restored from an older snapshot, and then what it says now is what holds.
-    const overtaken = known !== null && view.revision < known.revision && view.sentAtMs <= known.sentAtMs;
-    return overtaken ? state : { ...state, cluster: view };
+    // Reads and writes overtake each other. A read that was sent after the newest answer had come, and yet shows an
+    // older revision, was not overtaken: etcd was restored from a snapshot, and what it says now is what holds.
+    const overtaken =
+      known !== null && view.revision < known.revision && view.sentAtMs <= state.clusterKnownAtMs;
+    return overtaken ? state : accept(view);
   }
   if (known === null) return state;
   if (event.type === 'leader-written') {
     const revision = Math.max(known.revision, event.leader.epoch);
-    return { ...state, cluster: { ...known, revision, leader: event.leader } };
+    return accept({ ...known, revision, leader: event.leader });
   }
   if (known.leader?.epoch !== event.epoch) return state;
   const revision = Math.max(known.revision, event.leader?.epoch ?? 0);
-  return { ...state, cluster: { ...known, revision, leader: event.leader } };
+  return accept({ ...known, revision, leader: event.leader });
 }
 
 type ReplicatorEvent = RoleEvent & {

@@ -82,6 +82,8 @@ function enterPromoting(state: RoleState, at: number, epoch: number): Step {
       phase: { name: 'promoting', epoch, sinceMs: at },
       failure: null,
       vipFailures: 0,
+      // From now on a command that puts the address on may be under way: only looking tells that it is off.
+      vip: state.vip.is === 'present' ? state.vip : { is: 'unknown' },
       ...(handedOver ? { vipFreeFor: epoch } : {}),
       replicator: { ...state.replicator, handedOff: null },
     },

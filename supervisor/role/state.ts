@@ -67,6 +67,8 @@ export interface RoleState {
   readonly phase: Phase;
   readonly lease: HeldLease | null;
   readonly cluster: ClusterView | null;
+  /** Boot time at which the newest word on the cluster arrived. */
+  readonly clusterKnownAtMs: number;
   readonly node: NodeFact;
   readonly vip: VipFact;
   /** The epoch whose virtual IP was probed for strangers and found free. */
@@ -110,6 +112,7 @@ export function initialState(nodeId: NodeId, noFailover: boolean): RoleState {
     phase: { name: 'standby' },
     lease: null,
     cluster: null,
+    clusterKnownAtMs: 0,
     node: { is: 'absent' },
     vip: { is: 'unknown' },
     vipFreeFor: 0,

@@ -60,13 +60,23 @@ describe('a leader', () => {
     assert.equal(none.phase, 'stepping-down');
   });
 
-  it('does not believe a read that was overtaken', () => {
+  it('does not believe a read that its own claim overtook', () => {
+    const host = new Host().ready();
+    const before = host.state.cluster ?? assert.fail();
+    const sentAtMs = host.at + 1;
+    host.at += 5;
+    host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
+    host.at += 1;
+    host.see({ type: 'cluster-read', view: { ...before, revision: 150, sentAtMs, leader: null } });
+    assert.equal(host.phase, 'promoting');
+  });
+
+  it('believes an etcd that was restored from an older snapshot, and goes down', () => {
     const host = new Host().leading();
-    host.see({
-      type: 'cluster-read',
-      view: { ...(host.state.cluster ?? assert.fail()), revision: 150, sentAtMs: host.at - 5, leader: null },
-    });
-    assert.equal(host.phase, 'leading');
+    const before = host.state.cluster ?? assert.fail();
+    host.at += 5;
+    host.see({ type: 'cluster-read', view: { ...before, revision: 3, sentAtMs: host.at, leader: null } });
+    assert.equal(host.phase, 'stepping-down');
   });
 
   it('goes down when etcd ended its lease', () => {

@@ -95,6 +95,14 @@ describe('a promotion', () => {
     assert.equal(host.order('vip')?.want, 'present');
   });
 
+  it('does not count the address as off while it may be on its way on', () => {
+    const host = promoting();
+    host.see({ type: 'vip-free', epoch: 200 });
+    host.see({ type: 'stop' });
+    assert.equal(host.phase, 'stepping-down');
+    assert.deepEqual(host.order('vip'), { kind: 'vip', want: 'absent' });
+  });
+
   it('waits with the SFTP node until there are host keys', () => {
     const host = new Host();
     host.renew();

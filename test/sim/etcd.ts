@@ -1,0 +1,132 @@
+import type {
+  ClusterView,
+  InSyncRecord,
+  Leader,
+  LeaderRecord,
+  LiveNode,
+} from '../../supervisor/cluster/records.ts';
+import type { Random, Timeline } from './timeline.ts';
+
+interface Lease {
+  readonly id: string;
+  endsAt: number;
+  generation: number;
+}
+
+/**
+ * What etcd promises and no more: one order of writes, and leases that end late but never early, counted from when
+ * etcd took the renewal in.
+ */
+export class EtcdModel {
+  readonly #timeline: Timeline;
+  readonly #random: Random;
+  readonly #ttlMs: number;
+  readonly #leases = new Map<string, Lease>();
+  readonly #nodes = new Map<string, LiveNode>();
+  #revision = 1;
+  #leader: Leader | null = null;
+  #inSync: ClusterView['inSync'] = null;
+  readonly watchers: (() => void)[] = [];
+  /** Extra time each request takes. */
+  slowMs = 0;
+
+  constructor(timeline: Timeline, random: Random, ttlMs: number) {
+    this.#timeline = timeline;
+    this.#random = random;
+    this.#ttlMs = ttlMs;
+  }
+
+  get leader(): Leader | null {
+    return this.#leader;
+  }
+
+  get inSyncMembers(): readonly string[] {
+    return this.#inSync?.members ?? [];
+  }
+
+  isLive(leaseId: string): boolean {
+    return this.#leases.has(leaseId);
+  }
+
+  grant(): string {
+    const id = String(1000 + this.#revision + this.#leases.size + Math.floor(this.#random.between(0, 1e9)));
+    const lease: Lease = { id, endsAt: 0, generation: 0 };
+    this.#leases.set(id, lease);
+    this.#extend(lease);
+    return id;
+  }
+
+  renew(leaseId: string): boolean {
+    const lease = this.#leases.get(leaseId);
+    if (lease === undefined) return false;
+    this.#extend(lease);
+    return true;
+  }
+
+  revoke(leaseId: string): void {
+    if (!this.#leases.delete(leaseId)) return;
+    for (const [id, node] of this.#nodes) if (node.leaseId === leaseId) this.#nodes.delete(id);
+    if (this.#leader?.leaseId === leaseId) this.#leader = null;
+    this.#changed();
+  }
+
+  view(sentAtMs: number): ClusterView {
+    return {
+      revision: this.#revision,
+      sentAtMs,
+      leader: this.#leader,
+      inSync: this.#inSync,
+      nodes: [...this.#nodes.values()],
+      peers: [],
+      problems: [],
+    };
+  }
+
+  claim(record: LeaderRecord, leaseId: string, inSyncModRevision: number): number | null {
+    if (this.#leader !== null || !this.isLive(leaseId)) return null;
+    if ((this.#inSync?.modRevision ?? 0) !== inSyncModRevision) return null;
+    const epoch = this.#changed();
+    this.#leader = { ...record, epoch, leaseId };
+    this.#inSync ??= { members: [record.node], epoch: 0, reason: '', modRevision: epoch };
+    return epoch;
+  }
+
+  move(from: number, record: LeaderRecord, leaseId: string): number | null {
+    if (this.#leader?.epoch !== from || !this.isLive(leaseId)) return null;
+    const epoch = this.#changed();
+    this.#leader = { ...record, epoch, leaseId };
+    return epoch;
+  }
+
+  release(epoch: number): void {
+    if (this.#leader?.epoch !== epoch) return;
+    this.#leader = null;
+    this.#changed();
+  }
+
+  writeInSync(epoch: number, members: readonly string[], modRevision: number): boolean {
+    if (this.#leader?.epoch !== epoch || this.#inSync?.modRevision !== modRevision) return false;
+    const record: InSyncRecord = { members: [...members], epoch, reason: '' };
+    this.#inSync = { ...record, modRevision: this.#changed() };
+    return true;
+  }
+
+  publish(node: LiveNode): void {
+    if (this.isLive(node.leaseId)) this.#nodes.set(node.node, node);
+  }
+
+  #extend(lease: Lease): void {
+    lease.generation += 1;
+    const { generation } = lease;
+    const lateness = this.#random.chance(0.2) ? this.#random.between(0, 800) : this.#random.between(0, 120);
+    this.#timeline.after(this.#ttlMs + lateness, () => {
+      if (lease.generation === generation) this.revoke(lease.id);
+    });
+  }
+
+  #changed(): number {
+    this.#revision += 1;
+    for (const watcher of this.watchers) watcher();
+    return this.#revision;
+  }
+}

@@ -1,0 +1,418 @@
+import pino from 'pino';
+import type { LiveNode } from '../../supervisor/cluster/records.ts';
+import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../supervisor/config/timing.ts';
+import { Executor, type Observation } from '../../supervisor/effects/executor.ts';
+import { LeadershipWriter } from '../../supervisor/effects/leadership-writer.ts';
+import type { ClusterStore, ReplicatorControl, SftpNodeControl, VirtualIps } from '../../supervisor/ports.ts';
+import { decide } from '../../supervisor/role/decide.ts';
+import { ineligibility } from '../../supervisor/role/eligibility.ts';
+import { initialState, type RoleState } from '../../supervisor/role/state.ts';
+import { timingOf } from '../../supervisor/role/timing.ts';
+import type { Write } from './history.ts';
+import type { World } from './world.ts';
+
+export const lease = { ttl: 3000, renewEvery: 500, margin: 500 };
+const timing = timingOf(lease);
+const quiet = pino({ level: 'silent' });
+const noAnswer = () => new Promise<never>(() => {});
+
+/** The SFTP node process as the model has it. */
+interface NodeModel {
+  readonly epoch: number;
+  listening: boolean;
+  /** Boot time; -Infinity while shut. */
+  gateUntilMs: number;
+}
+
+/** What survives a crash of the supervisor: the kernel, the disk, and for an instant the child. */
+export class HostModel {
+  readonly id: string;
+  readonly #world: World;
+  /** The boot clock runs at its own rate, within the drift that the margin allows for, and shows 10 ms steps. */
+  readonly #clockRate: number;
+  readonly #clockOffset: number;
+  run: SupervisorRun | null = null;
+  node: NodeModel | null = null;
+  /** True time until which the kernel keeps the address. */
+  vipUntil = Number.NEGATIVE_INFINITY;
+  files: Write | null = null;
+  highestEpoch = 0;
+  rememberedLease: string | null = null;
+  pausedUntil = { supervisor: 0, node: 0 };
+  ipFails = false;
+  ipSlow = false;
+  boots = 0;
+
+  constructor(id: string, world: World) {
+    this.id = id;
+    this.#world = world;
+    this.#clockRate = world.random.between(0.995, 1.005);
+    this.#clockOffset = world.random.between(0, 1e6);
+  }
+
+  bootTimeMs(): number {
+    return Math.floor((this.#clockOffset + this.#world.timeline.now * this.#clockRate) / 10) * 10;
+  }
+
+  get hasVip(): boolean {
+    return this.vipUntil > this.#world.timeline.now;
+  }
+
+  /** Whether an acknowledgement could leave this host at this instant. */
+  get mayAcknowledge(): boolean {
+    const { node } = this;
+    if (node === null || !node.listening || this.#world.timeline.now < this.pausedUntil.node) return false;
+    return this.bootTimeMs() < node.gateUntilMs;
+  }
+
+  start(): void {
+    if (this.run !== null) return;
+    this.run = new SupervisorRun(this, this.#world);
+    this.run.start();
+  }
+
+  /** kill -9 of the supervisor: the node notices the closed channel, systemd may clean up and starts it again. */
+  crashSupervisor(withRelease: boolean): void {
+    this.run?.end();
+    this.run = null;
+    // Commands under way die with it: systemd empties the service's control group before it runs the release.
+    this.boots += 1;
+    const { node } = this;
+    const { timeline, random } = this.#world;
+    timeline.after(random.between(0, 20) + Math.max(0, this.pausedUntil.node - timeline.now), () => {
+      if (this.node === node) this.node = null;
+    });
+    if (withRelease) timeline.after(random.between(20, 100), () => this.cleanUpAfterEarlierRun());
+  }
+
+  /** `holdfast release`, and the start of a supervisor: node, address, lease, in this order. */
+  cleanUpAfterEarlierRun(): void {
+    const { timeline, random, network, etcd } = this.#world;
+    const id = this.rememberedLease;
+    this.node = null;
+    timeline.after(random.between(3, 20), () => {
+      if (this.ipFails) return;
+      this.vipUntil = Number.NEGATIVE_INFINITY;
+      if (id !== null) network.send(this.id, 'etcd', () => etcd.revoke(id));
+    });
+  }
+
+  crashHost(): void {
+    this.boots += 1;
+    this.run?.end();
+    this.run = null;
+    this.node = null;
+    this.vipUntil = Number.NEGATIVE_INFINITY;
+  }
+
+  crashNode(): void {
+    const { node } = this;
+    if (node === null) return;
+    this.node = null;
+    const cause = { code: 'SFTP_NODE_EXITED', sentence: 'killed' };
+    this.run?.later(1, () => this.run?.observe({ type: 'node-exited', epoch: node.epoch, cause }));
+  }
+}
+
+/** One life of a supervisor process: the real judgement and executor on modelled ports. */
+export class SupervisorRun {
+  readonly #host: HostModel;
+  readonly #world: World;
+  readonly #executor: Executor;
+  state: RoleState;
+  alive = true;
+  #leaseId: string | null = null;
+  #reading = false;
+  role: { type: 'lead' | 'follow' | 'idle'; epoch: number; leader: string } = {
+    type: 'idle',
+    epoch: 0,
+    leader: '',
+  };
+
+  constructor(host: HostModel, world: World) {
+    this.#host = host;
+    this.#world = world;
+    this.state = initialState(host.id, false);
+    const store = this.#store();
+    const observe = (observation: Observation) => this.observe(observation);
+    this.#executor = new Executor({
+      clock: { bootTimeMs: () => host.bootTimeMs(), wallTimeIso: () => '' },
+      vips: this.#vips(),
+      announcer: { start: () => this.#takes(2), stop: () => {} },
+      sftpNode: this.#sftpNode(),
+      replicator: this.#replicator(),
+      leadership: new LeadershipWriter({
+        nodeId: host.id,
+        store,
+        clock: { bootTimeMs: () => host.bootTimeMs(), wallTimeIso: () => '' },
+        observe,
+        readAgain: () => this.#read(),
+      }),
+      observe,
+      exit: () => this.#exit(),
+      log: quiet,
+    });
+  }
+
+  start(): void {
+    this.#host.cleanUpAfterEarlierRun();
+    this.#repeat(100, () => this.observe({ type: 'tick' }));
+    this.#repeat(lease.renewEvery, () => this.#renew());
+    this.#repeat(lease.renewEvery, () => this.#read());
+    this.#repeat(500, () => this.#publish());
+    this.later(50, () => this.observe({ type: 'replicator-ready' }));
+    void this.#renew();
+  }
+
+  #repeat(ms: number, run: () => void): void {
+    this.#world.timeline.every(ms, () => {
+      this.later(0, run);
+      return this.alive;
+    });
+  }
+
+  end(): void {
+    this.alive = false;
+  }
+
+  observe(observation: Observation): void {
+    this.later(0, () => {
+      const { state, orders, changes } = decide(
+        this.state,
+        { ...observation, at: this.#host.bootTimeMs() },
+        timing,
+      );
+      this.state = state;
+      for (const { row, cause } of changes) {
+        this.#world.tell(
+          `${this.#host.id}: ${row.from} -> ${row.to}${cause === null ? '' : ` (${cause.sentence})`}`,
+        );
+      }
+      this.#executor.carryOut(orders);
+    });
+  }
+
+  watched(): void {
+    this.later(0, () => this.#read());
+  }
+
+  /** Runs in this process: not while it is paused, and never after it ended. */
+  later(ms: number, run: () => void): void {
+    const { timeline } = this.#world;
+    const pause = Math.max(0, this.#host.pausedUntil.supervisor - timeline.now);
+    if (ms === 0 && pause === 0) {
+      if (this.alive) run();
+      return;
+    }
+    timeline.after(Math.max(ms, pause), () => this.later(0, run));
+  }
+
+  #takes(ms: number): Promise<void> {
+    return new Promise((resolve) => this.later(ms, resolve));
+  }
+
+  async #renew(): Promise<void> {
+    const { network, etcd } = this.#world;
+    const id = this.#leaseId;
+    const sentAtMs = this.#host.bootTimeMs();
+    const serve = () => (id === null ? etcd.grant() : etcd.renew(id) ? id : null);
+    const answer = await network.ask(this.#host.id, () => etcd.slowMs, 1000, serve).catch(() => undefined);
+    if (answer === undefined) return;
+    this.later(0, () => {
+      if (this.#leaseId !== id) return;
+      this.#leaseId = answer;
+      if (answer === null) {
+        if (id !== null) this.observe({ type: 'lease-gone', id });
+        return;
+      }
+      this.#host.rememberedLease = answer;
+      this.observe({ type: 'lease-renewed', id: answer, sentAtMs });
+    });
+  }
+
+  async #read(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    const { network, etcd } = this.#world;
+    const sentAtMs = this.#host.bootTimeMs();
+    const view = await network
+      .ask(
+        this.#host.id,
+        () => etcd.slowMs,
+        1000,
+        () => etcd.view(sentAtMs),
+      )
+      .catch(() => null);
+    this.#reading = false;
+    if (view !== null) this.observe({ type: 'cluster-read', view });
+  }
+
+  #publish(): void {
+    const leaseId = this.#leaseId;
+    if (leaseId === null) return;
+    const { network, etcd } = this.#world;
+    const node: LiveNode = {
+      node: this.#host.id,
+      leaseId,
+      version: '',
+      priority: 100,
+      noFailover: false,
+      position: { epoch: 0, sequence: 0 },
+      caughtUp: true,
+      configDigest: '',
+      hostKeyFingerprints: [],
+      ineligible: ineligibility(this.state, this.#host.bootTimeMs(), timing),
+      health: [],
+    };
+    network.send(this.#host.id, 'etcd', () => etcd.publish(node));
+  }
+
+  #store(): ClusterStore {
+    const { network, etcd } = this.#world;
+    const write = (serve: () => number | null) =>
+      network
+        .ask(this.#host.id, () => etcd.slowMs, 2000, serve)
+        .then((epoch) => (epoch === null ? { won: false as const } : { won: true as const, epoch }));
+    return {
+      claimLeadership: (record, leaseId, revision) => write(() => etcd.claim(record, leaseId, revision)),
+      moveLeadership: (epoch, record, leaseId) => write(() => etcd.move(epoch, record, leaseId)),
+      releaseLeadership: (epoch) =>
+        network.ask(
+          this.#host.id,
+          () => etcd.slowMs,
+          2000,
+          () => etcd.release(epoch),
+        ),
+      grantLease: noAnswer,
+      renewLease: noAnswer,
+      revokeLease: noAnswer,
+      read: noAnswer,
+      watch: () => {},
+      writeInSync: noAnswer,
+      publishNode: noAnswer,
+      publishPeer: noAnswer,
+      close: () => {},
+    };
+  }
+
+  #vips(): VirtualIps {
+    const host = this.#host;
+    const { random, timeline } = this.#world;
+    return {
+      present: async (untilMs) => {
+        const seconds = vipLifetimeSeconds(untilMs, host.bootTimeMs());
+        if (seconds === 0) return false;
+        const takes = host.ipSlow ? random.between(50, vipCommandLimitMs + 400) : random.between(1, 10);
+        const { boots } = host;
+        const works = takes <= vipCommandLimitMs ? !host.ipFails : random.chance(0.5);
+        // The command runs on while the supervisor is paused.
+        timeline.after(Math.min(takes, vipCommandLimitMs), () => {
+          if (works && host.boots === boots)
+            host.vipUntil = timeline.now + seconds * 1000 + random.between(0, 400);
+        });
+        await this.#takes(takes + 3);
+        if (
+          host.hasVip &&
+          !endsBeforeLease((host.vipUntil - timeline.now) / 1000, host.bootTimeMs(), untilMs + 400)
+        ) {
+          host.vipUntil = Number.NEGATIVE_INFINITY;
+          throw new Error('too slow');
+        }
+        if (!works || takes > vipCommandLimitMs) throw new Error('ip failed');
+        return true;
+      },
+      absent: async () => {
+        await this.#takes(host.ipSlow ? random.between(50, 500) : random.between(1, 10));
+        if (host.ipFails && random.chance(0.5)) throw new Error('ip failed');
+        host.vipUntil = Number.NEGATIVE_INFINITY;
+      },
+      conflict: async () => {
+        await this.#takes(120);
+        const stranger = this.#world.hosts.find((other) => other !== host && other.hasVip);
+        return stranger ? { address: 'vip', macAddress: stranger.id } : null;
+      },
+      announce: () => this.#takes(2),
+    };
+  }
+
+  #sftpNode(): SftpNodeControl {
+    const host = this.#host;
+    const { random, timeline } = this.#world;
+    const toNode = (epoch: number, run: (node: NodeModel) => void) => {
+      const pause = Math.max(0, host.pausedUntil.node - timeline.now);
+      timeline.after(pause + random.between(0, 2), () => {
+        if (host.node?.epoch === epoch) run(host.node);
+      });
+    };
+    return {
+      start: (epoch) => {
+        if (host.node !== null) return;
+        host.node = { epoch, listening: false, gateUntilMs: Number.NEGATIVE_INFINITY };
+        this.observe({ type: 'node-starting', epoch });
+        timeline.after(random.between(80, 300), () =>
+          toNode(epoch, (node) => {
+            node.listening = true;
+            this.observe({ type: 'node-listening', epoch });
+          }),
+        );
+      },
+      openGate: (epoch, validUntilMs) =>
+        toNode(epoch, (node) => {
+          node.gateUntilMs = validUntilMs;
+        }),
+      shutGate: (epoch) =>
+        toNode(epoch, (node) => {
+          node.gateUntilMs = Number.NEGATIVE_INFINITY;
+          this.observe({ type: 'node-gate-shut', epoch });
+        }),
+      stop: (epoch) => toNode(epoch, () => host.crashNode()),
+      kill: () => this.later(1, () => host.crashNode()),
+    };
+  }
+
+  #replicator(): ReplicatorControl {
+    const host = this.#host;
+    return {
+      tellRole: (order) =>
+        this.later(2, () => {
+          const epoch = order.type === 'idle' ? 0 : order.epoch;
+          if (order.type !== 'idle' && epoch < host.highestEpoch) return;
+          if (order.type === 'lead') host.highestEpoch = Math.max(host.highestEpoch, epoch);
+          this.role = { type: order.type, epoch, leader: order.type === 'follow' ? order.leader : '' };
+          this.reportReplicator();
+        }),
+      handOff: (epoch, target) =>
+        this.later(3, () => {
+          const complete = this.#world.handOff(host, epoch, target);
+          this.observe({ type: 'handed-off', epoch, complete, reason: '' });
+        }),
+    };
+  }
+
+  reportReplicator(): void {
+    const role = { lead: 'leader', follow: 'follower', idle: 'idle' } as const;
+    this.observe({
+      type: 'replicator-status',
+      status: {
+        type: 'status',
+        role: role[this.role.type],
+        highestEpoch: this.#host.highestEpoch,
+        position: { epoch: 0, sequence: 0 },
+        caughtUp: true,
+        configDigest: '',
+        hostKeyFingerprints: ['k'],
+        peers: [],
+        quarantined: 0,
+        lastScrub: null,
+      },
+    });
+  }
+
+  #exit(): void {
+    this.end();
+    this.#host.run = null;
+    const id = this.#leaseId;
+    const { network, etcd } = this.#world;
+    if (id !== null) network.send(this.#host.id, 'etcd', () => etcd.revoke(id));
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * npm run sim -- --seeds 10000 [--start N] [--seed N]
+ *
+ * Lives through so many random stories and checks the guarantees at every step. A broken one is printed with its seed
+ * and its story, and told again by `--seed N`.
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { BrokenGuarantee, World } from './world.ts';
+
+interface Share {
+  readonly start: number;
+  readonly step: number;
+  readonly seeds: number;
+}
+
+async function liveThrough(
+  seed: number,
+): Promise<{ seed: number; broken: string | null; story: string[]; acknowledged: number }> {
+  const world = new World(seed);
+  try {
+    const { acknowledged } = await world.run();
+    return { seed, broken: null, story: world.story, acknowledged };
+  } catch (error) {
+    if (!(error instanceof BrokenGuarantee)) throw error;
+    return { seed, broken: error.message, story: world.story, acknowledged: 0 };
+  }
+}
+
+async function work({ start, step, seeds }: Share): Promise<void> {
+  let acknowledged = 0;
+  for (let seed = start; seed < start + seeds * step; seed += step) {
+    const result = await liveThrough(seed);
+    acknowledged += result.acknowledged;
+    if (result.broken !== null) parentPort?.postMessage({ broken: result });
+  }
+  parentPort?.postMessage({ done: seeds, acknowledged });
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '1000' },
+      start: { type: 'string' },
+      seed: { type: 'string' },
+    },
+  });
+  if (values.seed !== undefined) {
+    const { broken, story } = await liveThrough(Number(values.seed));
+    process.stdout.write(`${story.join('\n')}\n${broken ?? 'all guarantees hold'}\n`);
+    process.exitCode = broken === null ? 0 : 1;
+    return;
+  }
+  const seeds = Number(values.seeds);
+  const start = values.start === undefined ? Math.floor(Math.random() * 1e9) : Number(values.start);
+  const workers = availableParallelism();
+  const began = performance.now();
+  let failures = 0;
+  let acknowledged = 0;
+  process.stdout.write(`${seeds} seeds from ${start}, on ${workers} threads\n`);
+  await Promise.all(
+    Array.from({ length: workers }, (_, index) => {
+      const share: Share = { start: start + index, step: workers, seeds: Math.ceil(seeds / workers) };
+      const worker = new Worker(new URL(import.meta.url), { workerData: share });
+      worker.on('message', (message) => {
+        if (message.done !== undefined) acknowledged += message.acknowledged;
+        else if (failures++ < 3) {
+          const { seed, broken, story } = message.broken;
+          process.stdout.write(`\nseed ${seed}: ${broken}\n${story.slice(-25).join('\n')}\n`);
+        }
+      });
+      return new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject));
+    }),
+  );
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  process.stdout.write(
+    `${failures} of ${seeds} stories broke a guarantee; ${acknowledged} writes acknowledged; ${seconds} s\n`,
+  );
+  process.exitCode = failures === 0 ? 0 : 1;
+}
+
+if (isMainThread) await main();
+else await work(workerData as Share);

@@ -1,0 +1,47 @@
+import { HoldfastError } from '#contracts/errors.ts';
+import type { Random, Timeline } from './timeline.ts';
+
+/** Delays, and one-way losses. A place is a host id or `etcd`. */
+export class Network {
+  readonly #timeline: Timeline;
+  readonly #random: Random;
+  readonly #cut = new Set<string>();
+
+  constructor(timeline: Timeline, random: Random) {
+    this.#timeline = timeline;
+    this.#random = random;
+  }
+
+  cut(from: string, to: string): void {
+    this.#cut.add(`${from}>${to}`);
+  }
+
+  heal(from: string, to: string): void {
+    this.#cut.delete(`${from}>${to}`);
+  }
+
+  passes(from: string, to: string): boolean {
+    return !this.#cut.has(`${from}>${to}`);
+  }
+
+  /** Delivers after a delay, or never. */
+  send(from: string, to: string, deliver: () => void): void {
+    const delay = this.#random.chance(0.02) ? this.#random.between(5, 900) : this.#random.between(0.2, 5);
+    this.#timeline.after(delay, () => {
+      if (this.passes(from, to)) deliver();
+    });
+  }
+
+  /** A request to etcd: rejects when no answer came within the budget, though it may have been carried out. */
+  ask<Answer>(from: string, slowMs: () => number, budgetMs: number, serve: () => Answer): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#timeline.after(budgetMs, () => reject(new HoldfastError('ETCD_UNREACHABLE', 'no answer')));
+      this.send(from, 'etcd', () =>
+        this.#timeline.after(slowMs(), () => {
+          const answer = serve();
+          this.send('etcd', from, () => resolve(answer));
+        }),
+      );
+    });
+  }
+}

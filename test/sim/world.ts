@@ -1,0 +1,302 @@
+import { changedMembers } from '../../supervisor/cluster/membership.ts';
+import { EtcdModel } from './etcd.ts';
+import { append, holds, type Write } from './history.ts';
+import { HostModel, lease } from './host.ts';
+import { Network } from './network.ts';
+import { Random, Timeline } from './timeline.ts';
+
+const faultsEndMs = 25_000;
+/** After the last fault, a leader within this time: old leases end, a promotion may have to back off. */
+const healMs = 30_000;
+const syncTimeoutMs = 1000;
+
+/** A promise that the product broke in a simulated story. */
+export class BrokenGuarantee extends Error {}
+
+/** Some hosts, etcd, a network and misfortune. */
+export class World {
+  readonly timeline = new Timeline();
+  readonly random: Random;
+  readonly network: Network;
+  readonly etcd: EtcdModel;
+  readonly hosts: HostModel[];
+  /** The story so far, for a failure's report. */
+  readonly story: string[] = [];
+  #lastAcknowledged: Write | null = null;
+  #acknowledged = 0;
+  #waiting: { host: HostModel; write: Write; since: number } | null = null;
+  #changing = false;
+  #joining = { epoch: 0, nodes: new Set<string>() };
+  #highestLeader = 0;
+
+  constructor(seed: number) {
+    this.random = new Random(seed);
+    this.network = new Network(this.timeline, this.random);
+    this.etcd = new EtcdModel(this.timeline, this.random, lease.ttl);
+    this.hosts = ['a', 'b', 'c'].map((id) => new HostModel(id, this));
+    this.etcd.watchers.push(() => this.#watch());
+  }
+
+  /** Lives through it. @throws BrokenGuarantee */
+  async run(): Promise<{ acknowledged: number; epochs: number }> {
+    for (const host of this.hosts) this.timeline.after(this.random.between(0, 300), () => host.start());
+    this.timeline.every(25, () => {
+      this.#clientWrites();
+      return true;
+    });
+    this.#scheduleMisfortune();
+    while (this.timeline.step(faultsEndMs + healMs)) {
+      await flushPromises();
+      this.#check();
+    }
+    this.#checkHealed();
+    return { acknowledged: this.#acknowledged, epochs: this.#highestLeader };
+  }
+
+  tell(what: string): void {
+    this.story.push(`${this.timeline.now.toFixed(0).padStart(6)} ms  ${what}`);
+  }
+
+  /** The tail of the journal reaches the successor, or it is told that it did not. */
+  handOff(from: HostModel, epoch: number, target: string): boolean {
+    const to = this.hosts.find((host) => host.id === target);
+    return to !== undefined && this.#deliver(from, epoch, to);
+  }
+
+  #watch(): void {
+    for (const host of this.hosts) {
+      if (this.random.chance(0.9)) this.network.send('etcd', host.id, () => host.run?.watched());
+    }
+  }
+
+  /** A client tries to write wherever the service answers. */
+  #clientWrites(): void {
+    for (const host of this.hosts) {
+      if (!host.mayAcknowledge || host.node === null) continue;
+      const waiting = this.#waiting;
+      if (waiting?.host === host && waiting.write.epoch === host.node.epoch) this.#acknowledge(waiting);
+      else {
+        host.files = append(host.files, host.node.epoch, host.id);
+        this.#waiting = { host, write: host.files, since: this.timeline.now };
+        this.#acknowledge(this.#waiting);
+      }
+    }
+  }
+
+  /** The replicator's rule: every member of the in-sync set has it, or is not a member any more. */
+  #acknowledge(waiting: { host: HostModel; write: Write; since: number }): void {
+    const { host, write } = waiting;
+    const { run, node } = host;
+    if (run === null || node === null || run.role.type !== 'lead' || run.role.epoch !== node.epoch) return;
+    const members = this.#counted(run.state.cluster?.inSync?.members ?? [], node.epoch);
+    const others = this.hosts.filter((other) => other !== host);
+    const delivered = others.filter((other) => this.#deliver(host, node.epoch, other));
+    const missing = others.filter((other) => members.includes(other.id) && !delivered.includes(other));
+    const joining = delivered.find((other) => !members.includes(other.id));
+    if (missing[0] !== undefined) {
+      if (this.timeline.now - waiting.since > syncTimeoutMs)
+        this.#changeMembers(host, node.epoch, 'remove', missing[0].id);
+      return;
+    }
+    if (joining !== undefined) this.#changeMembers(host, node.epoch, 'add', joining.id);
+    if (this.#changing) return;
+    this.#waiting = null;
+    if (!host.mayAcknowledge) return;
+    if (!holds(write, this.#lastAcknowledged)) {
+      throw new BrokenGuarantee(
+        `G3/G5: ${host.id} at epoch ${node.epoch} acknowledges without what was acknowledged before`,
+      );
+    }
+    if (write.epoch < (this.#lastAcknowledged?.epoch ?? 0)) {
+      throw new BrokenGuarantee(
+        `G1: ${host.id} acknowledges at epoch ${write.epoch} after a newer epoch did`,
+      );
+    }
+    this.#lastAcknowledged = write;
+    this.#acknowledged += 1;
+  }
+
+  /** Who is asked to join counts from before it is asked, until it is known to be out. */
+  #counted(members: readonly string[], epoch: number): string[] {
+    if (this.#joining.epoch !== epoch) {
+      this.#joining = { epoch, nodes: new Set() };
+      this.#changing = false;
+    }
+    return [...new Set([...members, ...this.#joining.nodes])];
+  }
+
+  #deliver(from: HostModel, epoch: number, to: HostModel): boolean {
+    const connected = this.network.passes(from.id, to.id) && this.network.passes(to.id, from.id);
+    const role = to.run?.role;
+    if (!connected || role?.type !== 'follow' || role.leader !== from.id || role.epoch !== epoch)
+      return false;
+    if (epoch < to.highestEpoch) return false;
+    to.highestEpoch = epoch;
+    to.files = from.files;
+    return true;
+  }
+
+  /** As the supervisor does it: from its view of the set, by compare-and-swap, believing only the answer. */
+  #changeMembers(host: HostModel, epoch: number, change: 'add' | 'remove', node: string): void {
+    const { run } = host;
+    const inSync = run?.state.cluster?.inSync;
+    if (this.#changing || run === null || !inSync) return;
+    this.#changing = true;
+    const members = changedMembers(inSync.members, change, node, host.id);
+    if (change === 'add') this.#joining.nodes.add(node);
+    const write = () => this.etcd.writeInSync(epoch, members, inSync.modRevision);
+    const done = () => {
+      this.#changing = false;
+      run.watched();
+    };
+    run.later(1, () => {
+      this.network
+        .ask(host.id, () => this.etcd.slowMs, 2000, write)
+        .then((written) => {
+          if (!written) return;
+          this.tell(`${host.id}: in-sync set {${members.join(',')}}`);
+          if (change === 'remove') this.#joining.nodes.delete(node);
+        })
+        .then(done, done);
+    });
+  }
+
+  #scheduleMisfortune(): void {
+    let at = 1500;
+    while (at < faultsEndMs) {
+      this.timeline.after(at, () => this.#misfortune());
+      at += this.random.between(200, 4000);
+    }
+    this.timeline.after(faultsEndMs, () => this.#heal());
+  }
+
+  #misfortune(): void {
+    const { random, timeline } = this;
+    const leader = this.hosts.find((host) => host.id === this.etcd.leader?.node);
+    const host = leader !== undefined && random.chance(0.6) ? leader : random.pick(this.hosts);
+    const lasts = random.chance(0.5) ? random.between(50, 1500) : random.between(1500, 8000);
+    const forAWhile = (what: string, begin: () => void, end: () => void) => {
+      this.tell(`${host.id}: ${what} for ${lasts.toFixed(0)} ms`);
+      begin();
+      timeline.after(lasts, end);
+    };
+    const link = (from: string, to: string) =>
+      forAWhile(
+        `${from} > ${to} cut`,
+        () => this.network.cut(from, to),
+        () => this.network.heal(from, to),
+      );
+    const other = random.pick(this.hosts.filter((candidate) => candidate !== host));
+    const kinds: (() => void)[] = [
+      () => link(host.id, 'etcd'),
+      () => link('etcd', host.id),
+      () => {
+        link(host.id, 'etcd');
+        link('etcd', host.id);
+      },
+      () => link(host.id, other.id),
+      () => this.#pause(host, 'supervisor', lasts),
+      () => this.#pause(host, 'node', lasts),
+      () => {
+        this.#pause(host, 'supervisor', lasts);
+        this.#pause(host, 'node', lasts);
+      },
+      () => this.#crash(host, 'supervisor', lasts),
+      () => this.#crash(host, 'host', lasts),
+      () => {
+        this.tell(`${host.id}: kill -9 sftp-node`);
+        host.crashNode();
+      },
+      () =>
+        forAWhile(
+          'ip fails',
+          () => (host.ipFails = true),
+          () => (host.ipFails = false),
+        ),
+      () =>
+        forAWhile(
+          'ip is slow',
+          () => (host.ipSlow = true),
+          () => (host.ipSlow = false),
+        ),
+      () =>
+        forAWhile(
+          'etcd is slow',
+          () => (this.etcd.slowMs = random.between(50, 700)),
+          () => (this.etcd.slowMs = 0),
+        ),
+      () => this.#stopByOperator(host),
+    ];
+    random.pick(kinds)();
+  }
+
+  #pause(host: HostModel, what: 'supervisor' | 'node', ms: number): void {
+    this.tell(`${host.id}: ${what} paused for ${ms.toFixed(0)} ms`);
+    host.pausedUntil[what] = Math.max(host.pausedUntil[what], this.timeline.now + ms);
+  }
+
+  #crash(host: HostModel, what: 'supervisor' | 'host', ms: number): void {
+    this.tell(`${host.id}: ${what} dies, back in ${ms.toFixed(0)} ms`);
+    if (what === 'host') host.crashHost();
+    else host.crashSupervisor(this.random.chance(0.5));
+    this.timeline.after(ms, () => host.start());
+  }
+
+  #stopByOperator(host: HostModel): void {
+    this.tell(`${host.id}: told to stop`);
+    host.run?.observe({ type: 'stop' });
+    this.timeline.after(this.random.between(3000, 6000), () => host.start());
+  }
+
+  #heal(): void {
+    this.tell('all faults end');
+    const places = ['etcd', ...this.hosts.map((host) => host.id)];
+    for (const from of places) for (const to of places) this.network.heal(from, to);
+    this.etcd.slowMs = 0;
+    for (const host of this.hosts) {
+      host.ipFails = false;
+      host.ipSlow = false;
+      this.timeline.after(7000, () => host.start());
+    }
+  }
+
+  #check(): void {
+    let acknowledging = '';
+    let addressed = '';
+    for (const host of this.hosts) {
+      if (host.mayAcknowledge) {
+        if (acknowledging !== '')
+          throw new BrokenGuarantee(`G1: ${acknowledging} and ${host.id} may both acknowledge`);
+        acknowledging = host.id;
+      }
+      if (host.hasVip) {
+        if (addressed !== '')
+          throw new BrokenGuarantee(`G2: ${addressed} and ${host.id} both have the virtual IP`);
+        addressed = host.id;
+        if (host.rememberedLease === null || !this.etcd.isLive(host.rememberedLease)) {
+          throw new BrokenGuarantee(`G2: ${host.id} has the virtual IP without a lease`);
+        }
+      }
+    }
+    const epoch = this.etcd.leader?.epoch ?? 0;
+    if (epoch !== 0 && epoch < this.#highestLeader) throw new BrokenGuarantee('the epoch went back');
+    this.#highestLeader = Math.max(this.#highestLeader, epoch);
+  }
+
+  #checkHealed(): void {
+    const leaders = this.hosts.filter(
+      (host) => host.run?.state.phase.name === 'leading' && host.mayAcknowledge && host.hasVip,
+    );
+    if (leaders.length !== 1) {
+      const phases = this.hosts
+        .map((host) => `${host.id} ${host.run?.state.phase.name ?? 'down'}`)
+        .join(', ');
+      throw new BrokenGuarantee(`no service ${healMs} ms after the last fault: ${phases}`);
+    }
+  }
+}
+
+/** Lets what was resolved at this instant run on, several promises deep. */
+async function flushPromises(): Promise<void> {
+  for (let depth = 0; depth < 12; depth++) await null;
+}
