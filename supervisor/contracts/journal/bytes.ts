@@ -48,7 +48,9 @@ export class ByteWriter {
   /** `u32 length | bytes`. */
   bytes(value: Buffer): this {
     this.u32(value.length);
-    value.copy(this.#buffer, this.#take(value.length));
+    // Making room may replace the buffer.
+    const at = this.#take(value.length);
+    value.copy(this.#buffer, at);
     return this;
   }
 

@@ -46,6 +46,12 @@ const toJournal: readonly ToJournal[] = [
     ],
   },
 ];
+const longPath = Buffer.from('directory/'.repeat(400));
+const manyHandles: ToJournal = {
+  type: 'held',
+  sequence: 7,
+  handles: Array.from({ length: 500 }, (_, handle) => ({ handle, path: Buffer.from(`home/file-${handle}`) })),
+};
 const fromJournal: readonly FromJournal[] = [
   { type: 'welcome', epoch: 77 },
   { type: 'durable', sequence: 2 ** 41 },
@@ -66,6 +72,17 @@ describe('journal codec', () => {
     const decoder = new JournalDecoder(decodeFromJournal);
     const back = [...decoder.push(Buffer.concat(fromJournal.flatMap(encodeFromJournal)))];
     assert.deepEqual(back, fromJournal);
+  });
+
+  it('carries what is longer than the first guess at its size', () => {
+    const long: ToJournal = {
+      type: 'operation',
+      epoch: 1,
+      sequence: 1,
+      durable: true,
+      operation: { kind: 'rename', from: longPath, to: path },
+    };
+    assert.deepEqual(decodeAll([long, manyHandles].flatMap(encodeToJournal)), [long, manyHandles]);
   });
 
   it('does not care where the stream is cut', () => {
