@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { Cluster } from './support/cluster.ts';
+import { RandomWork, seededRandom } from './support/random-work.ts';
+import { describeTree } from './support/trees.ts';
+
+function trees(cluster: Cluster, ...nodeIds: string[]): string[][] {
+  return nodeIds.map((nodeId) => describeTree(cluster.host(nodeId).settings.filesRoot));
+}
+
+describe('catch-up', () => {
+  for (const seed of seedsFrom(process.env.SEEDS, [1, 2, 3])) {
+    it(`brings a new follower to the leader's tree while operations run (seed ${seed})`, async () => {
+      await using cluster = await Cluster.start(['one', 'two', 'three']);
+      const random = seededRandom(seed);
+      const node = await cluster.lead('one', ['two']);
+      const work = new RandomWork(node, random);
+      await work.run(600);
+      const running = work.run(1500);
+      cluster.follow('three', 'one');
+      await running;
+      await cluster.untilInSync('two', 'three');
+      await work.run(200);
+      await work.finish();
+      const [one, two, three] = trees(cluster, 'one', 'two', 'three');
+      assert.deepEqual(two, one);
+      assert.deepEqual(three, one);
+    });
+
+    it(`survives kill -9 of a follower at random points (seed ${seed})`, async () => {
+      await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 1000 });
+      const random = seededRandom(seed);
+      const node = await cluster.lead('one');
+      const work = new RandomWork(node, random);
+      for (let kills = 0; kills < 4; kills++) {
+        await work.run(100 + random(500));
+        await cluster.restart('two');
+        cluster.follow('two', 'one');
+        await work.run(random(300));
+      }
+      await cluster.host('two').until('two caught up', () => cluster.host('two').status?.caughtUp);
+      await cluster.untilInSync('two');
+      await work.run(100);
+      await work.finish();
+      const [one, two] = trees(cluster, 'one', 'two');
+      assert.deepEqual(two, one);
+    });
+  }
+
+  it('moves what only a diverged host had to quarantine, with a count', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const [one, two] = [cluster.host('one'), cluster.host('two')];
+    mkdirSync(join(two.settings.filesRoot, 'alice'));
+    writeFileSync(join(two.settings.filesRoot, 'alice/only-here'), 'unacknowledged');
+    writeFileSync(join(two.settings.filesRoot, 'both'), 'the diverged one');
+    writeFileSync(join(one.settings.filesRoot, 'both'), 'the leader has another');
+    await cluster.lead('one');
+    await cluster.untilInSync('two');
+    assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
+    const status = await two.until('the count', () => two.status?.quarantined === 2 && two.status);
+    assert.equal(status.quarantined, 2);
+    const folder = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('1-')) ?? '';
+    const kept = join(two.settings.quarantineRoot, folder);
+    assert.equal(readFileSync(join(kept, 'alice/only-here'), 'utf8'), 'unacknowledged');
+    assert.equal(readFileSync(join(kept, 'both'), 'utf8'), 'the diverged one');
+    assert.match(two.log, /moved to quarantine/);
+  });
+
+  it('goes on with a file that is open while the follower joins', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const node = await cluster.lead('one', []);
+    const handle = node.create('upload');
+    node.write(handle, 0, Buffer.alloc(300_000, 'a'));
+    const removed = node.create('removed');
+    node.write(removed, 0, Buffer.from('gone'));
+    node.remove('removed');
+    cluster.follow('two', 'one');
+    await cluster.untilInSync('two');
+    await node.free();
+    node.rename('upload', 'upload.part');
+    node.write(handle, 300_000, Buffer.alloc(1000, 'b'));
+    node.write(removed, 0, Buffer.from('still gone'));
+    node.closeFile(removed);
+    node.closeFile(handle);
+    await node.settled();
+    assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
+  });
+
+  it('catches up after operations were lost between the SFTP node and the replicator', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const handle = node.create('upload');
+    node.write(handle, 0, Buffer.from('first'));
+    await node.settled();
+    node.close();
+    node.write(handle, 5, Buffer.from(' second'));
+    node.put('lost', 'never told');
+    await node.reconnect();
+    node.write(handle, 12, Buffer.from(' third'));
+    node.closeFile(handle);
+    await node.settled();
+    await node.free();
+    assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
+    const copy = join(cluster.host('two').settings.filesRoot, 'upload');
+    assert.equal(readFileSync(copy, 'utf8'), 'first second third');
+  });
+});
+
+function seedsFrom(text: string | undefined, usual: number[]): number[] {
+  return text === undefined ? usual : text.split(',').map(Number);
+}
