@@ -13,6 +13,11 @@ if (process.send === undefined) {
 // Modes travel with the operations and are set as they are.
 process.umask(0);
 
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`the replicator ends: ${error.stack}\n`);
+  process.exit(1);
+});
+
 let replicator: Promise<Replicator> | null = null;
 const send = (message: FromReplicator) => sendTo(process, message);
 

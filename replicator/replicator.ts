@@ -202,7 +202,10 @@ export class Replicator {
     this.#log.info({ epoch, leader }, 'following');
     const run = () => follower.run();
     this.#followerEnded = this.#followerEnded.then(run, run);
-    this.#followerEnded.catch((error: unknown) => this.#log.error({ err: error }, 'following ended'));
+    // It handles whatever the world does to it: what comes out of it is a defect, and ends the process.
+    this.#followerEnded.catch((error: unknown) => {
+      throw error;
+    });
   }
 
   #endRole(): void {

@@ -121,11 +121,11 @@ export class Host {
   }
 
   /** Waits for what `look` finds, looking at each message and log line. */
-  async until<Result>(what: string, look: () => Result | undefined | false): Promise<Result> {
+  async until<Result>(what: string, look: () => Result | undefined | null | false): Promise<Result> {
     const deadline = Date.now() + patienceMs;
     while (true) {
       const found = look();
-      if (found !== undefined && found !== false) return found;
+      if (found !== undefined && found !== null && found !== false) return found;
       if (Date.now() > deadline) {
         const status = JSON.stringify(this.status);
         throw new Error(`${this.nodeId}: waited in vain for ${what}\nstatus ${status}\n${this.#log}`);

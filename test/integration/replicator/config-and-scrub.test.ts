@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { Cluster } from './support/cluster.ts';
+import { describeTree } from './support/trees.ts';
+
+function configOf(cluster: Cluster, nodeId: string): string[] {
+  return describeTree(cluster.host(nodeId).settings.configRoot);
+}
+
+describe('configuration', () => {
+  it('G4: host keys made once, users and keys equal on all hosts at once and at each change', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const [one, two] = [cluster.host('one'), cluster.host('two')];
+    writeFileSync(join(one.settings.configRoot, 'users.yaml'), 'users: []\n');
+    chmodSync(join(one.settings.configRoot, 'users.yaml'), 0o640);
+    mkdirSync(join(two.settings.configRoot, 'host_keys'), 0o700);
+    writeFileSync(join(two.settings.configRoot, 'host_keys/ssh_host_ed25519_key'), 'its own');
+    writeFileSync(join(two.settings.configRoot, 'extra.yaml'), 'only here');
+    await cluster.lead('one');
+    await cluster.untilInSync('two');
+    assert.deepEqual(configOf(cluster, 'two'), configOf(cluster, 'one'));
+    const key = join(two.settings.configRoot, 'host_keys/ssh_host_ed25519_key');
+    assert.equal(statSync(key).mode & 0o777, 0o600);
+    const [, printed] = execFileSync('ssh-keygen', ['-l', '-f', key], { encoding: 'utf8' }).split(' ');
+    assert.ok(two.status?.hostKeyFingerprints.includes(printed ?? ''), printed);
+    const kept = readdirSync(two.settings.quarantineRoot).find((name) => name.includes('host-keys')) ?? '';
+    const keptKey = join(two.settings.quarantineRoot, kept, 'ssh_host_ed25519_key');
+    assert.equal(readFileSync(keptKey, 'utf8'), 'its own');
+
+    const before = two.status?.configDigest;
+    writeFileSync(join(one.settings.configRoot, 'users.yaml'), 'users: []\n# changed\n');
+    await two.until('the change', () => two.status?.configDigest !== before);
+    assert.deepEqual(configOf(cluster, 'two'), configOf(cluster, 'one'));
+
+    writeFileSync(join(two.settings.configRoot, 'users.yaml'), 'edited on the wrong host');
+    const users = () => readFileSync(join(two.settings.configRoot, 'users.yaml'), 'utf8');
+    await two.until('its end', () => users().includes('# changed'));
+  });
+
+  it('a config root that is too large leaves what was replicated in force', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const one = cluster.host('one');
+    await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const before = one.status?.configDigest;
+    writeFileSync(join(one.settings.configRoot, 'dump.sql'), Buffer.alloc(9 * 1024 * 1024));
+    await one.until('the complaint', () => /CONFIG_TOO_LARGE/.test(one.log));
+    assert.equal(one.status?.configDigest, before);
+  });
+});
+
+describe('shared mode', () => {
+  it('replicates the configuration alone', async () => {
+    await using cluster = await Cluster.start(['one', 'two'], { mode: 'shared' });
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    node.put('file', 'on shared storage');
+    await node.settled();
+    assert.deepEqual(configOf(cluster, 'two'), configOf(cluster, 'one'));
+    assert.ok(!existsSync(join(cluster.host('two').settings.filesRoot, 'file')));
+  });
+});
+
+describe('async mode', () => {
+  it('acknowledges at once, and the follower gets everything', async () => {
+    await using cluster = await Cluster.start(['one', 'two'], { mode: 'async' });
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    cluster.host('two').signal('SIGSTOP');
+    node.put('file', 'acknowledged alone');
+    await node.settled();
+    cluster.host('two').signal('SIGCONT');
+    const copy = join(cluster.host('two').settings.filesRoot, 'file');
+    await cluster.host('two').until('the file', () => existsSync(copy) && readFileSync(copy).length > 0);
+  });
+});
+
+describe('scrub', () => {
+  it('finds and repairs what the stream could not see, and touches nothing that is being written', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const [one, two] = [cluster.host('one'), cluster.host('two')];
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    node.mkdir('d');
+    node.put('d/rotten', 'good bytes');
+    node.put('d/missing', 'x');
+    const writing = node.create('d/open');
+    node.write(writing, 0, Buffer.from('being written'));
+    await node.settled();
+
+    const files = two.settings.filesRoot;
+    const { atime, mtime } = statSync(join(files, 'd/rotten'));
+    writeFileSync(join(files, 'd/rotten'), 'bad! bytes');
+    utimesSync(join(files, 'd/rotten'), atime, mtime);
+    rmSync(join(files, 'd/missing'));
+    writeFileSync(join(files, 'd/extra'), 'put here by hand');
+    writeFileSync(join(files, 'd/open'), 'being WRITTEN');
+    mkdirSync(join(one.settings.filesRoot, 'by-hand'));
+    writeFileSync(join(one.settings.filesRoot, 'by-hand/file'), 'never told to the journal');
+
+    one.send({ type: 'scrub' });
+    const status = await one.until('the result', () => one.status?.lastScrub && one.status);
+    assert.deepEqual(
+      { ...status.lastScrub, finishedAtWallMs: 0 },
+      { finishedAtWallMs: 0, differences: 5, repaired: 5 },
+    );
+    node.write(writing, 0, Buffer.from('being written'));
+    node.closeFile(writing);
+    await node.settled();
+    assert.deepEqual(describeTree(files), describeTree(one.settings.filesRoot));
+    const kept = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('1-2')) ?? '';
+    assert.equal(readFileSync(join(two.settings.quarantineRoot, kept, 'd/rotten'), 'utf8'), 'bad! bytes');
+
+    one.forget();
+    one.send({ type: 'scrub' });
+    const again = await one.until('the second result', () => {
+      const last = one.status?.lastScrub;
+      return last?.differences === 0 && last;
+    });
+    assert.equal(again.repaired, 0);
+  });
+});

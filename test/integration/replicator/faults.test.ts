@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import ssh2 from 'ssh2';
+import { Cluster } from './support/cluster.ts';
+import { FakeNode } from './support/fake-node.ts';
+import { describeTree } from './support/trees.ts';
+
+function treesOf(cluster: Cluster, ...nodeIds: string[]): string[][] {
+  return nodeIds.map((nodeId) => describeTree(cluster.host(nodeId).settings.filesRoot));
+}
+
+describe('leadership', () => {
+  it('changes hands with higher epochs, and the old leader rejoins what it lacks', async () => {
+    await using cluster = await Cluster.start(['one', 'two', 'three']);
+    const first = await cluster.lead('one');
+    await cluster.untilInSync('two', 'three');
+    first.put('first', 'of epoch 1');
+    await first.settled();
+    await cluster.host('one').kill();
+    cluster.dead.add('one');
+    cluster.announce();
+
+    const second = await cluster.lead('two');
+    second.put('second', 'of epoch 2');
+    await second.settled();
+    assert.ok(
+      !cluster.inSync.includes('one'),
+      'the dead member was dropped before anything was acknowledged',
+    );
+    assert.deepEqual(...(treesOf(cluster, 'three', 'two') as [string[], string[]]));
+
+    cluster.dead.delete('one');
+    writeFileSync(join(cluster.host('one').settings.filesRoot, 'unacknowledged'), 'never told to anybody');
+    await cluster.restart('one');
+    cluster.follow('one', 'two');
+    await cluster.untilInSync('one');
+    assert.deepEqual(...(treesOf(cluster, 'one', 'two') as [string[], string[]]));
+    assert.equal(
+      (await cluster.host('one').until('status', () => cluster.host('one').status))?.quarantined,
+      1,
+    );
+  });
+
+  it('G1: refuses an epoch that is over, also after a restart', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    cluster.epoch = 7;
+    await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const two = await cluster.restart('two');
+    two.send({ type: 'lead', epoch: 7, inSync: ['two'] });
+    await two.until('the stale lead', () => /epoch 7 is over/.test(two.log));
+    assert.equal(two.status?.role, 'idle');
+    assert.equal(two.status?.highestEpoch, 8);
+    await assert.rejects(FakeNode.connect(cluster.host('one').settings, 7), /epoch 7 is over/);
+  });
+
+  it('a follower that has seen a newer epoch does not follow an old leader', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    await cluster.lead('one', []);
+    const [one, two] = [cluster.host('one'), cluster.host('two')];
+    two.send({ type: 'follow', epoch: 5, leader: 'one' });
+    await one.until('the refusal', () => /EPOCH_STALE/.test(one.log));
+    assert.deepEqual(one.status?.peers, []);
+  });
+
+  it('hands off once the target has everything, and takes nothing more', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const one = cluster.host('one');
+    const handle = node.create('half');
+    node.write(handle, 0, Buffer.alloc(500_000, 'h'));
+    one.send({ type: 'hand-off', target: 'two' });
+    const answer = await one.until('handoff', () => one.received.find(({ type }) => type === 'handoff'));
+    assert.deepEqual(answer, { type: 'handoff', target: 'two', complete: true, reason: '' });
+    assert.equal(readFileSync(join(cluster.host('two').settings.filesRoot, 'half')).length, 500_000);
+    node.put('late', 'too late');
+    await node.until(() => node.closed);
+    await assert.rejects(node.reconnect(), /handed over/);
+  });
+
+  it('says why a hand-off is not complete', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    await cluster.lead('one', []);
+    const one = cluster.host('one');
+    one.send({ type: 'hand-off', target: 'two' });
+    const answer = await one.until('handoff', () => one.received.find(({ type }) => type === 'handoff'));
+    assert.deepEqual(answer, {
+      type: 'handoff',
+      target: 'two',
+      complete: false,
+      reason: 'two is not connected',
+    });
+  });
+});
+
+describe('the in-sync set', () => {
+  it('G3: drops a follower that stands still before it acknowledges without it', async () => {
+    await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 600 });
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const two = cluster.host('two');
+    two.signal('SIGSTOP');
+    node.put('while-frozen', 'x'.repeat(100_000));
+    await node.settled();
+    assert.deepEqual(cluster.inSync, ['one']);
+    two.signal('SIGCONT');
+    await cluster.untilInSync('two');
+    node.put('after', 'y');
+    await node.settled();
+    assert.deepEqual(...(treesOf(cluster, 'two', 'one') as [string[], string[]]));
+  });
+
+  it('does not wait for a supervisor that does not answer: nothing is acknowledged until it does', async () => {
+    await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 300 });
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const one = cluster.host('one');
+    const answer = one.onMembership;
+    const asked: Parameters<typeof answer>[0][] = [];
+    one.onMembership = (request) => asked.push(request);
+    await cluster.host('two').kill();
+    node.put('waits', 'x');
+    const { sequence } = node;
+    await one.until('the request', () => asked.length > 0);
+    assert.ok(node.durable < sequence);
+    assert.equal(asked[0]?.change, 'remove');
+    for (const request of asked.splice(0)) answer(request);
+    await node.settled();
+  });
+
+  it('strict: refuses instead of acknowledging alone, and takes it back when a standby is in sync', async () => {
+    await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 500, strict: true });
+    const node = await cluster.lead('one', []);
+    await node.until(() => /strict/.test(node.refusal));
+    cluster.follow('two', 'one');
+    await node.until(() => node.refusal === '');
+    node.put('together', 'x');
+    await node.settled();
+    await cluster.host('two').kill();
+    node.put('alone', 'x');
+    const { sequence } = node;
+    await node.until(() => /strict/.test(node.refusal));
+    assert.ok(node.durable < sequence);
+  });
+
+  it('bounds its memory: a node that is faster than a follower is made to wait', async () => {
+    await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 60_000 });
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const one = cluster.host('one');
+    cluster.host('two').signal('SIGSTOP');
+    const handle = node.create('large');
+    const block = Buffer.alloc(256 * 1024, 'b');
+    for (let offset = 0; offset < 160 * 1024 * 1024; offset += block.length)
+      node.write(handle, offset, block);
+    const lag = () => one.status?.peers[0]?.lagBytes ?? 0;
+    await one.until('a full window', () => lag() > 60 * 1024 * 1024);
+    assert.ok(lag() < 70 * 1024 * 1024, `${lag()} bytes`);
+    assert.ok(node.queuedBytes > 50 * 1024 * 1024);
+    cluster.host('two').signal('SIGCONT');
+    node.closeFile(handle);
+    await node.settled();
+    assert.deepEqual(...(treesOf(cluster, 'two', 'one') as [string[], string[]]));
+  });
+});
+
+describe('peers', () => {
+  it('talks only to the keys that etcd names', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const [one, two] = [cluster.host('one'), cluster.host('two')];
+    const stranger = ssh2.utils.generateKeyPairSync('ed25519').public;
+    one.send({ type: 'peers', peers: [{ ...two.asPeer(), publicKey: stranger }] });
+    await cluster.lead('one');
+    await one.until('the refusal', () => /PEER_REFUSED/.test(one.log));
+
+    two.send({ type: 'peers', peers: [{ ...one.asPeer(), publicKey: stranger }] });
+    await two.until('the refusal', () => /PEER_REFUSED/.test(two.log));
+    cluster.announce();
+    await cluster.untilInSync('two');
+
+    two.forget();
+    one.send({ type: 'peers', peers: [{ ...two.asPeer(), publicKey: stranger }] });
+    await two.until('the end of the connection', () => two.status?.caughtUp === false);
+  });
+
+  it('G7: garbage on the peer port hurts nobody', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', `SSH-2.0-x\r\n${'\xff'.repeat(70_000)}`, '']) {
+      const socket = connect(cluster.host('one').port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.end(Buffer.from(garbage, 'latin1'));
+      await once(socket.resume(), 'close');
+    }
+    node.put('unharmed', 'x');
+    await node.settled();
+    assert.deepEqual(...(treesOf(cluster, 'two', 'one') as [string[], string[]]));
+  });
+
+  it('G7: a journal that makes no sense is closed, and the next one is served', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const socket = connect(cluster.host('one').settings.journalSocket);
+    socket.end(Buffer.from([0, 0, 0, 3, 99, 1, 2]));
+    await once(socket.resume(), 'close');
+    assert.equal(statSync(cluster.host('one').settings.journalSocket).mode & 0o777, 0o600);
+    node.put('unharmed', 'x');
+    await node.settled();
+  });
+
+  it('stops a follower at an operation that leaves the tree, and catches it up', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    node.tell({ kind: 'mkdir', path: Buffer.from('../outside'), mode: 0o755 });
+    const two = cluster.host('two');
+    await two.until('the refusal', () => /not a plain name/.test(two.log));
+    node.put('after', 'x');
+    await node.settled();
+    await two.until('two is back', () => two.status?.caughtUp);
+    assert.deepEqual(...(treesOf(cluster, 'two', 'one') as [string[], string[]]));
+    assert.throws(() => statSync(join(two.root, 'outside')), { code: 'ENOENT' });
+  });
+});

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Acknowledgements } from '../../../../replicator/source/acknowledgements.ts';
+
+function ledger(inSync: string[], rules: { waits?: boolean; strict?: boolean } = {}) {
+  return new Acknowledgements({ self: 'one', waits: true, strict: false, ...rules }, inSync);
+}
+
+describe('acknowledgements (G3)', () => {
+  it('wait for the slowest member, cumulatively', () => {
+    const acks = ledger(['one', 'two', 'three']);
+    for (let sequence = 1; sequence <= 5; sequence++) acks.received(sequence, true, 0);
+    assert.equal(acks.durable, 0);
+    acks.acknowledge('two', 5, 1);
+    assert.equal(acks.durable, 0);
+    acks.acknowledge('three', 3, 2);
+    assert.equal(acks.durable, 3);
+    acks.acknowledge('three', 2, 3);
+    assert.equal(acks.durable, 3);
+  });
+
+  it('of somebody outside of the set mean nothing', () => {
+    const acks = ledger(['one', 'two']);
+    acks.received(1, true, 0);
+    acks.acknowledge('stranger', 1, 0);
+    assert.equal(acks.durable, 0);
+  });
+
+  it('do not go beyond what was received', () => {
+    const acks = ledger(['one', 'two']);
+    acks.received(1, true, 0);
+    acks.acknowledge('two', 99, 0);
+    acks.received(2, true, 0);
+    assert.equal(acks.durable, 1);
+  });
+
+  it('wait for nobody when this host is alone, or the mode does not wait', () => {
+    const alone = ledger(['one']);
+    alone.received(1, true, 0);
+    assert.equal(alone.durable, 1);
+    const asynchronous = ledger(['one', 'two'], { waits: false });
+    asynchronous.received(1, true, 0);
+    assert.equal(asynchronous.durable, 1);
+  });
+
+  it('go on without a member only when etcd has it out of the set', () => {
+    const acks = ledger(['one', 'two']);
+    acks.received(1, true, 100);
+    assert.deepEqual(acks.overdue(199, 100), []);
+    assert.deepEqual(acks.overdue(200, 100), ['two']);
+    assert.equal(acks.durable, 0);
+    acks.setMembers(['one']);
+    assert.equal(acks.durable, 1);
+  });
+
+  it('count a follower from before it is asked to be added', () => {
+    const acks = ledger(['one']);
+    acks.received(1, true, 0);
+    acks.acknowledge('two', 1, 0);
+    acks.beginJoining('two');
+    acks.received(2, true, 0);
+    assert.equal(acks.durable, 1);
+    acks.setMembers(['one', 'two']);
+    acks.endJoining('two');
+    assert.equal(acks.durable, 1);
+    acks.acknowledge('two', 2, 0);
+    assert.equal(acks.durable, 2);
+  });
+
+  it('are not waited for any more when an add was not accepted', () => {
+    const acks = ledger(['one']);
+    acks.beginJoining('two');
+    acks.received(1, true, 0);
+    assert.equal(acks.durable, 0);
+    acks.setMembers(['one']);
+    acks.endJoining('two');
+    assert.equal(acks.durable, 1);
+  });
+
+  it('of a member that makes progress are late only when the progress ends', () => {
+    const acks = ledger(['one', 'two']);
+    acks.received(1, false, 0);
+    acks.received(2, true, 0);
+    acks.acknowledge('two', 1, 90);
+    assert.deepEqual(acks.overdue(180, 100), []);
+    assert.deepEqual(acks.overdue(190, 100), ['two']);
+  });
+
+  it('that nobody waits for make nobody late', () => {
+    const acks = ledger(['one', 'two']);
+    acks.received(1, false, 0);
+    assert.deepEqual(acks.overdue(1_000_000, 100), []);
+  });
+
+  it('stand still in strict mode without another member, and what was durable stays so', () => {
+    const acks = ledger(['one', 'two'], { strict: true });
+    acks.received(1, true, 0);
+    acks.acknowledge('two', 1, 0);
+    acks.setMembers(['one']);
+    assert.ok(acks.refuses);
+    acks.received(2, true, 0);
+    assert.equal(acks.durable, 1);
+    acks.setMembers(['one', 'two']);
+    assert.ok(!acks.refuses);
+    acks.acknowledge('two', 2, 0);
+    assert.equal(acks.durable, 2);
+  });
+
+  it('of one run of the journal do not count in the next', () => {
+    const acks = ledger(['one', 'two']);
+    acks.received(1, true, 0);
+    acks.acknowledge('two', 1, 0);
+    acks.restart(10);
+    acks.received(11, true, 0);
+    assert.equal(acks.durable, 0);
+    acks.acknowledge('two', 11, 0);
+    assert.equal(acks.durable, 11);
+  });
+
+  it('a repeated `lead` takes nobody out', () => {
+    const acks = ledger(['one', 'two']);
+    acks.addMembers(['one']);
+    assert.deepEqual(acks.members, ['two']);
+    acks.addMembers(['one', 'three']);
+    assert.deepEqual(acks.members, ['two', 'three']);
+  });
+});

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Acknowledgements } from '../../../../replicator/source/acknowledgements.ts';
+import { Membership } from '../../../../replicator/source/membership.ts';
+
+function setUp(inSync: string[]) {
+  const acknowledgements = new Acknowledgements({ self: 'one', waits: true, strict: false }, inSync);
+  const sent: { requestId: number; change: string; nodeId: string }[] = [];
+  const membership = new Membership(acknowledgements, ({ requestId, change, nodeId }) =>
+    sent.push({ requestId, change, nodeId }),
+  );
+  const review = (atMs: number, caughtUp: string[] = [], alive = true) =>
+    membership.review({ atMs, syncTimeoutMs: 1000, isAlive: () => alive, caughtUp });
+  return { acknowledgements, membership, sent, review };
+}
+
+describe('membership', () => {
+  it('removes a dead member at once, but only when something waits for it', () => {
+    const { acknowledgements, sent, review } = setUp(['one', 'two']);
+    review(0, [], false);
+    assert.deepEqual(sent, []);
+    acknowledgements.received(1, true, 10);
+    review(10, [], false);
+    assert.deepEqual(sent, [{ requestId: 1, change: 'remove', nodeId: 'two' }]);
+  });
+
+  it('removes a silent member after the timeout', () => {
+    const { acknowledgements, sent, review } = setUp(['one', 'two']);
+    acknowledgements.received(1, true, 0);
+    review(999);
+    assert.deepEqual(sent, []);
+    review(1000);
+    assert.equal(sent.length, 1);
+  });
+
+  it('has one request under way at a time, and repeats it when no answer comes', () => {
+    const { acknowledgements, membership, sent, review } = setUp(['one', 'two']);
+    acknowledgements.received(1, true, 0);
+    review(1000, ['three']);
+    review(1500, ['three']);
+    assert.equal(sent.length, 1);
+    review(4000, ['three']);
+    assert.deepEqual(sent[1], sent[0]);
+    membership.onResult(1, ['one']);
+    review(4050, ['three']);
+    assert.deepEqual(sent[2], { requestId: 2, change: 'add', nodeId: 'three' });
+  });
+
+  it('acts on the set in the answer, whatever was asked for', () => {
+    const { acknowledgements, membership, review } = setUp(['one', 'two']);
+    acknowledgements.received(1, true, 0);
+    review(1000);
+    membership.onResult(1, ['one', 'two']);
+    assert.equal(acknowledgements.durable, 0);
+    review(1050);
+    membership.onResult(1, ['one']);
+    assert.equal(acknowledgements.durable, 0, 'an answer to an older request is not one');
+    membership.onResult(2, ['one']);
+    assert.equal(acknowledgements.durable, 1);
+  });
+
+  it('waits for a joiner from before the request leaves', () => {
+    const acknowledgements = new Acknowledgements({ self: 'one', waits: true, strict: false }, ['one']);
+    let durableWhenSent = -1;
+    const membership = new Membership(acknowledgements, () => {
+      acknowledgements.received(1, true, 0);
+      durableWhenSent = acknowledgements.durable;
+    });
+    membership.review({ atMs: 0, syncTimeoutMs: 1000, isAlive: () => true, caughtUp: ['two'] });
+    assert.equal(durableWhenSent, 0);
+  });
+
+  it('asks again for a refused joiner, but not at once', () => {
+    const { membership, sent, review } = setUp(['one']);
+    review(0, ['two']);
+    membership.onResult(1, ['one']);
+    review(50, ['two']);
+    assert.equal(sent.length, 1);
+    review(1000, ['two']);
+    assert.equal(sent.length, 2);
+  });
+});
