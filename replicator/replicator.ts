@@ -19,6 +19,7 @@ import { Leader } from './source/leader.ts';
 import { ScrubSchedule } from './source/scrub-schedule.ts';
 import { loadPeerKey, type PeerKey } from './state/peer-key.ts';
 import { PositionStore } from './state/position-store.ts';
+import { wallTime } from './state/wall-clock.ts';
 import { type Status, StatusReporter } from './status.ts';
 import { listenForPeers, type PeerListener } from './transport/listener.ts';
 import { Tree } from './tree/tree.ts';
@@ -98,7 +99,7 @@ export class Replicator {
         this.#status.now();
         break;
       case 'membership-result':
-        this.#leader?.onMembershipResult(message.requestId, message.inSync);
+        this.#leader?.onMembershipResult(message.requestId, message.accepted, message.inSync);
         break;
       case 'hand-off':
         this.#handOff(message.target);
@@ -190,7 +191,7 @@ export class Replicator {
       positions: this.#positions,
       key: this.#key,
       log: this.#log,
-      wallClock: () => new Date(),
+      wallClock: wallTime,
       peer: (nodeId) => this.#peers.get(nodeId),
       onQuarantined: () => {
         this.#quarantined += 1;

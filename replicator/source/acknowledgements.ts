@@ -95,11 +95,11 @@ export class Acknowledgements {
   }
 
   /**
-   * The members that something has waited for without any progress of theirs since `atMs - timeoutMs`. With a
+   * The members and joiners that something has waited for without any progress of theirs since `atMs - timeoutMs`. With a
    * timeout of 0: all that something waits for.
    */
   overdue(atMs: number, timeoutMs: number): string[] {
-    return [...this.#members].filter((nodeId) => {
+    return this.#counted().filter((nodeId) => {
       const held = this.#acknowledged.get(nodeId);
       const oldest = this.#waiting.find(({ sequence }) => sequence > (held?.sequence ?? -1));
       if (oldest === undefined) return false;
@@ -118,9 +118,13 @@ export class Acknowledgements {
     return this.refuses ? 0 : this.#reachedByAll();
   }
 
+  #counted(): string[] {
+    return [...new Set([...this.#members, ...this.#joining])];
+  }
+
   #reachedByAll(): number {
     let reached = this.#received;
-    for (const nodeId of [...this.#members, ...this.#joining]) {
+    for (const nodeId of this.#counted()) {
       reached = Math.min(reached, this.#acknowledged.get(nodeId)?.sequence ?? -1);
     }
     return reached;

@@ -105,8 +105,8 @@ export class Leader implements JournalConsumer, Leadership {
     this.#acknowledgements.addMembers(inSync);
   }
 
-  onMembershipResult(requestId: number, inSync: readonly string[]): void {
-    this.#membership.onResult(requestId, inSync);
+  onMembershipResult(requestId: number, accepted: boolean, inSync: readonly string[]): void {
+    this.#membership.onResult(requestId, accepted, inSync);
     this.#answerNode();
     this.onChanged();
   }

@@ -49,13 +49,18 @@ export class Membership {
     this.#change('add', joiner, 'it holds everything and receives the live stream', atMs);
   }
 
-  /** The supervisor's answer; the set it names is what counts, whether or not it is what was asked for. */
-  onResult(requestId: number, inSync: readonly string[]): void {
+  /**
+   * The supervisor's answer; the set it names is what counts, whether or not it is what was asked for. Only a joiner
+   * that the answer does not name goes on counting: when the answer is but the supervisor's last knowledge, since
+   * etcd did not answer it, the joiner may be in the set all the same. It is asked for again, or removed.
+   */
+  onResult(requestId: number, accepted: boolean, inSync: readonly string[]): void {
     const request = this.#outstanding?.request;
     if (request?.requestId !== requestId) return;
     this.#outstanding = null;
     this.#acknowledgements.setMembers(inSync);
-    if (request.change === 'add') this.#acknowledgements.endJoining(request.nodeId);
+    const known = accepted || request.change === 'remove' || inSync.includes(request.nodeId);
+    if (known) this.#acknowledgements.endJoining(request.nodeId);
   }
 
   #leaver({ atMs, syncTimeoutMs, isAlive }: MembershipFacts): { nodeId: string; reason: string } | undefined {

@@ -1,6 +1,7 @@
 import { schedule } from 'node-cron';
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
+import { wallTime } from '../state/wall-clock.ts';
 
 export interface ScrubResult {
   readonly differences: number;
@@ -29,7 +30,7 @@ export class ScrubSchedule {
   }
 
   onResult({ differences, repaired }: ScrubResult): void {
-    this.#last = { finishedAtWallMs: Date.now(), differences, repaired };
+    this.#last = { finishedAtWallMs: wallTime().getTime(), differences, repaired };
     this.#log.info({ differences, repaired }, 'the full comparison with a follower has ended');
   }
 }

@@ -41,7 +41,7 @@ describe('membership', () => {
     assert.equal(sent.length, 1);
     review(4000, ['three']);
     assert.deepEqual(sent[1], sent[0]);
-    membership.onResult(1, ['one']);
+    membership.onResult(1, true, ['one']);
     review(4050, ['three']);
     assert.deepEqual(sent[2], { requestId: 2, change: 'add', nodeId: 'three' });
   });
@@ -50,12 +50,12 @@ describe('membership', () => {
     const { acknowledgements, membership, review } = setUp(['one', 'two']);
     acknowledgements.received(1, true, 0);
     review(1000);
-    membership.onResult(1, ['one', 'two']);
+    membership.onResult(1, false, ['one', 'two']);
     assert.equal(acknowledgements.durable, 0);
     review(1050);
-    membership.onResult(1, ['one']);
+    membership.onResult(1, true, ['one']);
     assert.equal(acknowledgements.durable, 0, 'an answer to an older request is not one');
-    membership.onResult(2, ['one']);
+    membership.onResult(2, true, ['one']);
     assert.equal(acknowledgements.durable, 1);
   });
 
@@ -70,10 +70,22 @@ describe('membership', () => {
     assert.equal(durableWhenSent, 0);
   });
 
+  it('goes on waiting for a joiner that etcd may have taken in without saying so', () => {
+    const { acknowledgements, membership, sent, review } = setUp(['one']);
+    review(0, ['two']);
+    membership.onResult(1, false, ['one']);
+    acknowledgements.received(1, true, 50);
+    assert.equal(acknowledgements.durable, 0);
+    review(50, [], false);
+    assert.deepEqual(sent[1], { requestId: 2, change: 'remove', nodeId: 'two' });
+    membership.onResult(2, false, ['one']);
+    assert.equal(acknowledgements.durable, 1);
+  });
+
   it('asks again for a refused joiner, but not at once', () => {
     const { membership, sent, review } = setUp(['one']);
     review(0, ['two']);
-    membership.onResult(1, ['one']);
+    membership.onResult(1, false, ['one']);
     review(50, ['two']);
     assert.equal(sent.length, 1);
     review(1000, ['two']);
