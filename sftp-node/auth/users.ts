@@ -1,0 +1,137 @@
+import { type FSWatcher, readFileSync, statSync, watch } from 'node:fs';
+import { join } from 'node:path';
+import ssh2, { type ParsedKey } from 'ssh2';
+import { LineCounter, parseDocument } from 'yaml';
+import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { Logger } from '#contracts/log.ts';
+import { type User, usersFileSchema } from '#contracts/users.ts';
+
+/** A user as the node works with it. */
+export interface Account {
+  readonly name: string;
+  readonly home: string;
+  readonly keys: readonly ParsedKey[];
+  readonly passwordHash: string | null;
+}
+
+const maxUsersFileBytes = 32 * 1024 * 1024;
+const pollMs = 2000;
+
+/**
+ * The users of `users.yaml`, read again when it changes. A file that is invalid or cannot be read changes nothing: the
+ * users read before stay (G7).
+ */
+export class Users {
+  readonly #file: string;
+  readonly #log: Logger;
+  readonly #onChange: () => void;
+  #accounts: ReadonlyMap<string, Account> = new Map();
+  #stamp = '';
+  #watcher: FSWatcher | null = null;
+  #poll: NodeJS.Timeout | null = null;
+
+  /** @throws HoldfastError USERS_UNREADABLE, USERS_INVALID when the file that is there at the start is no good */
+  constructor(configRoot: string, log: Logger, onChange: () => void) {
+    this.#file = join(configRoot, 'users.yaml');
+    this.#log = log;
+    this.#onChange = onChange;
+    this.#stamp = stampOf(this.#file);
+    this.#accounts = readAccounts(this.#file, log);
+    // A watch may be lost, and the file is replaced rather than written: the folder is watched, and looked at.
+    this.#watcher = watch(configRoot, () => this.#look());
+    this.#watcher.on('error', () => {});
+    this.#poll = setInterval(() => this.#look(), pollMs);
+    this.#poll.unref();
+  }
+
+  find(name: string): Account | undefined {
+    return this.#accounts.get(name);
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    if (this.#poll !== null) clearInterval(this.#poll);
+  }
+
+  #look(): void {
+    const stamp = stampOf(this.#file);
+    if (stamp === this.#stamp) return;
+    this.#stamp = stamp;
+    try {
+      this.#accounts = readAccounts(this.#file, this.#log);
+    } catch (error) {
+      this.#log.error({ code: codeOf(error) }, `${messageOf(error)}; the users read before stay in force`);
+      return;
+    }
+    this.#log.info({ users: this.#accounts.size }, 'users.yaml was read again');
+    this.#onChange();
+  }
+}
+
+function stampOf(file: string): string {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  return stats === undefined ? 'missing' : `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.mode}`;
+}
+
+function readAccounts(file: string, log: Logger): Map<string, Account> {
+  let text: string;
+  try {
+    if (statSync(file).size > maxUsersFileBytes)
+      throw new HoldfastError('USERS_INVALID', `${file} is larger than 32 MiB`);
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (cause instanceof HoldfastError) throw cause;
+    if (codeOf(cause) === 'ENOENT') {
+      log.warn({ file }, 'there is no users.yaml: nobody can log in');
+      return new Map();
+    }
+    throw new HoldfastError('USERS_UNREADABLE', `${file} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  return parseAccounts(text, file);
+}
+
+/** @throws HoldfastError USERS_INVALID naming the first problem and its line */
+export function parseAccounts(text: string, file: string): Map<string, Account> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const invalid = (offset: number, what: string) =>
+    new HoldfastError('USERS_INVALID', `${file}:${lines.linePos(offset).line}: ${what}`);
+  const [broken] = document.errors;
+  if (broken !== undefined) throw invalid(broken.pos[0], broken.message);
+  const parsed = usersFileSchema.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw invalid(
+      offsetOf(document, issue?.path ?? []),
+      `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+    );
+  }
+  return new Map(
+    parsed.data.users
+      .map((user, index) => [user, index] as const)
+      .filter(([user]) => !user.disabled)
+      .map(([user, index]) => {
+        const complain = (what: string) =>
+          invalid(offsetOf(document, ['users', index]), `user ${user.name}: ${what}`);
+        return [user.name, accountOf(user, complain)];
+      }),
+  );
+}
+
+function offsetOf(document: ReturnType<typeof parseDocument>, path: readonly PropertyKey[]): number {
+  for (let length = path.length; length > 0; length--) {
+    const node = document.getIn(path.slice(0, length), true);
+    if (typeof node === 'object' && node !== null && 'range' in node) return (node.range as [number])[0];
+  }
+  return 0;
+}
+
+function accountOf(user: User, complain: (what: string) => HoldfastError): Account {
+  const keys = user.publicKeys.map((line) => {
+    const key = ssh2.utils.parseKey(line);
+    if (key instanceof Error) throw complain(`a public key cannot be read: ${key.message}`);
+    if (key.isPrivateKey()) throw complain('a private key stands where a public key belongs');
+    return key;
+  });
+  return { name: user.name, home: user.home ?? user.name, keys, passwordHash: user.passwordHash ?? null };
+}

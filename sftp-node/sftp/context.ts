@@ -1,0 +1,40 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import type { Logger } from '#contracts/log.ts';
+import type { Mutations } from '../mutations.ts';
+import { syncFile } from '../mutations.ts';
+import type { Jail, Place } from '../paths/jail.ts';
+import type { FieldReader } from './fields.ts';
+import type { Handles } from './handles.ts';
+
+/** What a request handler works with: one SFTP session of one user. */
+export interface SessionContext {
+  readonly user: string;
+  readonly jail: Jail;
+  readonly handles: Handles;
+  readonly mutations: Mutations;
+  /** The audit log: who did what to which file. */
+  readonly audit: Logger;
+}
+
+/** A reply packet, at once or when what it says has come true. */
+export type Reply = Buffer | Promise<Buffer>;
+
+export type Handler = (context: SessionContext, id: number, fields: FieldReader) => Reply;
+
+/** Opens the directory of a place so that it can be synced after the walk is over. */
+export function holdDirectory(place: Place): number {
+  return openSync(place.directory, constants.O_RDONLY | constants.O_DIRECTORY);
+}
+
+/** fsync of each, off the main thread, and closed in every case. */
+export async function syncAndClose(fds: readonly number[]): Promise<void> {
+  const results = await Promise.allSettled(fds.map((fd) => syncFile(fd)));
+  for (const fd of fds) closeSync(fd);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** For logs: names are bytes, and mostly UTF-8. */
+export function shown(path: Buffer): string {
+  return path.toString('utf8');
+}

@@ -1,0 +1,218 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  ftruncateSync,
+  futimesSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
+import type { Attributes, OpenFlags } from '#contracts/journal/operation.ts';
+import { syncFile } from '../../mutations.ts';
+import {
+  type Handler,
+  holdDirectory,
+  type Reply,
+  type SessionContext,
+  shown,
+  syncAndClose,
+} from '../context.ts';
+import type { FieldReader } from '../fields.ts';
+import { closeHandle, type FileHandle, nextJournalHandle } from '../handles.ts';
+import { maxDataBytes, openFlag, statusCode } from '../protocol.ts';
+import { attributesReply, dataReply, handleReply, okReply, statusReply } from '../replies.ts';
+import { StatusError } from '../status-error.ts';
+
+/** New files of users are not for other accounts of the host to write; the service must be able to read its own. */
+export function fileMode(asked: number | undefined): number {
+  return ((asked ?? 0o666) & 0o755) | 0o600;
+}
+
+/** Whether this OPEN changes anything, or gets a handle that may. */
+export function opensForWriting(fields: FieldReader): boolean {
+  fields.bytes();
+  return (fields.u32() & ~openFlag.read) !== 0;
+}
+
+export const open: Handler = (context, id, fields) => {
+  const path = fields.path();
+  const flags = fields.u32();
+  const mode = fileMode(fields.attributes().mode);
+  context.handles.assertRoom();
+  const writes = (flags & (openFlag.write | openFlag.append)) !== 0;
+  const openFlags: OpenFlags = {
+    create: writes && (flags & openFlag.create) !== 0,
+    exclusive: (flags & openFlag.exclusive) !== 0,
+    truncate: writes && (flags & openFlag.truncate) !== 0,
+  };
+  const handle = context.jail.with(path, { follow: !openFlags.exclusive }, (place): FileHandle => {
+    const change = () => openRegular(place.at, systemFlags(flags, openFlags), mode);
+    const journalHandle = writes ? nextJournalHandle() : null;
+    const fd =
+      journalHandle === null
+        ? change()
+        : context.mutations.apply(
+            { kind: 'open', handle: journalHandle, path: place.relative, flags: openFlags, mode },
+            change,
+            false,
+          ).result;
+    return {
+      kind: 'file',
+      fd,
+      journalHandle,
+      append: (flags & openFlag.append) !== 0,
+      path: place.relative,
+      directoryFd: openFlags.create ? holdDirectory(place) : null,
+      openedAtMs: performance.now(),
+      bytesRead: 0,
+      bytesWritten: 0,
+    };
+  });
+  return handleReply(id, context.handles.add(handle));
+};
+
+function systemFlags(flags: number, { create, exclusive, truncate }: OpenFlags): number {
+  const reads = (flags & openFlag.read) !== 0;
+  const writes = (flags & (openFlag.write | openFlag.append)) !== 0;
+  const access = writes ? (reads ? constants.O_RDWR : constants.O_WRONLY) : constants.O_RDONLY;
+  return (
+    access |
+    constants.O_NOFOLLOW |
+    // A FIFO that somebody put there must not stop the process.
+    constants.O_NONBLOCK |
+    (create ? constants.O_CREAT : 0) |
+    (create && exclusive ? constants.O_EXCL : 0) |
+    (truncate ? constants.O_TRUNC : 0)
+  );
+}
+
+function openRegular(at: Buffer, flags: number, mode: number): number {
+  const fd = openSync(at, flags, mode);
+  const stats = fstatSync(fd);
+  if (stats.isFile()) return fd;
+  closeSync(fd);
+  throw new StatusError(
+    statusCode.failure,
+    stats.isDirectory() ? 'It is a directory' : 'It is not a regular file',
+  );
+}
+
+export const close: Handler = (context, id, fields) => {
+  const name = fields.bytes();
+  const handle = context.handles.get(name);
+  context.handles.remove(name);
+  if (handle.kind === 'directory' || handle.journalHandle === null) {
+    closeHandle(handle);
+    if (handle.kind === 'file') auditTransfer(context, handle);
+    return okReply(id);
+  }
+  return closeWritten(context, id, handle, handle.journalHandle);
+};
+
+/** The promise that counts most (G3): after this reply the file is there whichever host dies. */
+async function closeWritten(
+  context: SessionContext,
+  id: number,
+  handle: FileHandle,
+  number: number,
+): Promise<Buffer> {
+  const sequence = context.mutations.record({ kind: 'close', handle: number }, true);
+  const fds = handle.directoryFd === null ? [handle.fd] : [handle.fd, handle.directoryFd];
+  await context.mutations.durable(sequence, () => syncAndClose(fds));
+  auditTransfer(context, handle);
+  return okReply(id);
+}
+
+/** The session ended with the file open: what came is kept, so that the client can resume. */
+export function abandon(context: SessionContext): void {
+  for (const handle of context.handles.files) {
+    if (handle.journalHandle !== null)
+      context.mutations.record({ kind: 'close', handle: handle.journalHandle }, false);
+    auditTransfer(context, handle, 'interrupted');
+  }
+  context.handles.closeAll();
+}
+
+function auditTransfer({ audit, user }: SessionContext, handle: FileHandle, outcome = 'complete'): void {
+  const { path, bytesRead, bytesWritten, openedAtMs } = handle;
+  const durationMs = Math.round(performance.now() - openedAtMs);
+  const event = handle.journalHandle === null ? 'download' : 'upload';
+  audit.info({ audit: event, user, path: shown(path), bytesRead, bytesWritten, durationMs, outcome }, event);
+}
+
+export const read: Handler = (context, id, fields) => {
+  const handle = context.handles.file(fields.bytes());
+  const offset = fields.u64();
+  const length = Math.min(fields.u32(), maxDataBytes);
+  const reply = dataReply(id, length);
+  const bytesRead = readSync(handle.fd, reply.room, 0, length, offset);
+  if (bytesRead === 0 && length > 0) return statusReply(id, statusCode.endOfFile, 'End of file');
+  handle.bytesRead += bytesRead;
+  return reply.packet(bytesRead);
+};
+
+/** One piece of a WRITE; its reply comes after the last. Journals what was written, also when the disk fills up. */
+export function writePiece(context: SessionContext, name: Buffer, offset: number, data: Buffer): void {
+  const handle = context.handles.writableFile(name);
+  const at = handle.append ? fstatSync(handle.fd).size : offset;
+  let done = 0;
+  try {
+    while (done < data.length) done += writeSync(handle.fd, data, done, data.length - done, at + done);
+  } finally {
+    if (done > 0) {
+      const written = done === data.length ? data : data.subarray(0, done);
+      context.mutations.record(
+        { kind: 'write', handle: handle.journalHandle, offset: at, data: written },
+        false,
+      );
+      handle.bytesWritten += done;
+    }
+  }
+}
+
+export const fstat: Handler = (context, id, fields) =>
+  attributesReply(id, fstatSync(context.handles.get(fields.bytes()).fd));
+
+export const fsetstat: Handler = async (context, id, fields) => {
+  const handle = context.handles.writableFile(fields.bytes());
+  const attributes = settable(fields);
+  const { sequence } = context.mutations.apply(
+    { kind: 'set-handle-attributes', handle: handle.journalHandle, attributes },
+    () => setAttributes(handle.fd, attributes),
+    true,
+  );
+  await context.mutations.durable(sequence, () => syncFile(handle.fd));
+  return okReply(id);
+};
+
+export const fsyncHandle: Handler = async (context, id, fields) => {
+  const handle = context.handles.file(fields.bytes());
+  if (handle.journalHandle === null) {
+    await syncFile(handle.fd);
+    return okReply(id);
+  }
+  const sequence = context.mutations.record({ kind: 'sync', handle: handle.journalHandle }, true);
+  await context.mutations.durable(sequence, () => syncFile(handle.fd));
+  return okReply(id);
+};
+
+/** What a client may set. @throws StatusError when it asks for owner or group and nothing else */
+export function settable(fields: FieldReader): Attributes {
+  const { hasOwner, ...attributes } = fields.attributes();
+  if (hasOwner && Object.keys(attributes).length === 0) {
+    throw new StatusError(statusCode.permissionDenied, 'Owner and group cannot be changed here');
+  }
+  return attributes.mode === undefined
+    ? attributes
+    : { ...attributes, mode: (attributes.mode & 0o777) | 0o600 };
+}
+
+export function setAttributes(fd: number, { size, mode, accessedAt, modifiedAt }: Attributes): void {
+  if (size !== undefined) ftruncateSync(fd, size);
+  if (mode !== undefined) fchmodSync(fd, mode);
+  if (accessedAt !== undefined && modifiedAt !== undefined) futimesSync(fd, accessedAt, modifiedAt);
+}
+
+export type { Reply };

@@ -1,0 +1,110 @@
+import { closeSync, type Dir, fstatSync, readlinkSync } from 'node:fs';
+import type { OpenHandle } from '#contracts/journal/message.ts';
+import { maxOpenHandles, statusCode } from './protocol.ts';
+import { StatusError } from './status-error.ts';
+
+export interface FileHandle {
+  readonly kind: 'file';
+  readonly fd: number;
+  /** Its number in the journal; null when it is open for reading alone. */
+  readonly journalHandle: number | null;
+  readonly append: boolean;
+  /** Relative to the files root, as opened; for the audit log. */
+  readonly path: Buffer;
+  /** The directory in which opening may have made an entry, held open to be synced with the file. */
+  readonly directoryFd: number | null;
+  readonly openedAtMs: number;
+  bytesRead: number;
+  bytesWritten: number;
+}
+
+export interface DirectoryHandle {
+  readonly kind: 'directory';
+  /** Reads the names piece by piece: a directory may hold millions. */
+  readonly entries: Dir;
+  /** A handle of its own, since names are looked up while they are sent. */
+  readonly fd: number;
+}
+
+export type Handle = FileHandle | DirectoryHandle;
+
+let lastJournalHandle = 0;
+
+/** Numbers for handles in the journal, unique in this process. */
+export function nextJournalHandle(): number {
+  lastJournalHandle += 1;
+  return lastJournalHandle;
+}
+
+/** The open handles of one session: 4 bytes each, as the client sees them. */
+export class Handles {
+  readonly #open = new Map<number, Handle>();
+  #last = 0;
+
+  add(handle: Handle): Buffer {
+    this.#last = (this.#last + 1) >>> 0;
+    this.#open.set(this.#last, handle);
+    const name = Buffer.allocUnsafe(4);
+    name.writeUInt32BE(this.#last);
+    return name;
+  }
+
+  /** Throws before a file is opened for which there is no room. */
+  assertRoom(): void {
+    if (this.#open.size >= maxOpenHandles) throw new StatusError(statusCode.failure, 'Too many open handles');
+  }
+
+  get(name: Buffer): Handle {
+    const handle = name.length === 4 ? this.#open.get(name.readUInt32BE(0)) : undefined;
+    if (handle === undefined) throw new StatusError(statusCode.failure, 'The handle is not open');
+    return handle;
+  }
+
+  file(name: Buffer): FileHandle {
+    const handle = this.get(name);
+    if (handle.kind !== 'file') throw new StatusError(statusCode.failure, 'The handle is a directory');
+    return handle;
+  }
+
+  writableFile(name: Buffer): FileHandle & { journalHandle: number } {
+    const handle = this.file(name);
+    if (handle.journalHandle === null)
+      throw new StatusError(statusCode.permissionDenied, 'The handle is not open for writing');
+    return handle as FileHandle & { journalHandle: number };
+  }
+
+  directory(name: Buffer): DirectoryHandle {
+    const handle = this.get(name);
+    if (handle.kind !== 'directory') throw new StatusError(statusCode.failure, 'The handle is no directory');
+    return handle;
+  }
+
+  remove(name: Buffer): void {
+    this.#open.delete(name.readUInt32BE(0));
+  }
+
+  get files(): FileHandle[] {
+    return [...this.#open.values()].filter((handle) => handle.kind === 'file');
+  }
+
+  /** The session is over. */
+  closeAll(): void {
+    for (const handle of this.#open.values()) closeHandle(handle);
+    this.#open.clear();
+  }
+}
+
+export function closeHandle(handle: Handle): void {
+  closeSync(handle.fd);
+  if (handle.kind === 'directory') handle.entries.closeSync();
+  else if (handle.directoryFd !== null) closeSync(handle.directoryFd);
+}
+
+/** Where the file of a handle is now, relative to the files root; empty when it has no name any more. */
+export function openHandleOf(handle: FileHandle & { journalHandle: number }, filesRoot: string): OpenHandle {
+  const named = fstatSync(handle.fd).nlink > 0;
+  const path = named ? readlinkSync(`/proc/self/fd/${handle.fd}`, { encoding: 'buffer' }) : Buffer.alloc(0);
+  const prefix = Buffer.from(`${filesRoot}/`);
+  const inside = path.subarray(0, prefix.length).equals(prefix);
+  return { handle: handle.journalHandle, path: inside ? path.subarray(prefix.length) : Buffer.alloc(0) };
+}

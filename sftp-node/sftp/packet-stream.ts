@@ -1,0 +1,97 @@
+import { maxDataBytes, maxPacketBytes, packetType, statusCode } from './protocol.ts';
+import { StatusError } from './status-error.ts';
+
+/** What the stream of a client consists of. */
+export type Item =
+  | { readonly kind: 'packet'; readonly type: number; readonly body: Buffer }
+  /** A piece of a WRITE, as it arrived: data is not put together first. `last` ends the request. */
+  | {
+      readonly kind: 'write';
+      readonly id: number;
+      readonly handle: Buffer;
+      readonly offset: number;
+      readonly data: Buffer;
+      readonly last: boolean;
+    };
+
+/** length, type, id, length of the handle */
+const writeHeadBytes = 13;
+const ourHandleBytes = 4;
+
+/**
+ * Cuts the byte stream of an SFTP channel into requests. Bounded: what waits for its rest is at most one packet, and
+ * the data of a WRITE never waits.
+ */
+export class PacketStream {
+  #pending: Buffer = Buffer.alloc(0);
+  #write: { id: number; handle: Buffer; offset: number; left: number } | null = null;
+
+  /** @throws StatusError badMessage when the stream cannot be SFTP: the channel is to be closed */
+  *push(chunk: Buffer): Generator<Item, void, void> {
+    let rest = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    this.#pending = Buffer.alloc(0);
+    while (rest.length > 0) {
+      if (this.#write !== null) {
+        const { data, item } = this.#takeWriteData(rest, this.#write);
+        rest = rest.subarray(data.length);
+        yield item;
+        continue;
+      }
+      if (rest.length < 5) break;
+      const length = rest.readUInt32BE(0);
+      const type = rest.readUInt8(4);
+      if (length < 1 || length > maxPacketBytes) {
+        throw new StatusError(statusCode.badMessage, `a packet of ${length} bytes`);
+      }
+      const headBytes = type === packetType.write ? this.#beginWrite(rest, length) : 0;
+      if (headBytes === null) break;
+      if (headBytes > 0) {
+        rest = rest.subarray(headBytes);
+        const { write } = this;
+        if (write?.left === 0) yield this.#takeWriteData(rest, write).item;
+        continue;
+      }
+      if (rest.length < 4 + length) break;
+      yield { kind: 'packet', type, body: rest.subarray(5, 4 + length) };
+      rest = rest.subarray(4 + length);
+    }
+    // A copy: a few bytes must not keep a large chunk alive.
+    if (rest.length > 0) this.#pending = Buffer.from(rest);
+  }
+
+  private get write() {
+    return this.#write;
+  }
+
+  /** Bytes of the WRITE's head; null while it is incomplete; 0 when the handle is none of ours (then a plain packet). */
+  #beginWrite(rest: Buffer, length: number): number | null {
+    if (rest.length < writeHeadBytes) return null;
+    const handleBytes = rest.readUInt32BE(9);
+    if (handleBytes !== ourHandleBytes) return 0;
+    const headBytes = writeHeadBytes + handleBytes + 12;
+    if (rest.length < headBytes) return null;
+    const dataBytes = rest.readUInt32BE(headBytes - 4);
+    const offset = rest.readBigUInt64BE(headBytes - 12);
+    if (
+      dataBytes > maxDataBytes ||
+      dataBytes !== length + 4 - headBytes ||
+      offset > BigInt(Number.MAX_SAFE_INTEGER)
+    ) {
+      throw new StatusError(statusCode.badMessage, `a WRITE of ${dataBytes} bytes in a packet of ${length}`);
+    }
+    const handle = Buffer.from(rest.subarray(writeHeadBytes, writeHeadBytes + handleBytes));
+    this.#write = { id: rest.readUInt32BE(5), handle, offset: Number(offset), left: dataBytes };
+    return headBytes;
+  }
+
+  #takeWriteData(rest: Buffer, write: { id: number; handle: Buffer; offset: number; left: number }) {
+    const data = rest.subarray(0, write.left);
+    const { id, handle, offset } = write;
+    write.offset += data.length;
+    write.left -= data.length;
+    const last = write.left === 0;
+    if (last) this.#write = null;
+    const item: Item = { kind: 'write', id, handle, offset, data, last };
+    return { data, item };
+  }
+}

@@ -1,0 +1,102 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import ssh2 from 'ssh2';
+import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { Logger } from '#contracts/log.ts';
+import { ClientConnection, type ConnectionParts } from './connection.ts';
+
+const maxConnections = 2000;
+/** As OpenSSH's MaxStartups: connections that have not logged in yet. */
+const maxUnauthenticated = 200;
+
+/** Accepts clients while it is told to, and knows those that are connected. */
+export class SftpServer {
+  readonly #net: Server;
+  readonly #ssh: ssh2.Server;
+  readonly #parts: ConnectionParts;
+  readonly #log: Logger;
+  readonly #clients = new Set<ClientConnection>();
+  /** The socket that is being handed to ssh2, which tells of its connection within the same call. */
+  #arriving: Socket | null = null;
+  #accepting = true;
+
+  constructor(hostKeys: Buffer[], parts: ConnectionParts) {
+    this.#parts = parts;
+    this.#log = parts.log;
+    this.#ssh = new ssh2.Server(
+      { hostKeys, ident: 'Holdfast', keepaliveInterval: 15_000, keepaliveCountMax: 3 },
+      (connection) => this.#connected(connection),
+    );
+    this.#net = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    this.#net.maxConnections = maxConnections;
+  }
+
+  get clients(): readonly ClientConnection[] {
+    return [...this.#clients];
+  }
+
+  /** @throws HoldfastError PORT_IN_USE, PORT_FORBIDDEN, SFTP_NODE_FAILED */
+  listen(address: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#net.once('error', (error) => reject(listenError(error, address, port)));
+      this.#net.listen(port, address, () => {
+        const bound = this.#net.address();
+        resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
+      });
+    });
+  }
+
+  /** While not accepting, the port stays ours and newcomers are refused. */
+  accept(accepting: boolean): void {
+    this.#accepting = accepting;
+  }
+
+  endClients(): void {
+    for (const client of this.#clients) client.end();
+  }
+
+  hangUpClients(): void {
+    for (const client of this.#clients) client.hangUp();
+  }
+
+  #accept(socket: Socket): void {
+    const unauthenticated = this.clients.filter((client) => client.user === null).length;
+    const address = socket.remoteAddress ?? '';
+    if (
+      !this.#accepting ||
+      unauthenticated >= maxUnauthenticated ||
+      this.#parts.failures.isRefused(address)
+    ) {
+      socket.destroy();
+      return;
+    }
+    socket.on('error', (error) => this.#log.debug({ address, reason: error.message }, 'a socket failed'));
+    this.#arriving = socket;
+    this.#ssh.injectSocket(socket);
+    this.#arriving = null;
+  }
+
+  #connected(connection: ssh2.Connection): void {
+    const socket = this.#arriving;
+    if (socket === null) {
+      connection.end();
+      return;
+    }
+    const client: ClientConnection = new ClientConnection(connection, socket, this.#parts, () =>
+      this.#clients.delete(client),
+    );
+    this.#clients.add(client);
+  }
+}
+
+function listenError(error: Error, address: string, port: number): HoldfastError {
+  const where = `port ${port} of ${address}`;
+  if (codeOf(error) === 'EADDRINUSE') {
+    return new HoldfastError('PORT_IN_USE', `${where} is in use by another program`, { cause: error });
+  }
+  if (codeOf(error) === 'EACCES') {
+    return new HoldfastError('PORT_FORBIDDEN', `this process may not listen on ${where}`, { cause: error });
+  }
+  return new HoldfastError('SFTP_NODE_FAILED', `${where} cannot be listened on: ${messageOf(error)}`, {
+    cause: error,
+  });
+}
