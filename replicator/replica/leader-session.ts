@@ -106,6 +106,8 @@ export class LeaderSession {
   }
 
   #receive(message: ToFollower | OperationFrame | DataFrame): void {
+    // Operations have theirs checked where they are applied.
+    if ('epoch' in message && message.type !== 'operation') this.#checkEpoch(message.epoch);
     switch (message.type) {
       case 'welcome':
         this.#onWelcome(message);
@@ -122,16 +124,13 @@ export class LeaderSession {
         this.#queue?.push({ type: 'flush', sequence: message.sequence });
         break;
       case 'round':
-        this.#checkEpoch(message.epoch);
         this.#catchUp?.onRound(message);
         break;
       case 'stream':
-        this.#checkEpoch(message.epoch);
         this.#endCatchUp();
         this.#beginStreaming(message.sequence);
         break;
       case 'restart':
-        this.#checkEpoch(message.epoch);
         this.#stream = message.stream;
         this.#beginCatchUp();
         break;
@@ -143,7 +142,6 @@ export class LeaderSession {
         this.#files.onAnswer(message);
         break;
       case 'scrub':
-        this.#checkEpoch(message.epoch);
         this.#scrub();
         break;
       case 'scrub-repair':
@@ -156,7 +154,6 @@ export class LeaderSession {
     if (welcome.version !== protocolVersion) {
       throw new HoldfastError('PEER_PROTOCOL', `the leader speaks version ${welcome.version}`);
     }
-    this.#checkEpoch(welcome.epoch);
     this.#stream = welcome.stream;
     if (welcome.resumed && this.#place !== null) this.#beginStreaming(this.#place.sequence);
     else if (welcome.replicatesFiles) this.#beginCatchUp();
@@ -170,8 +167,7 @@ export class LeaderSession {
       this.#applyConfig(this.#leaderConfig);
   }
 
-  #onConfig({ epoch, digest, files }: Extract<ToFollower, { type: 'config' }>): void {
-    this.#checkEpoch(epoch);
+  #onConfig({ digest, files }: Extract<ToFollower, { type: 'config' }>): void {
     this.#leaderConfig = { digest, files };
     this.#applyConfig(this.#leaderConfig);
   }

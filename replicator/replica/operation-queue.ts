@@ -93,7 +93,7 @@ export class OperationQueue {
       this.#bytes -= sizeOf(item);
     }
     if (flush || this.#applier.wantsFlush) await this.#applier.flush();
-    if (this.#stopped) return;
+    // Told also after a stop: the next connection goes on after what was applied, and must not repeat it.
     this.#outlet.onApplied(this.#sequence);
     if (flushed >= 0) this.#outlet.onFlushed(this.#sequence);
     if (this.#paused && this.#bytes < resumeBytes) {

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { Cluster } from './support/cluster.ts';
+import { CuttableProxy } from './support/cuttable-proxy.ts';
+import { RandomWork, seededRandom } from './support/random-work.ts';
 import { describeTree } from './support/trees.ts';
 
 it('G3: a write is on the follower when it is acknowledged', async () => {
@@ -26,4 +28,33 @@ it('G3: a write is on the follower when it is acknowledged', async () => {
   await node.settled();
   const [one, two] = ['one', 'two'].map((name) => describeTree(cluster.host(name).settings.filesRoot));
   assert.deepEqual(two, one);
+});
+
+it('goes on from the window after the line was cut, with no catch-up', async () => {
+  await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 10_000 });
+  const [one, two] = [cluster.host('one'), cluster.host('two')];
+  const proxy = await CuttableProxy.to(one.port);
+  try {
+    two.send({ type: 'peers', peers: [{ ...one.asPeer(), port: proxy.port }] });
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const work = new RandomWork(node, seededRandom(5));
+    for (let cuts = 0; cuts < 3; cuts++) {
+      await work.run(100);
+      proxy.cut();
+      await work.run(100);
+    }
+    await work.finish();
+    assert.deepEqual(
+      ...(['two', 'one'].map((name) => describeTree(cluster.host(name).settings.filesRoot)) as [
+        string[],
+        string[],
+      ]),
+    );
+    assert.ok(proxy.connections > 1);
+    assert.equal(two.log.match(/"catching up"/g)?.length, 1);
+    assert.deepEqual(cluster.inSync, ['one', 'two']);
+  } finally {
+    proxy.close();
+  }
 });

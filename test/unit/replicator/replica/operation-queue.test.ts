@@ -90,7 +90,7 @@ describe('the queue of operations', () => {
     }
   });
 
-  it('touches nothing after stop', async () => {
+  it('touches nothing after stop, and tells how far it came', async () => {
     const { events, applier, queue, flushed } = setUp();
     queue.push(frame(1, { durable: true }));
     await turn();
@@ -101,6 +101,6 @@ describe('the queue of operations', () => {
     queue.push(frame(3));
     await turn();
     assert.equal(applier.applied, 1);
-    assert.deepEqual(events, ['flush']);
+    assert.deepEqual(events, ['flush', 'applied 1']);
   });
 });
