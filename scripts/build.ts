@@ -28,8 +28,11 @@ await build({
   logLevel: 'warning',
   loader: { '.node': 'copy' },
   external: ['etcd3', '@node-rs/argon2', 'pino-pretty', 'cpu-features'],
-  // CommonJS packages inside an ES module bundle still call require() for Node's own modules.
+  // CommonJS packages inside an ES module bundle still use what Node gives to CommonJS modules.
   banner: {
-    js: "import { createRequire as holdfastCreateRequire } from 'node:module'; const require = holdfastCreateRequire(import.meta.url);",
+    js: [
+      "import { createRequire as holdfastCreateRequire } from 'node:module';",
+      'const require = holdfastCreateRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname;',
+    ].join(' '),
   },
 });

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import type { Connection, Session } from 'ssh2';
+import type { Connection, ServerChannel, Session } from 'ssh2';
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import { Authenticator } from '../auth/authenticator.ts';
@@ -13,7 +12,7 @@ import { Handles } from '../sftp/handles.ts';
 import { serveSftp } from '../sftp/session.ts';
 
 /** As OpenSSH's LoginGraceTime, though shorter: a login takes well below a second. */
-const loginGraceMs = 30_000;
+export const loginGraceMs = 30_000;
 /** As OpenSSH's MaxSessions. */
 const maxSessions = 10;
 
@@ -107,7 +106,7 @@ export class ClientConnection {
     });
   }
 
-  async #sftp(channel: Duplex, account: Account): Promise<void> {
+  async #sftp(channel: ServerChannel, account: Account): Promise<void> {
     const { mutations, filesRoot, onHandles } = this.#parts;
     const handles = new Handles();
     const log = this.#log.child({ user: account.name });
@@ -120,6 +119,8 @@ export class ClientConnection {
       } finally {
         jail.close();
       }
+      // Without an exit status OpenSSH's scp and sftp report a failure.
+      channel.exit(0);
       channel.end();
     } catch (error) {
       log.warn({ reason: messageOf(error) }, 'the SFTP session was ended');

@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import ssh2 from 'ssh2';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
-import { ClientConnection, type ConnectionParts } from './connection.ts';
+import { ClientConnection, type ConnectionParts, loginGraceMs } from './connection.ts';
 
 const maxConnections = 2000;
 /** As OpenSSH's MaxStartups: connections that have not logged in yet. */
@@ -15,8 +15,8 @@ export class SftpServer {
   readonly #parts: ConnectionParts;
   readonly #log: Logger;
   readonly #clients = new Set<ClientConnection>();
-  /** The socket that is being handed to ssh2, which tells of its connection within the same call. */
-  #arriving: Socket | null = null;
+  /** Sockets that have not identified themselves as SSH yet, by the address and port of the client. */
+  readonly #arriving = new Map<string, Socket>();
   #accepting = true;
 
   constructor(hostKeys: Buffer[], parts: ConnectionParts) {
@@ -24,7 +24,7 @@ export class SftpServer {
     this.#log = parts.log;
     this.#ssh = new ssh2.Server(
       { hostKeys, ident: 'Holdfast', keepaliveInterval: 15_000, keepaliveCountMax: 3 },
-      (connection) => this.#connected(connection),
+      (connection, { ip, port }) => this.#connected(connection, keyOf(ip, port)),
     );
     this.#net = createServer({ noDelay: true }, (socket) => this.#accept(socket));
     this.#net.maxConnections = maxConnections;
@@ -56,36 +56,51 @@ export class SftpServer {
 
   hangUpClients(): void {
     for (const client of this.#clients) client.hangUp();
+    for (const socket of this.#arriving.values()) socket.destroy();
   }
 
   #accept(socket: Socket): void {
-    const unauthenticated = this.clients.filter((client) => client.user === null).length;
     const address = socket.remoteAddress ?? '';
     if (
       !this.#accepting ||
-      unauthenticated >= maxUnauthenticated ||
+      this.#unauthenticated >= maxUnauthenticated ||
       this.#parts.failures.isRefused(address)
     ) {
       socket.destroy();
       return;
     }
+    const key = keyOf(address, socket.remotePort);
+    const grace = setTimeout(() => this.#arriving.get(key)?.destroy(), loginGraceMs);
+    this.#arriving.set(key, socket);
     socket.on('error', (error) => this.#log.debug({ address, reason: error.message }, 'a socket failed'));
-    this.#arriving = socket;
+    socket.on('close', () => {
+      clearTimeout(grace);
+      this.#arriving.delete(key);
+    });
     this.#ssh.injectSocket(socket);
-    this.#arriving = null;
   }
 
-  #connected(connection: ssh2.Connection): void {
-    const socket = this.#arriving;
-    if (socket === null) {
+  get #unauthenticated(): number {
+    return this.#arriving.size + this.clients.filter((client) => client.user === null).length;
+  }
+
+  /** ssh2 tells of a connection when the client has sent its identification. */
+  #connected(connection: ssh2.Connection, key: string): void {
+    const socket = this.#arriving.get(key);
+    if (socket === undefined) {
       connection.end();
       return;
     }
+    this.#arriving.delete(key);
     const client: ClientConnection = new ClientConnection(connection, socket, this.#parts, () =>
       this.#clients.delete(client),
     );
     this.#clients.add(client);
   }
+}
+
+function keyOf(address: string | undefined, port: number | undefined): string {
+  return `${address ?? ''} ${port ?? ''}`;
 }
 
 function listenError(error: Error, address: string, port: number): HoldfastError {

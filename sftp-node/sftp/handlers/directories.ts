@@ -77,7 +77,7 @@ function makeDirectory(context: SessionContext, path: Buffer, mode: number) {
     if (place.isHome) throw new StatusError(statusCode.failure, 'It exists already');
     const change = () => mkdirSync(place.at, { mode });
     const { sequence } = context.mutations.apply({ kind: 'mkdir', path: place.relative, mode }, change, true);
-    context.audit.info({ audit: 'mkdir', user: context.user, path: shown(place.relative) }, 'mkdir');
+    context.audit.info({ audit: 'mkdir', path: shown(place.relative) }, 'mkdir');
     return { sequence, parent: holdDirectory(place) };
   });
 }
@@ -87,7 +87,7 @@ export const rmdir: Handler = async (context, id, fields) => {
     if (place.isHome) throw new StatusError(statusCode.permissionDenied, 'The home cannot be removed');
     const change = () => rmdirSync(place.at);
     const { sequence } = context.mutations.apply({ kind: 'rmdir', path: place.relative }, change, true);
-    context.audit.info({ audit: 'rmdir', user: context.user, path: shown(place.relative) }, 'rmdir');
+    context.audit.info({ audit: 'rmdir', path: shown(place.relative) }, 'rmdir');
     return { sequence, parent: holdDirectory(place) };
   });
   await context.mutations.durable(sequence, () => syncAndClose([parent]));

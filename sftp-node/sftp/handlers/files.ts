@@ -135,11 +135,11 @@ export function abandon(context: SessionContext): void {
   context.handles.closeAll();
 }
 
-function auditTransfer({ audit, user }: SessionContext, handle: FileHandle, outcome = 'complete'): void {
+function auditTransfer({ audit }: SessionContext, handle: FileHandle, outcome = 'complete'): void {
   const { path, bytesRead, bytesWritten, openedAtMs } = handle;
   const durationMs = Math.round(performance.now() - openedAtMs);
   const event = handle.journalHandle === null ? 'download' : 'upload';
-  audit.info({ audit: event, user, path: shown(path), bytesRead, bytesWritten, durationMs, outcome }, event);
+  audit.info({ audit: event, path: shown(path), bytesRead, bytesWritten, durationMs, outcome }, event);
 }
 
 export const read: Handler = (context, id, fields) => {

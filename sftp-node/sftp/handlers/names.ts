@@ -115,7 +115,7 @@ async function changeName(
     if (place.isHome) throw new StatusError(statusCode.permissionDenied, 'The home itself cannot be changed');
     const { operation, change } = plan(place);
     const { sequence } = context.mutations.apply(operation, change, true);
-    context.audit.info({ audit: event, user: context.user, path: shown(place.relative) }, event);
+    context.audit.info({ audit: event, path: shown(place.relative) }, event);
     return { sequence, parent: holdDirectory(place) };
   });
   await context.mutations.durable(sequence, () => syncAndClose([parent]));
@@ -153,14 +153,14 @@ async function changeTwo(
   event: string,
   plan: (first: Place, second: Place) => { operation: Operation; change: () => void },
 ): Promise<Buffer> {
-  const { jail, mutations, audit, user } = context;
+  const { jail, mutations, audit } = context;
   const { sequence, parents } = jail.with(first, { follow: false }, (from) =>
     jail.with(second, { follow: false }, (to) => {
       if (from.isHome || to.isHome)
         throw new StatusError(statusCode.permissionDenied, 'The home itself cannot be changed');
       const { operation, change } = plan(from, to);
       const { sequence } = mutations.apply(operation, change, true);
-      audit.info({ audit: event, user, path: shown(from.relative), to: shown(to.relative) }, event);
+      audit.info({ audit: event, path: shown(from.relative), to: shown(to.relative) }, event);
       return { sequence, parents: [holdDirectory(from), holdDirectory(to)] };
     }),
   );

@@ -26,8 +26,6 @@ export function openEndpoints(etcd: Config['etcd']): Endpoint[] {
       'grpc.initial_reconnect_backoff_ms': 50,
       'grpc.min_reconnect_backoff_ms': 50,
       'grpc.max_reconnect_backoff_ms': 500,
-      'grpc.keepalive_time_ms': 2000,
-      'grpc.keepalive_timeout_ms': 1000,
       'grpc.use_local_subchannel_pool': 1,
     },
     ...credentialsOf(etcd.tls),
