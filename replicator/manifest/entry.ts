@@ -1,5 +1,5 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fromKey, rootPath, toKey } from '../tree/path.ts';
 import { entryIn, errnoOf, type Tree } from '../tree/tree.ts';
 

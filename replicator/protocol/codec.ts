@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { ByteReader, ByteWriter, FormatError } from '#contracts/journal/bytes.ts';
 import { decodeToJournal } from '#contracts/journal/codec.ts';
 import { encodeFrameWithin, type Frame } from '#contracts/journal/frames.ts';

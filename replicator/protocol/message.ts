@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { epochSchema, positionSchema } from '#contracts/identities.ts';
 import { entrySchema } from '../manifest/entry.ts';
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { FrameDecoder } from '#contracts/journal/frames.ts';
 import {
   type DataFrame,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError } from '#contracts/errors.ts';
 import { type Epoch, epochSchema, type Position, positionSchema } from '#contracts/identities.ts';
 import { writeDurably } from './durable-file.ts';

@@ -110,7 +110,7 @@ export class ClientConnection {
     const { mutations, filesRoot, onHandles } = this.#parts;
     const handles = new Handles();
     const log = this.#log.child({ user: account.name });
-    channel.on('error', (error) => log.debug({ reason: error.message }, 'the SFTP channel failed'));
+    channel.on('error', (error: Error) => log.debug({ reason: error.message }, 'the SFTP channel failed'));
     onHandles(handles, true);
     try {
       const jail = await openJail(filesRoot, account.home, mutations);

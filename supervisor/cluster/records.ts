@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Epoch, epochSchema, type NodeId, nodeIdSchema, positionSchema } from '#contracts/identities.ts';
 
 /** The values under `/holdfast/<cluster>/` in etcd, JSON each. Unknown fields of newer releases are dropped. */

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A virtual IP as it is written (`10.0.0.5/24`), taken apart. */
 export interface VipAddress {

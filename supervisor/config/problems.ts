@@ -1,6 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
 import { type Document, isMap, isPair, isSeq, type LineCounter, type Node } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from './schema.ts';
 
 /** One thing wrong in holdfast.yaml. Lines and columns count from 1. */

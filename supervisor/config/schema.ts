@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { validate as isCronExpression } from 'node-cron';
-import { z } from 'zod';
+import * as z from 'zod';
 import { nodeIdSchema } from '#contracts/identities.ts';
 import { ipAddressSchema, vipAddressSchema } from './addresses.ts';
 import { durationSchema } from './duration.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /**
  * The kernel takes an address off up to 0.4 s after the whole seconds of its lifetime (measured: 2.03 s for 2,

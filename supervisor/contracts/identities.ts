@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Name of a host in the cluster: what an operator types. Also used as a path segment in etcd. */
 export const nodeIdSchema = z

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * `users.yaml` in the config root: the virtual users. It is replicated and equal on all hosts (G4); edit it on the

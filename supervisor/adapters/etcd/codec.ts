@@ -1,5 +1,5 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import {
   type ClusterView,
   inSyncRecordSchema,

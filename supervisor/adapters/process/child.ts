@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { execa, type Message as IpcMessage } from 'execa';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import { commandPath } from '../command.ts';

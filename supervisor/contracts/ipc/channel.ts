@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** A process at the other end of an IPC channel: the supervisor's child, or the child's own `process`. */
 export interface IpcPeer {
