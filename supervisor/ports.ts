@@ -99,11 +99,22 @@ export interface ReplicatorControl {
   handOff(epoch: Epoch, target: NodeId): void;
 }
 
+/** A process by its number and start, since numbers are used again. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTicks: string;
+}
+
+export interface RunMemory {
+  readonly leaseId: string | null;
+  readonly sftpNode: ProcessIdentity | null;
+}
+
 /** What must survive this process, so that the next one, or `holdfast release`, can clean up after it. */
 export interface RunState {
-  rememberLease(leaseId: string): void;
-  rememberedLease(): string | null;
-  forgetLease(): void;
+  remember(part: Partial<RunMemory>): void;
+  recall(): RunMemory;
+  forget(): void;
 }
 
 /** The service manager. */

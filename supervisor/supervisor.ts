@@ -1,8 +1,10 @@
 import type { NodeId } from '#contracts/identities.ts';
 import type { FromReplicator, Peer } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
+import { identityOf } from './adapters/process/identity.ts';
 import { ReplicatorProcess } from './adapters/process/replicator.ts';
 import { SftpNodeProcess } from './adapters/process/sftp-node.ts';
+import { endEarlierRun } from './aftermath.ts';
 import { changedMembers } from './cluster/membership.ts';
 import type { ClusterView, NodeRecord, PeerRecord } from './cluster/records.ts';
 import { ClusterReader } from './cluster-reader.ts';
@@ -68,13 +70,14 @@ export class Supervisor {
       clock,
       renewEveryMs: config.lease.renewEvery,
       observe,
-      remember: (leaseId) => runState.rememberLease(leaseId),
+      remember: (leaseId) => runState.remember({ leaseId }),
       log,
     });
     this.sftpNode = new SftpNodeProcess(
       config,
       {
         starting: (epoch) => observe({ type: 'node-starting', epoch }),
+        started: (pid) => runState.remember({ sftpNode: identityOf(pid) }),
         listening: (epoch) => observe({ type: 'node-listening', epoch }),
         gateShut: (epoch) => observe({ type: 'node-gate-shut', epoch }),
         exited: (epoch, cause) => {
@@ -134,7 +137,7 @@ export class Supervisor {
     const { signal } = this.#over;
     const ticker = setInterval(() => this.#observe({ type: 'tick' }), tickMs);
     const publisher = setInterval(() => this.#publish(), publishEveryMs);
-    await this.#revokeLeaseOfEarlierRun();
+    await endEarlierRun({ ...this.#parts, store: async () => this.#parts.store });
     this.replicator.start();
     this.#parts.notifier.ready();
     await Promise.all([this.keeper.run(signal), this.#reader.run(signal), this.health.run(signal)]);
@@ -232,25 +235,12 @@ export class Supervisor {
     return { node: node.id, address: replication.address, port: replication.port, publicKey: this.#peerKey };
   }
 
-  /** What an earlier run left at etcd would stand in the way for as long as its lease lives. */
-  async #revokeLeaseOfEarlierRun(): Promise<void> {
-    const { runState, store, log } = this.#parts;
-    const leaseId = runState.rememberedLease();
-    if (leaseId === null) return;
-    try {
-      await store.revokeLease(leaseId);
-      runState.forgetLease();
-    } catch {
-      log.warn({ leaseId }, 'the lease of an earlier run could not be revoked: it ends by itself');
-    }
-  }
-
   async #leave(): Promise<void> {
     const { store, runState } = this.#parts;
     this.replicator.close();
     if (this.keeper.leaseId !== null) {
       await store.revokeLease(this.keeper.leaseId).then(
-        () => runState.forgetLease(),
+        () => runState.forget(),
         () => {},
       );
     }

@@ -1,34 +1,45 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunState } from '../ports.ts';
+import * as z from 'zod';
+import type { RunMemory, RunState } from '../ports.ts';
 
-/** The id of our lease in a file of the run folder (0600): a reboot empties it, as it ends the lease. */
+const memorySchema = z.object({
+  leaseId: z
+    .string()
+    .regex(/^-?\d{1,20}$/)
+    .nullable(),
+  sftpNode: z.object({ pid: z.int().positive(), startTicks: z.string() }).nullable(),
+});
+
+const nothing: RunMemory = { leaseId: null, sftpNode: null };
+
+/** A file of the run folder (0600), which a reboot empties as it ends everything that the file names. */
 export class FileRunState implements RunState {
   readonly #file: string;
 
   constructor(runFolder: string) {
-    this.#file = join(runFolder, 'lease');
+    this.#file = join(runFolder, 'running.json');
   }
 
-  rememberLease(leaseId: string): void {
+  remember(part: Partial<RunMemory>): void {
+    const memory = { ...this.recall(), ...part };
     const staged = `${this.#file}.new`;
     const file = openSync(staged, 'w', 0o600);
-    writeSync(file, `${leaseId}\n`);
+    writeSync(file, JSON.stringify(memory));
     fsyncSync(file);
     closeSync(file);
     renameSync(staged, this.#file);
   }
 
-  rememberedLease(): string | null {
+  recall(): RunMemory {
     try {
-      const text = readFileSync(this.#file, 'utf8').trim();
-      return /^-?\d{1,20}$/.test(text) ? text : null;
+      return memorySchema.parse(JSON.parse(readFileSync(this.#file, 'utf8')));
     } catch {
-      return null;
+      return nothing;
     }
   }
 
-  forgetLease(): void {
+  forget(): void {
     rmSync(this.#file, { force: true });
   }
 }

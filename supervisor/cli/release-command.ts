@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { messageOf } from '#contracts/errors.ts';
+import { createLogger } from '#contracts/log.ts';
 import { loadConfig } from '../config/load.ts';
 import { configOption } from './options.ts';
 
@@ -11,30 +11,17 @@ export function releaseCommand(): Command {
     .addOption(configOption())
     .action(async ({ config }: { config: string }) => {
       const checked = loadConfig(config);
-      const { systemClock } = await import('../adapters/system-clock.ts');
+      const { endEarlierRun } = await import('../aftermath.ts');
+      const { FileRunState } = await import('../adapters/run-state.ts');
       const { KernelVips } = await import('../adapters/network/kernel-vips.ts');
-      // The address first: it needs neither etcd nor its client.
-      await new KernelVips(checked.vips, systemClock).absent();
-      await revoke(checked);
-      process.exit(process.exitCode ?? 0);
+      const { systemClock } = await import('../adapters/system-clock.ts');
+      const ended = await endEarlierRun({
+        runState: new FileRunState(checked.paths.run),
+        vips: new KernelVips(checked.vips, systemClock),
+        // Only now is the client of etcd loaded: the address is off before.
+        store: async () => new (await import('../adapters/etcd/store.ts')).EtcdStore(checked, systemClock),
+        log: createLogger('release', checked.log.level, { node: checked.node.id }),
+      });
+      process.exit(ended ? 0 : 1);
     });
-}
-
-async function revoke(config: ReturnType<typeof loadConfig>): Promise<void> {
-  const { FileRunState } = await import('../adapters/run-state.ts');
-  const runState = new FileRunState(config.paths.run);
-  const leaseId = runState.rememberedLease();
-  if (leaseId === null) return;
-  const { EtcdStore } = await import('../adapters/etcd/store.ts');
-  const { systemClock } = await import('../adapters/system-clock.ts');
-  const store = new EtcdStore(config, systemClock);
-  try {
-    await store.revokeLease(leaseId);
-    runState.forgetLease();
-  } catch (error) {
-    process.stderr.write(`holdfast release: the lease ends by itself within its TTL: ${messageOf(error)}\n`);
-    process.exitCode = 1;
-  } finally {
-    store.close();
-  }
 }

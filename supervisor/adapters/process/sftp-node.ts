@@ -15,6 +15,7 @@ import { Child } from './child.ts';
 
 export interface SftpNodeReports {
   starting(epoch: Epoch): void;
+  started(pid: number): void;
   listening(epoch: Epoch): void;
   gateShut(epoch: Epoch): void;
   exited(epoch: Epoch, cause: Cause): void;
@@ -56,6 +57,7 @@ export class SftpNodeProcess implements SftpNodeControl {
     });
     this.#running = { child, epoch, failure: null };
     child.send({ type: 'start', epoch, settings: settingsOf(this.#config) });
+    if (child.pid !== undefined) this.#reports.started(child.pid);
   }
 
   openGate(epoch: Epoch, validUntilMs: number): void {

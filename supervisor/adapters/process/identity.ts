@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import type { ProcessIdentity } from '../../ports.ts';
+
+/** Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. Null when there is none. */
+function startTicksOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name in parentheses may hold spaces and parentheses itself.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie does nothing any more; it only waits for its parent.
+    return fields[0] === 'Z' ? null : (fields[19] ?? null);
+  } catch {
+    return null;
+  }
+}
+
+/** A process by its number and start, since numbers are used again. Null when it is gone already. */
+export function identityOf(pid: number): ProcessIdentity | null {
+  const startTicks = startTicksOf(pid);
+  return startTicks === null ? null : { pid, startTicks };
+}
+
+export function isRunning({ pid, startTicks }: ProcessIdentity): boolean {
+  return startTicksOf(pid) === startTicks;
+}
+
+export function killProcess(identity: ProcessIdentity): void {
+  if (!isRunning(identity)) return;
+  try {
+    process.kill(identity.pid, 'SIGKILL');
+  } catch {
+    // It went by itself in between.
+  }
+}

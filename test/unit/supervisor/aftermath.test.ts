@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import pino from 'pino';
+import { identityOf, isRunning } from '../../../supervisor/adapters/process/identity.ts';
+import { FileRunState } from '../../../supervisor/adapters/run-state.ts';
+import { endEarlierRun } from '../../../supervisor/aftermath.ts';
+import type { ClusterStore, VirtualIps } from '../../../supervisor/ports.ts';
+
+const log = pino({ level: 'silent' });
+
+describe('the aftermath of a supervisor that died', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  function parts(options: { vipFails?: boolean; onAbsent?: () => void } = {}) {
+    const done: string[] = [];
+    const vips = {
+      absent: async () => {
+        if (options.vipFails) throw new Error('no');
+        options.onAbsent?.();
+        done.push('vip');
+      },
+    } as VirtualIps;
+    const store = async () =>
+      ({ revokeLease: async (id: string) => void done.push(`lease ${id}`) }) as ClusterStore;
+    return { done, runState: new FileRunState(folder), vips, store, log };
+  }
+
+  it('kills the SFTP node, takes the address off, and only then gives up the lease', async () => {
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const node = identityOf(child.pid ?? assert.fail()) ?? assert.fail();
+    let ranWhenAddressWentOff = true;
+    const { done, ...rest } = parts({
+      onAbsent: () => {
+        ranWhenAddressWentOff = isRunning(node);
+      },
+    });
+    rest.runState.remember({ leaseId: '77' });
+    rest.runState.remember({ sftpNode: node });
+    // A zombie is still listed until its parent, this process, has waited for it.
+    const exited = new Promise((resolve) => child.on('exit', resolve));
+    assert.equal(await endEarlierRun(rest), true);
+    await exited;
+    assert.equal(ranWhenAddressWentOff, false);
+    assert.deepEqual(done, ['vip', 'lease 77']);
+    assert.deepEqual(rest.runState.recall(), { leaseId: null, sftpNode: null });
+  });
+
+  it('keeps the lease while the address may be on', async () => {
+    const { done, ...rest } = parts({ vipFails: true });
+    rest.runState.remember({ leaseId: '77' });
+    assert.equal(await endEarlierRun(rest), false);
+    assert.deepEqual(done, []);
+    assert.equal(rest.runState.recall().leaseId, '77');
+  });
+
+  it('kills no process that got the number later', () => {
+    const self = identityOf(process.pid) ?? assert.fail();
+    assert.equal(isRunning({ ...self, startTicks: '1' }), false);
+  });
+
+  it('takes a broken file for none', async () => {
+    const { done, ...rest } = parts();
+    writeFileSync(join(folder, 'running.json'), '{"leaseId": "rm -rf", "sftpNode": 1}');
+    assert.equal(await endEarlierRun(rest), true);
+    assert.deepEqual(done, ['vip']);
+  });
+});
