@@ -3,23 +3,24 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { writeDurably } from '../state/durable-file.ts';
+import { newKey } from '../state/new-key.ts';
 import type { ConfigSnapshot } from './snapshot.ts';
 
 const directory = 'host_keys';
 /** An RSA key takes up to seconds to make; no client of today needs it. */
 const generated = [
-  { name: 'ssh_host_ed25519_key', make: () => ssh2.utils.generateKeyPairSync('ed25519') },
-  { name: 'ssh_host_ecdsa_key', make: () => ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 }) },
-];
+  { name: 'ssh_host_ed25519_key', type: 'ed25519' },
+  { name: 'ssh_host_ecdsa_key', type: 'ecdsa' },
+] as const;
 
 /** Makes host keys where there are none at all: the first leader of a cluster does. */
 export function ensureHostKeys(configRoot: string, snapshot: ConfigSnapshot): boolean {
   if (privateKeys(snapshot).length > 0) return false;
   mkdirSync(join(configRoot, directory), { recursive: true, mode: 0o700 });
-  for (const { name, make } of generated) {
-    const pair = make();
-    writeDurably(join(configRoot, directory, `${name}.pub`), `${pair.public}\n`, 0o644);
-    writeDurably(join(configRoot, directory, name), pair.private, 0o600);
+  for (const { name, type } of generated) {
+    const { privateKey, publicKey } = newKey(type);
+    writeDurably(join(configRoot, directory, `${name}.pub`), `${publicKey}\n`, 0o644);
+    writeDurably(join(configRoot, directory, name), privateKey, 0o600);
   }
   return true;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { HoldfastError } from '#contracts/errors.ts';
 import { writeDurably } from './durable-file.ts';
+import { newKey } from './new-key.ts';
 
 /** The key by which peers know this host. */
 export interface PeerKey {
@@ -25,7 +26,7 @@ export function loadPeerKey(stateRoot: string, nodeId: string): PeerKey {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') {
       throw new HoldfastError('HOST_KEY_UNREADABLE', `the peer key ${path} cannot be read`, { cause });
     }
-    privateKey = ssh2.utils.generateKeyPairSync('ed25519', { comment: `holdfast-peer ${nodeId}` }).private;
+    privateKey = newKey('ed25519', `holdfast-peer ${nodeId}`).privateKey;
     writeDurably(path, privateKey, 0o600);
   }
   const key = ssh2.utils.parseKey(privateKey);

@@ -17,16 +17,16 @@ describe('catch-up', () => {
       const random = seededRandom(seed);
       const node = await cluster.lead('one', ['two']);
       const work = new RandomWork(node, random);
-      await work.run(600);
-      const running = work.run(1500);
+      await work.run(1500);
       cluster.follow('three', 'one');
-      await running;
-      await cluster.untilInSync('two', 'three');
+      await work.runUntil(() => cluster.inSync.includes('three'));
+      await cluster.untilInSync('two');
       await work.run(200);
       await work.finish();
       const [one, two, three] = trees(cluster, 'one', 'two', 'three');
       assert.deepEqual(two, one);
       assert.deepEqual(three, one);
+      assert.equal(cluster.host('three').catchUps, 1, cluster.host('three').log);
     });
 
     it(`survives kill -9 of a follower at random points (seed ${seed})`, async () => {
@@ -46,6 +46,7 @@ describe('catch-up', () => {
       await work.finish();
       const [one, two] = trees(cluster, 'one', 'two');
       assert.deepEqual(two, one);
+      assert.equal(cluster.host('two').catchUps, 1, cluster.host('two').log);
     });
   }
 
@@ -85,6 +86,7 @@ describe('catch-up', () => {
     node.closeFile(removed);
     node.closeFile(handle);
     await node.settled();
+    assert.equal(cluster.host('two').catchUps, 1);
     assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
   });
 

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   utimesSync,
@@ -56,7 +57,9 @@ describe('configuration', () => {
     await cluster.lead('one');
     await cluster.untilInSync('two');
     const before = one.status?.configDigest;
-    writeFileSync(join(one.settings.configRoot, 'dump.sql'), Buffer.alloc(9 * 1024 * 1024));
+    const [staged, dump] = ['.dump', 'dump.sql'].map((name) => join(one.settings.configRoot, name));
+    writeFileSync(String(staged), Buffer.alloc(9 * 1024 * 1024));
+    renameSync(String(staged), String(dump));
     await one.until('the complaint', () => /CONFIG_TOO_LARGE/.test(one.log));
     assert.equal(one.status?.configDigest, before);
   });
@@ -82,6 +85,7 @@ describe('async mode', () => {
     cluster.host('two').signal('SIGSTOP');
     node.put('file', 'acknowledged alone');
     await node.settled();
+    assert.deepEqual(cluster.inSync, ['one', 'two'], 'nobody had to leave for it');
     cluster.host('two').signal('SIGCONT');
     const copy = join(cluster.host('two').settings.filesRoot, 'file');
     await cluster.host('two').until('the file', () => existsSync(copy) && readFileSync(copy).length > 0);
@@ -96,15 +100,16 @@ describe('scrub', () => {
     await cluster.untilInSync('two');
     node.mkdir('d');
     node.put('d/rotten', 'good bytes');
+    const times = { accessedAt: 1_600_000_000, modifiedAt: 1_600_000_000 };
+    node.setAttributes('d/rotten', times);
     node.put('d/missing', 'x');
     const writing = node.create('d/open');
     node.write(writing, 0, Buffer.from('being written'));
     await node.settled();
 
     const files = two.settings.filesRoot;
-    const { atime, mtime } = statSync(join(files, 'd/rotten'));
     writeFileSync(join(files, 'd/rotten'), 'bad! bytes');
-    utimesSync(join(files, 'd/rotten'), atime, mtime);
+    utimesSync(join(files, 'd/rotten'), times.accessedAt, times.modifiedAt);
     rmSync(join(files, 'd/missing'));
     writeFileSync(join(files, 'd/extra'), 'put here by hand');
     writeFileSync(join(files, 'd/open'), 'being WRITTEN');

@@ -15,7 +15,8 @@ function treesOf(cluster: Cluster, ...nodeIds: string[]): string[][] {
 
 describe('leadership', () => {
   it('changes hands with higher epochs, and the old leader rejoins what it lacks', async () => {
-    await using cluster = await Cluster.start(['one', 'two', 'three']);
+    // A timeout that nobody lives to see: the dead one is dropped because its supervisor is gone.
+    await using cluster = await Cluster.start(['one', 'two', 'three'], { syncTimeoutMs: 600_000 });
     const first = await cluster.lead('one');
     await cluster.untilInSync('two', 'three');
     first.put('first', 'of epoch 1');
@@ -81,6 +82,23 @@ describe('leadership', () => {
     node.put('late', 'too late');
     await node.until(() => node.closed);
     await assert.rejects(node.reconnect(), /handed over/);
+  });
+
+  it('does not hand off to a target that has not got everything', async () => {
+    await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 500 });
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const one = cluster.host('one');
+    cluster.host('two').signal('SIGSTOP');
+    const handle = node.create('half');
+    node.write(handle, 0, Buffer.alloc(500_000, 'h'));
+    one.send({ type: 'hand-off', target: 'two' });
+    const answer = await one.until('handoff', () => one.received.find(({ type }) => type === 'handoff'));
+    assert.ok(answer.type === 'handoff' && !answer.complete && answer.reason !== '');
+    cluster.host('two').signal('SIGCONT');
+    await node.free();
+    node.closeFile(handle);
+    await node.settled();
   });
 
   it('says why a hand-off is not complete', async () => {

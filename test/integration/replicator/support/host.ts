@@ -98,6 +98,11 @@ export class Host {
     return this.#log;
   }
 
+  /** Catch-ups since the process started. */
+  get catchUps(): number {
+    return this.#log.match(/"catching up"/g)?.length ?? 0;
+  }
+
   get pid(): number {
     return this.#child?.pid ?? 0;
   }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { FakeNode } from './fake-node.ts';
 
 /** A generator with a seed: a failing run is repeated by its number. */
@@ -30,6 +31,14 @@ export class RandomWork {
       await this.#node.free();
       this.#step();
       if (count % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Works at a pace that leaves the others time to run, until something is so. */
+  async runUntil(done: () => boolean): Promise<void> {
+    while (!done()) {
+      await this.run(20);
+      await setTimeout(5);
     }
   }
 

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import ssh2 from 'ssh2';
+import { newKey } from '../../../../replicator/state/new-key.ts';
 import { loadPeerKey } from '../../../../replicator/state/peer-key.ts';
 import { PositionStore } from '../../../../replicator/state/position-store.ts';
 
@@ -33,6 +35,14 @@ describe('what a replicator must not forget', () => {
   it('a damaged file is an error, not a fresh start', () => {
     writeFileSync(join(root, 'position.json'), '{"highestEpoch":');
     assert.throws(() => new PositionStore(root), { code: 'ROOT_UNUSABLE' });
+  });
+
+  it('every new key can be read back, also those that the library writes wrongly', (t) => {
+    const generate = t.mock.method(ssh2.utils, 'generateKeyPairSync');
+    generate.mock.mockImplementationOnce(() => ({ private: 'malformed', public: 'malformed' }), 0);
+    const { privateKey } = newKey('ed25519');
+    assert.ok(!(ssh2.utils.parseKey(privateKey) instanceof Error));
+    assert.equal(generate.mock.callCount(), 2);
   });
 
   it('the peer key is made once, for its owner alone', () => {
