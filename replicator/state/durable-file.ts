@@ -1,9 +1,10 @@
 import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** A file appears whole or not at all: temp, fsync, rename, fsync of the folder. */
 export function writeDurably(path: string, content: Buffer | string, mode: number): void {
-  const temporary = `${path}.new`;
+  // A name that no reader takes for the file's, when a crash leaves it behind.
+  const temporary = join(dirname(path), `.${basename(path)}.new`);
   const file = openSync(temporary, 'w', mode);
   try {
     fchmodSync(file, mode);

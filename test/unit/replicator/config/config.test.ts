@@ -52,6 +52,14 @@ describe('the config root', () => {
     assert.deepEqual(applyConfig(two, snapshot, join(base, 'kept')), []);
   });
 
+  it('is not changed by what a crash left half written', () => {
+    const snapshot = readConfig(one);
+    for (const root of [one, two]) writeFileSync(join(root, 'host_keys/.key.new'), 'half');
+    assert.equal(readConfig(one).digest, snapshot.digest);
+    applyConfig(two, snapshot, join(base, 'kept'));
+    assert.equal(readConfig(two).digest, snapshot.digest);
+  });
+
   it('takes no name that leaves the root, no opened secret, and nothing that does not fit its digest', () => {
     const refused = (path: string, mode = 0o600, digest?: string) => {
       const files = [{ path, mode, content: '' }];
