@@ -1,0 +1,155 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LabClient } from './client.ts';
+import { type ClusterPlan, LabHost } from './host.ts';
+import { Network, run } from './network.ts';
+import { waitFor } from './wait.ts';
+
+export interface LabOptions {
+  /** Default: a, b and c, each with an etcd member. */
+  readonly hosts?: readonly string[];
+  /** Further top-level settings of holdfast.yaml. */
+  readonly settings?: string;
+}
+
+/**
+ * A cluster on this machine, of real parts: hosts as network namespaces on one wire, an etcd member and a Holdfast on
+ * each, and a client. Needs root and a build. Whatever happens, `dispose` leaves nothing behind.
+ *
+ *     await using lab = await Lab.create();
+ *     await lab.start();
+ */
+export class Lab implements AsyncDisposable {
+  readonly vipV4 = '10.77.0.100';
+  readonly vipV6 = 'fd77::100';
+  readonly sftpPort = 2222;
+  readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-lab-'));
+  readonly #network = new Network();
+  readonly #hosts: LabHost[] = [];
+  #client: LabClient | null = null;
+  readonly #onExit = () => void this.dispose().finally(() => process.exit(1));
+
+  private constructor() {
+    process.once('SIGINT', this.#onExit);
+    process.once('SIGTERM', this.#onExit);
+  }
+
+  static async create({ hosts = ['a', 'b', 'c'], settings = '' }: LabOptions = {}): Promise<Lab> {
+    const lab = new Lab();
+    try {
+      await lab.#build(hosts, settings);
+      return lab;
+    } catch (error) {
+      await lab.dispose();
+      throw error;
+    }
+  }
+
+  async #build(names: readonly string[], settings: string): Promise<void> {
+    await this.#network.create();
+    const addressOf = (index: number) => [`10.77.0.${11 + index}`, `fd77::${11 + index}`] as const;
+    const plan: ClusterPlan = {
+      etcd: names.map((name, index) => ({ name, ipv4: addressOf(index)[0] })),
+      vipV4: this.vipV4,
+      vipV6: this.vipV6,
+      sftpPort: this.sftpPort,
+      settings,
+    };
+    for (const [index, name] of names.entries()) {
+      const network = await this.#network.addHost(name, ...addressOf(index));
+      this.#hosts.push(new LabHost(name, network, this.folder, plan));
+    }
+    const network = await this.#network.addHost('client', '10.77.0.200', 'fd77::200');
+    this.#client = new LabClient(network, this.folder, this.sftpPort);
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'alice@lab', '-f', this.client.keyFile]);
+    const publicKey = (await readFile(`${this.client.keyFile}.pub`, 'utf8')).trim();
+    this.writeUsers(`users:\n  - name: alice\n    publicKeys: [${publicKey}]\n`);
+  }
+
+  /** users.yaml on every host, as an operator would leave it before the first start. */
+  writeUsers(text: string): void {
+    for (const host of this.#hosts) writeFileSync(join(host.configRoot, 'users.yaml'), text, { mode: 0o600 });
+  }
+
+  get hosts(): readonly LabHost[] {
+    return this.#hosts;
+  }
+
+  get client(): LabClient {
+    if (this.#client === null) throw new Error('the lab is not built');
+    return this.#client;
+  }
+
+  host(name: string): LabHost {
+    const host = this.#hosts.find((candidate) => candidate.name === name);
+    if (host === undefined) throw new Error(`no host ${name}`);
+    return host;
+  }
+
+  others(host: LabHost): LabHost[] {
+    return this.#hosts.filter((candidate) => candidate !== host);
+  }
+
+  /** etcd, Holdfast on every host, and waits until one serves and all are in sync. Returns the leader. */
+  async start(): Promise<LabHost> {
+    for (const host of this.#hosts) host.startEtcd();
+    for (const host of this.#hosts) host.startSupervisor();
+    return this.waitForService(this.#hosts);
+  }
+
+  /** Waits until one of the hosts leads and all of them are in sync. */
+  async waitForService(among: readonly LabHost[] = this.#hosts, limitMs = 30_000): Promise<LabHost> {
+    return this.wait(
+      `one of ${among.map((host) => host.name).join(', ')} leading with all in sync`,
+      async () => {
+        for (const host of among) {
+          const status = await host.status().catch(() => null);
+          if (status?.phase !== 'leading') continue;
+          if (among.every((member) => status.inSync.includes(member.name))) return host;
+        }
+        return null;
+      },
+      limitMs,
+    );
+  }
+
+  /** Waits until one of the hosts leads. */
+  async waitForLeader(among: readonly LabHost[] = this.#hosts, limitMs = 30_000): Promise<LabHost> {
+    return this.wait(
+      `one of ${among.map((host) => host.name).join(', ')} leading`,
+      async () => {
+        for (const host of among)
+          if ((await host.status().catch(() => null))?.phase === 'leading') return host;
+        return null;
+      },
+      limitMs,
+    );
+  }
+
+  wait<Found>(
+    what: string,
+    look: () => Promise<Found | null | undefined | false>,
+    limitMs = 20_000,
+  ): Promise<Found> {
+    return waitFor(what, look, { limitMs, evidence: () => this.evidence() });
+  }
+
+  /** The ends of all logs, for a failure's report. */
+  evidence(): string {
+    const tail = (host: LabHost) => host.log().trimEnd().split('\n').slice(-25).join('\n');
+    return this.#hosts.map((host) => `===== log of ${host.name}\n${tail(host)}`).join('\n');
+  }
+
+  async dispose(): Promise<void> {
+    process.off('SIGINT', this.#onExit);
+    process.off('SIGTERM', this.#onExit);
+    await this.#network.remove();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
