@@ -11,6 +11,9 @@ import {
   type OperationFrame,
 } from './codec.ts';
 
+/** Parts shorter than this share a packet; longer ones are not worth a copy. */
+const copiedBytes = 16 * 1024;
+
 export type Received<Schema extends z.ZodType> = z.infer<Schema> | OperationFrame | DataFrame;
 
 /** One end of the framed protocol over an SSH channel. */
@@ -61,7 +64,20 @@ export class PeerChannel<Schema extends z.ZodType, Outgoing extends { readonly t
 
   sendParts(parts: readonly Buffer[]): boolean {
     if (this.closed.aborted) return false;
-    return this.#stream.write(parts.length === 1 ? parts[0] : Buffer.concat(parts));
+    let small: Buffer[] = [];
+    const writeSmall = () => {
+      if (small.length > 0) this.#stream.write(Buffer.concat(small));
+      small = [];
+    };
+    for (const part of parts) {
+      if (part.length < copiedBytes) small.push(part);
+      else {
+        writeSmall();
+        this.#stream.write(part);
+      }
+    }
+    writeSmall();
+    return !this.#stream.writableNeedDrain;
   }
 
   get writable(): boolean {

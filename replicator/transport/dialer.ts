@@ -4,6 +4,7 @@ import { HoldfastError } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 import { subsystemName } from '../protocol/version.ts';
 import type { PeerKey } from '../state/peer-key.ts';
+import { peerAlgorithms } from './algorithms.ts';
 import { isKeyOf } from './peer-trust.ts';
 
 export interface Dialed {
@@ -40,6 +41,7 @@ export async function dialPeer(
     port: peer.port,
     username: nodeId,
     privateKey: key.privateKey,
+    algorithms: peerAlgorithms,
     readyTimeout: 3000,
     keepaliveInterval: 1000,
     keepaliveCountMax: 3,

@@ -6,6 +6,7 @@ import type { Peer } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
 import { subsystemName } from '../protocol/version.ts';
 import type { PeerKey } from '../state/peer-key.ts';
+import { peerAlgorithms } from './algorithms.ts';
 import { isKeyOf } from './peer-trust.ts';
 
 /** More than the hosts of any cluster, so that strangers cannot use up the process. */
@@ -37,7 +38,12 @@ export interface ListenerOptions {
 export async function listenForPeers(options: ListenerOptions): Promise<PeerListener> {
   const connections = new Map<ssh2.Connection, { nodeId: string; publicKey: string }>();
   const ssh = new ssh2.Server(
-    { hostKeys: [options.key.privateKey], keepaliveInterval: 1000, keepaliveCountMax: 3 },
+    {
+      hostKeys: [options.key.privateKey],
+      algorithms: peerAlgorithms,
+      keepaliveInterval: 1000,
+      keepaliveCountMax: 3,
+    },
     (connection) => serve(connection, options, connections),
   );
   const server = createServer({ noDelay: true }, (socket: Socket) => ssh.injectSocket(socket));
