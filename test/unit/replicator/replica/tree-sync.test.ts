@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { DirtyPath, ToFollower, ToLeader } from '../../../../replicator/protocol/message.ts';
+import { FileClient } from '../../../../replicator/replica/file-client.ts';
+import { Quarantine, stagingRoot } from '../../../../replicator/replica/quarantine.ts';
+import { Staging } from '../../../../replicator/replica/staging.ts';
+import { TreeChange } from '../../../../replicator/replica/tree-change.ts';
+import { TreeSync } from '../../../../replicator/replica/tree-sync.ts';
+import { answerFileRequest } from '../../../../replicator/source/file-server.ts';
+import { Tree } from '../../../../replicator/tree/tree.ts';
+
+const everything: DirtyPath[] = [{ path: '', ranges: null }];
+const seconds = 1_600_000_000;
+
+describe('making a tree equal to the leader’s', () => {
+  let base: string;
+  let asked: string[];
+  let moved: number;
+  /** Makes the leader fail at a request. */
+  let failAt: string;
+  const leader = (name: string) => join(base, 'leader', name);
+  const own = (name: string) => join(base, 'own', name);
+  const put = (path: string, content: string) => {
+    writeFileSync(path, content);
+    utimesSync(path, seconds, seconds);
+  };
+
+  beforeEach(() => {
+    base = mkdtempSync(join(tmpdir(), 'holdfast-sync-'));
+    for (const name of ['leader', 'own', 'quarantine']) mkdirSync(join(base, name));
+    asked = [];
+    moved = 0;
+    failAt = '';
+  });
+  afterEach(() => rmSync(base, { recursive: true }));
+
+  async function round(dirty = everything, { first = true } = {}): Promise<void> {
+    const closing = new AbortController();
+    const leaderTree = new Tree(join(base, 'leader'));
+    const client = new FileClient((request: ToLeader) => {
+      if (request.type !== 'list' && request.type !== 'digest' && request.type !== 'read') return;
+      asked.push(`${request.type} ${request.path}`);
+      if (asked.at(-1) === failAt) return closing.abort(new Error('the leader is gone'));
+      void answerFileRequest(leaderTree, request, {
+        send: (message: ToFollower) => {
+          client.onAnswer(message as never);
+          return true;
+        },
+        sendData: (id, offset, data) => {
+          client.onAnswer({ type: 'data', id, offset, data });
+          return true;
+        },
+        drained: () => Promise.resolve(),
+        closed: closing.signal,
+      });
+    }, closing.signal);
+    const log = { warn: () => {} };
+    const quarantine = new Quarantine(join(base, 'quarantine'), 5, new Date(0), log as never, () => {
+      moved += 1;
+    });
+    const tree = new Tree(join(base, 'own'));
+    const staging = new Staging(stagingRoot(join(base, 'quarantine')));
+    const change = new TreeChange(tree, staging, quarantine);
+    change.keepsOld = first;
+    await new TreeSync(tree, client, staging, change, closing.signal).round(
+      dirty,
+      first ? 'metadata' : 'content',
+    );
+  }
+
+  it('asks for nothing that metadata proves equal, and for digests before it transfers', async () => {
+    put(leader('same'), 'same');
+    put(own('same'), 'same');
+    put(leader('touched'), 'equal');
+    put(own('touched'), 'equal');
+    utimesSync(own('touched'), 1, 1);
+    await round();
+    assert.deepEqual(asked, ['list ', 'digest touched']);
+    assert.equal(statSync(own('touched')).mtimeMs, seconds * 1000);
+    assert.equal(moved, 0);
+  });
+
+  it('brings names that are not text, modes, links and directories', async () => {
+    const name = Buffer.from([0x61, 0xff, 0x0a]);
+    writeFileSync(Buffer.concat([Buffer.from(`${leader('')}/`), name]), 'bytes');
+    mkdirSync(leader('d/e'), { recursive: true, mode: 0o751 });
+    writeFileSync(leader('d/e/f'), '', { mode: 0o600 });
+    symlinkSync('/nowhere', leader('d/l'));
+    await round();
+    assert.deepEqual(readdirSync(own(''), { encoding: 'buffer' }).sort(Buffer.compare), [
+      name,
+      Buffer.from('d'),
+    ]);
+    assert.equal(statSync(own('d/e')).mode, statSync(leader('d/e')).mode);
+    assert.equal(statSync(own('d/e/f')).mode & 0o777, 0o600);
+    assert.deepEqual(readdirSync(own('d')).sort(), ['e', 'l']);
+  });
+
+  it('keeps what it replaces or takes away in the first round, and not in later ones', async () => {
+    put(leader('changed'), 'new one');
+    put(own('changed'), 'old');
+    mkdirSync(own('only-here'));
+    put(own('only-here/file'), 'mine');
+    put(leader('was-directory'), 'a file now');
+    mkdirSync(own('was-directory'));
+    await round();
+    const kept = join(base, 'quarantine/5-1970-01-01T000000.000Z');
+    assert.equal(readFileSync(join(kept, 'changed'), 'utf8'), 'old');
+    assert.equal(readFileSync(join(kept, 'only-here/file'), 'utf8'), 'mine');
+    assert.equal(readFileSync(own('was-directory'), 'utf8'), 'a file now');
+    assert.equal(moved, 3);
+    rmSync(leader('changed'));
+    await round([{ path: 'changed', ranges: null }], { first: false });
+    assert.ok(!existsSync(own('changed')));
+    assert.equal(moved, 3);
+  });
+
+  it('G5: a file that was renamed is there under one of its names whenever the round breaks off', async () => {
+    put(own('a'), 'acknowledged');
+    put(leader('b'), 'acknowledged');
+    mkdirSync(leader('later'));
+    failAt = 'list later';
+    await assert.rejects(round(), /the leader is gone/);
+    assert.equal(readFileSync(own('a'), 'utf8'), 'acknowledged');
+    assert.equal(readFileSync(own('b'), 'utf8'), 'acknowledged');
+  });
+
+  it('later rounds take no metadata for proof', async () => {
+    put(leader('f'), 'abcd');
+    put(own('f'), 'abXd');
+    await round([{ path: 'f', ranges: null }], { first: false });
+    assert.equal(readFileSync(own('f'), 'utf8'), 'abcd');
+  });
+
+  it('brings over the written parts alone, and the size', async () => {
+    put(leader('f'), 'aaBBaaCC');
+    put(own('f'), 'aabbaa and more');
+    await round(
+      [
+        {
+          path: 'f',
+          ranges: [
+            [2, 4],
+            [6, null],
+          ],
+        },
+      ],
+      { first: false },
+    );
+    assert.equal(readFileSync(own('f'), 'utf8'), 'aaBBaaCC');
+    assert.deepEqual(asked, ['read f']);
+    put(leader('g'), 'new');
+    await round([{ path: 'g', ranges: [[1, 2]] }], { first: false });
+    assert.equal(readFileSync(own('g'), 'utf8'), 'new', 'without a base, the whole file');
+  });
+
+  it('follows no link that a user left in the place of a directory', async () => {
+    mkdirSync(join(base, 'outside'));
+    mkdirSync(leader('d'));
+    put(leader('d/f'), 'inside');
+    symlinkSync(join(base, 'outside'), own('d'));
+    await round();
+    assert.deepEqual(readdirSync(join(base, 'outside')), []);
+    assert.equal(readFileSync(own('d/f'), 'utf8'), 'inside');
+  });
+});
