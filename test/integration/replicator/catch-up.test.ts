@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { Cluster } from './support/cluster.ts';
 import { RandomWork, seededRandom } from './support/random-work.ts';
 import { describeTree } from './support/trees.ts';
@@ -87,6 +88,25 @@ describe('catch-up', () => {
     node.closeFile(handle);
     await node.settled();
     assert.equal(cluster.host('two').catchUps, 1);
+    assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
+  });
+
+  it('brings over what is written to a large file while it is being copied', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const node = await cluster.lead('one', []);
+    const size = 40_000_000;
+    const handle = node.create('large');
+    node.write(handle, 0, Buffer.alloc(500_000, 'a'));
+    node.write(handle, size - 1, Buffer.from('z'));
+    cluster.follow('two', 'one');
+    for (let write = 0; !cluster.inSync.includes('two'); write++) {
+      await node.free();
+      node.write(handle, (write * 100_003) % size, Buffer.alloc(100, write));
+      await setTimeout(1);
+    }
+    node.closeFile(handle);
+    await node.settled();
+    assert.equal(cluster.host('two').catchUps, 1, cluster.host('two').log);
     assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
   });
 
