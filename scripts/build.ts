@@ -6,6 +6,9 @@
 import { rm } from 'node:fs/promises';
 import { build, type Plugin } from 'esbuild';
 
+/** Loaded from node_modules at run time, since they bring files or binaries of their own. */
+export const externalPackages = ['etcd3', '@node-rs/argon2', 'pino-pretty'];
+
 const entryPoints = {
   supervisor: 'supervisor/main.ts',
   'sftp-node': 'sftp-node/main.ts',
@@ -24,27 +27,31 @@ const withoutHttpAgents: Plugin = {
   },
 };
 
-await rm('dist', { recursive: true, force: true });
-await build({
-  entryPoints,
-  outdir: 'dist',
-  bundle: true,
-  splitting: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node24',
-  sourcemap: 'linked',
-  minifySyntax: true,
-  legalComments: 'none',
-  logLevel: 'warning',
-  loader: { '.node': 'copy' },
-  plugins: [withoutHttpAgents],
-  external: ['etcd3', '@node-rs/argon2', 'pino-pretty', 'cpu-features'],
-  // CommonJS packages inside an ES module bundle still use what Node gives to CommonJS modules.
-  banner: {
-    js: [
-      "import { createRequire as holdfastCreateRequire } from 'node:module';",
-      'const require = holdfastCreateRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname;',
-    ].join(' '),
-  },
-});
+async function main(): Promise<void> {
+  await rm('dist', { recursive: true, force: true });
+  await build({
+    entryPoints,
+    outdir: 'dist',
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    sourcemap: 'linked',
+    minifySyntax: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    loader: { '.node': 'copy' },
+    plugins: [withoutHttpAgents],
+    external: [...externalPackages, 'cpu-features'],
+    // CommonJS packages inside an ES module bundle still use what Node gives to CommonJS modules.
+    banner: {
+      js: [
+        "import { createRequire as holdfastCreateRequire } from 'node:module';",
+        'const require = holdfastCreateRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname;',
+      ].join(' '),
+    },
+  });
+}
+
+if (import.meta.main) await main();
