@@ -20,7 +20,7 @@ this host ${node}: ${phase}, ${lease}${here}
 
 function hostTable({ hosts, leader }: Status): string {
   const table = new Table({
-    head: ['Host', 'Role', 'In sync', 'Epoch', 'Position', 'Lag', 'Health', 'May lead'],
+    head: ['Host', 'Role', 'In sync', 'Epoch', 'Position', 'Replication', 'Health', 'May lead'],
     style: { head: [], border: [], compact: true },
   });
   for (const host of hosts) {
@@ -30,12 +30,18 @@ function hostTable({ hosts, leader }: Status): string {
       host.inSync ? 'yes' : 'no',
       host.role === 'leader' ? String(leader?.epoch ?? '') : String(host.position.epoch),
       String(host.position.sequence),
-      host.lag === null ? '-' : `${host.lag.operations} op, ${host.lag.bytes} B`,
+      replicationOf(host),
       healthOf(host),
       mayLead(host),
     ]);
   }
   return `${table.toString()}\n`;
+}
+
+function replicationOf({ replication }: HostStatus): string {
+  if (replication === null) return '-';
+  const { state, lagOperations, lagBytes } = replication;
+  return state === 'streaming' ? `${state}, ${lagOperations} op ${lagBytes} B behind` : state;
 }
 
 function healthOf({ role, health }: HostStatus): string {

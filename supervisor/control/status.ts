@@ -13,8 +13,12 @@ export interface HostStatus {
   /** In the set of hosts that hold everything that was acknowledged. */
   readonly inSync: boolean;
   readonly position: Position;
-  /** What the leader knows about the follower; null where nobody can tell. */
-  readonly lag: { readonly operations: number; readonly bytes: number } | null;
+  /** What the leader knows about the follower; null where this host cannot tell. */
+  readonly replication: {
+    readonly state: PeerProgress['state'];
+    readonly lagOperations: number;
+    readonly lagBytes: number;
+  } | null;
   readonly priority: number;
   readonly ineligible: readonly Cause[];
   readonly health: readonly { readonly name: string; readonly level: string; readonly detail: string }[];
@@ -93,7 +97,7 @@ function hostsOf({ state, replicator }: Supervisor): HostStatus[] {
       inSync: members.includes(node),
       position:
         node === state.nodeId ? state.replicator.position : (record?.position ?? { epoch: 0, sequence: 0 }),
-      lag: progress === undefined ? null : lagOf(progress),
+      replication: progress === undefined ? null : replicationOf(progress),
       priority: record?.priority ?? 0,
       ineligible: record?.ineligible ?? [],
       health: record?.health ?? [],
@@ -102,6 +106,6 @@ function hostsOf({ state, replicator }: Supervisor): HostStatus[] {
   });
 }
 
-function lagOf({ lagOperations, lagBytes }: PeerProgress) {
-  return { operations: lagOperations, bytes: lagBytes };
+function replicationOf({ state, lagOperations, lagBytes }: PeerProgress) {
+  return { state, lagOperations, lagBytes };
 }

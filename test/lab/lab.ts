@@ -107,7 +107,11 @@ export class Lab implements AsyncDisposable {
         for (const host of among) {
           const status = await host.status().catch(() => null);
           if (status?.phase !== 'leading') continue;
-          if (among.every((member) => status.inSync.includes(member.name))) return host;
+          const ready = status.hosts.filter(
+            (member) =>
+              member.inSync && (member.role === 'leader' || member.replication?.state === 'streaming'),
+          );
+          if (among.every(({ name }) => ready.some((member) => member.node === name))) return host;
         }
         return null;
       },
