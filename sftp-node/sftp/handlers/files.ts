@@ -118,6 +118,7 @@ async function closeWritten(
   handle: FileHandle,
   number: number,
 ): Promise<Buffer> {
+  settleTimes(context, handle, number);
   const sequence = context.mutations.record({ kind: 'close', handle: number }, true);
   const fds = handle.directoryFd === null ? [handle.fd] : [handle.fd, handle.directoryFd];
   await context.mutations.durable(sequence, () => syncAndClose(fds));
@@ -125,11 +126,29 @@ async function closeWritten(
   return okReply(id);
 }
 
+/**
+ * The kernel gave the file its time when it was written, and gives the copies theirs a little later. So the time is
+ * cut to milliseconds and set, here and there: a client that mirrors by date sees no difference after a failover.
+ */
+function settleTimes({ mutations }: SessionContext, handle: FileHandle, number: number): void {
+  const { atimeMs, mtimeMs } = fstatSync(handle.fd);
+  const [accessedAt, modifiedAt] = [Math.floor(atimeMs) / 1000, Math.floor(mtimeMs) / 1000];
+  futimesSync(handle.fd, accessedAt, modifiedAt);
+  const operation = {
+    kind: 'set-handle-attributes',
+    handle: number,
+    attributes: { accessedAt, modifiedAt },
+  } as const;
+  mutations.record(operation, false);
+}
+
 /** The session ended with the file open: what came is kept, so that the client can resume. */
 export function abandon(context: SessionContext): void {
   for (const handle of context.handles.files) {
-    if (handle.journalHandle !== null)
+    if (handle.journalHandle !== null) {
+      settleTimes(context, handle, handle.journalHandle);
       context.mutations.record({ kind: 'close', handle: handle.journalHandle }, false);
+    }
     auditTransfer(context, handle, 'interrupted');
   }
   context.handles.closeAll();

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   constants,
+  fstatSync,
   linkSync,
   lstatSync,
   lutimesSync,
@@ -47,9 +48,10 @@ export const readlink: Handler = (context, id, fields) => {
 
 export const setstat: Handler = async (context, id, fields) => {
   const path = fields.path();
-  const attributes = settable(fields);
+  const asked = settable(fields);
   const { sequence, fd } = context.jail.with(path, { follow: true }, (place) => {
-    const fd = openForAttributes(place, attributes);
+    const fd = openForAttributes(place, asked);
+    const attributes = fstatSync(fd).isDirectory() ? forDirectory(asked) : asked;
     const operation: Operation = { kind: 'set-attributes', path: place.relative, attributes };
     const { sequence } = context.mutations.apply(operation, () => setAttributes(fd, attributes), true);
     return { sequence, fd };
@@ -57,6 +59,11 @@ export const setstat: Handler = async (context, id, fields) => {
   await context.mutations.durable(sequence, () => syncAndClose([fd]));
   return okReply(id);
 };
+
+/** The service must be able to enter what it owns. */
+function forDirectory(asked: Attributes): Attributes {
+  return asked.mode === undefined ? asked : { ...asked, mode: asked.mode | 0o700 };
+}
 
 /** A file of mode 0200, say from a restore by hand, is made readable first: the service owns it. */
 function openForAttributes(place: Place, { size }: Attributes): number {

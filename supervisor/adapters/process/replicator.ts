@@ -121,19 +121,9 @@ export class ReplicatorProcess implements ReplicatorControl {
       const result = await this.#reports.changeMembership(request);
       this.#child?.send({ type: 'membership-result', requestId, ...result });
     } catch (error) {
-      // Not known whether it changed: the replicator keeps waiting on the old set and asks again.
+      // Not known whether it changed: no answer is better than a guess. The replicator asks again.
       this.#log.warn({ reason: messageOf(error) }, 'the in-sync set could not be changed in etcd');
-      this.#child?.send({
-        type: 'membership-result',
-        requestId,
-        accepted: false,
-        inSync: this.#knownInSync(),
-      });
     }
-  }
-
-  #knownInSync(): NodeId[] {
-    return this.#role.type === 'lead' ? this.#role.inSync : [];
   }
 
   #exited(how: string): void {
