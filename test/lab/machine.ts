@@ -1,12 +1,16 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { ControlGroup } from './control-group.ts';
 import { debianRoot } from './debian-root.ts';
 import type { NetworkHost } from './network.ts';
 import { waitFor } from './wait.ts';
 
-function spawnMachine(args: readonly string[], console: string) {
-  return execa('systemd-nspawn', [...args], {
+function spawnMachine(group: ControlGroup, args: readonly string[], console: string) {
+  const [file, ...rest] = group.enter(['systemd-nspawn', ...args]);
+  return execa(file, rest, {
+    // Version 2 of control groups, as on any Debian of today, whatever this machine has.
+    env: { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
     reject: false,
     stdin: 'ignore',
     stdout: { file: console, append: true },
@@ -22,6 +26,7 @@ export class Machine {
   readonly name: string;
   readonly network: NetworkHost;
   readonly #folder: string;
+  readonly #group: ControlGroup;
   #container: ReturnType<typeof spawnMachine> | null = null;
   #leaderPid = 0;
 
@@ -29,6 +34,7 @@ export class Machine {
     this.name = name;
     this.network = network;
     this.#folder = join(folder, `machine-${name}`);
+    this.#group = new ControlGroup(network.namespace);
   }
 
   /** The machine's root folder, from outside. */
@@ -54,7 +60,9 @@ export class Machine {
   }
 
   async boot(): Promise<void> {
+    this.#group.create();
     this.#container = spawnMachine(
+      this.#group,
       [
         ...['--quiet', '--boot', '--register=no', '--keep-unit', '--console=read-only'],
         ...[`--machine=${this.name}`, `--directory=${this.root}`],
@@ -97,6 +105,7 @@ export class Machine {
     }
     this.#container?.kill('SIGKILL');
     await this.#container;
+    await waitFor(`the processes of ${this.name} to end`, () => this.#group.remove() ?? true);
     await execa('umount', ['--lazy', this.root], { reject: false });
     rmSync(this.#folder, { recursive: true, force: true });
   }
