@@ -17,7 +17,7 @@ export interface AftermathParts {
  * wake up with its gate still open, and the address would be on two hosts (both found by the simulator).
  *
  * No command of the dead supervisor may be under way any more: systemd empties the service's control group before it
- * runs `holdfast release` or starts the service again.
+ * starts the service again, and `holdfast release` does so first.
  *
  * @returns whether everything is ended; what is not ends by itself with the lease
  */

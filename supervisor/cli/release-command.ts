@@ -11,6 +11,16 @@ export function releaseCommand(): Command {
     .addOption(configOption())
     .action(async ({ config }: { config: string }) => {
       const checked = loadConfig(config);
+      const log = createLogger('release', checked.log.level, { node: checked.node.id });
+      if (isRunBySystemd()) {
+        const { emptyControlGroup } = await import('../adapters/process/control-group.ts');
+        const killed = await emptyControlGroup();
+        if (killed.length > 0)
+          log.info(
+            { pids: killed.map(({ pid }) => pid) },
+            'processes that outlived the supervisor are killed',
+          );
+      }
       const { endEarlierRun } = await import('../aftermath.ts');
       const { FileRunState } = await import('../adapters/run-state.ts');
       const { KernelVips } = await import('../adapters/network/kernel-vips.ts');
@@ -20,8 +30,16 @@ export function releaseCommand(): Command {
         vips: new KernelVips(checked.vips, systemClock),
         // Only now is the client of etcd loaded: the address is off before.
         store: async () => new (await import('../adapters/etcd/store.ts')).EtcdStore(checked, systemClock),
-        log: createLogger('release', checked.log.level, { node: checked.node.id }),
+        log,
       });
       process.exit(ended ? 0 : 1);
     });
+}
+
+/**
+ * Set for ExecStopPost. After the watchdog (and only then) systemd runs it when the supervisor alone is dead: an `ip` of
+ * its could put the address back on.
+ */
+function isRunBySystemd(): boolean {
+  return process.env.SERVICE_RESULT !== undefined;
 }

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ProcessIdentity } from '../../ports.ts';
+import { identityOf, isRunning, killProcess } from './identity.ts';
+
+/** The processes of this process's control group (version 2) but for itself. None where there are no such groups. */
+function othersInGroup(): ProcessIdentity[] {
+  try {
+    const group = /^0::(\/.+)$/m.exec(readFileSync('/proc/self/cgroup', 'latin1'))?.[1];
+    if (group === undefined) return [];
+    return readFileSync(`/sys/fs/cgroup${group}/cgroup.procs`, 'latin1')
+      .split('\n')
+      .map(Number)
+      .filter((pid) => pid > 0 && pid !== process.pid)
+      .flatMap((pid) => identityOf(pid) ?? []);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Kills all other processes of this control group, and waits until they are gone. Only for a process that systemd runs
+ * to clean up after a service (ExecStopPost).
+ * @returns the processes that were there; those that are still running after a second are left
+ */
+export async function emptyControlGroup(): Promise<readonly ProcessIdentity[]> {
+  const others = othersInGroup();
+  for (const other of others) killProcess(other);
+  for (let waited = 0; waited < 1000 && others.some(isRunning); waited += 5) await delay(5);
+  return others;
+}
