@@ -13,6 +13,8 @@ let log: Logger = createLogger('sftp-node', 'info');
 
 const tell = (message: FromSftpNode) => sendTo(process, message);
 
+// Started without a channel, to have its code compiled and cached (see warmUp in the supervisor).
+if (process.send === undefined) process.exit(0);
 process.umask(0);
 process.on('disconnect', () => process.exit(0));
 // The supervisor decides when this process ends; a signal to the whole group reaches it as well.
@@ -52,7 +54,8 @@ async function obey(message: ToSftpNode): Promise<void> {
       return node?.resume();
     case 'stop':
       await node?.stop();
-      process.exit(0);
+      // Nothing is left to do, and taking the runtime down in order would hold up the hand-over by some 40 ms.
+      process.kill(process.pid, 'SIGKILL');
   }
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
-import type { ClusterView } from './cluster/records.ts';
+import type { ClusterView, Leader } from './cluster/records.ts';
 import type { ClusterStore } from './ports.ts';
 
 /**
@@ -12,20 +12,29 @@ export class ClusterReader {
   readonly #store: ClusterStore;
   readonly #everyMs: number;
   readonly #onView: (view: ClusterView) => void;
+  readonly #onLeader: (leader: Leader | null, revision: number) => void;
   readonly #log: Logger;
   #reading = false;
   #again = false;
   #problems = '';
 
-  constructor(store: ClusterStore, everyMs: number, onView: (view: ClusterView) => void, log: Logger) {
-    this.#store = store;
-    this.#everyMs = everyMs;
-    this.#onView = onView;
-    this.#log = log;
+  constructor(parts: {
+    store: ClusterStore;
+    everyMs: number;
+    onView: (view: ClusterView) => void;
+    /** The watch told of the leader key: known a read earlier than by the view. */
+    onLeader: (leader: Leader | null, revision: number) => void;
+    log: Logger;
+  }) {
+    this.#store = parts.store;
+    this.#everyMs = parts.everyMs;
+    this.#onView = parts.onView;
+    this.#onLeader = parts.onLeader;
+    this.#log = parts.log;
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    this.#store.watch(() => this.readSoon());
+    this.#store.watch({ onChange: () => this.readSoon(), onLeader: this.#onLeader });
     while (!signal.aborted) {
       this.readSoon();
       await delay(this.#everyMs, undefined, { signal }).catch(() => {});

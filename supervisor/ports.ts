@@ -1,6 +1,6 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { ToReplicator } from '#contracts/ipc/replicator.ts';
-import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from './cluster/records.ts';
+import type { ClusterView, Leader, LeaderRecord, NodeRecord, PeerRecord } from './cluster/records.ts';
 
 /** Time as the supervisor sees it. Elapsed time and wall time are different methods. */
 export interface Clock {
@@ -21,6 +21,13 @@ export type LeadershipWrite =
   /** The compare failed: somebody else was first, or the state moved on. Read again. */
   | { readonly won: false };
 
+export interface ClusterWatcher {
+  /** Something changed. */
+  onChange(): void;
+  /** The leader key was written or deleted (null) at this revision. */
+  onLeader(leader: Leader | null, revision: number): void;
+}
+
 /**
  * What Holdfast keeps in etcd. Every call has a deadline and rejects with HoldfastError ETCD_UNREACHABLE when no
  * endpoint answered in time; a write that was rejected may still have happened, so its author reads before acting.
@@ -32,8 +39,8 @@ export interface ClusterStore {
   renewLease(leaseId: string): Promise<LeaseGrant | null>;
   revokeLease(leaseId: string): Promise<void>;
   read(): Promise<ClusterView>;
-  /** Calls `onChange` when anything below the cluster's prefix changed. An accelerator: `read` is the truth. */
-  watch(onChange: () => void): void;
+  /** Tells changes below the cluster's prefix as they happen. An accelerator: it may miss some, `read` is the truth. */
+  watch(watcher: ClusterWatcher): void;
 
   /**
    * Writes the leader key if there is none, and the in-sync set with this host alone if there is none (a new cluster).

@@ -1,6 +1,7 @@
 import type { NodeId } from '#contracts/identities.ts';
 import type { FromReplicator, Peer } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
+import { warmUp } from './adapters/process/child.ts';
 import { identityOf } from './adapters/process/identity.ts';
 import { ReplicatorProcess } from './adapters/process/replicator.ts';
 import { SftpNodeProcess } from './adapters/process/sftp-node.ts';
@@ -63,7 +64,13 @@ export class Supervisor {
     this.config = config;
     this.timing = timingOf(config.lease);
     this.state = initialState(config.node.id, config.node.noFailover);
-    this.#reader = new ClusterReader(store, config.lease.renewEvery, (view) => this.#onView(view), log);
+    this.#reader = new ClusterReader({
+      store,
+      everyMs: config.lease.renewEvery,
+      onView: (view) => this.#onView(view),
+      onLeader: (leader, revision) => observe({ type: 'leader-seen', leader, revision }),
+      log,
+    });
     this.#publisher = new Publisher(store, log);
     this.keeper = new LeaseKeeper({
       store,
@@ -139,6 +146,7 @@ export class Supervisor {
     const publisher = setInterval(() => this.#publish(), publishEveryMs);
     await endEarlierRun({ ...this.#parts, store: async () => this.#parts.store });
     this.replicator.start();
+    warmUp('sftp-node', this.config);
     this.#parts.notifier.ready();
     await Promise.all([this.keeper.run(signal), this.#reader.run(signal), this.health.run(signal)]);
     clearInterval(ticker);
@@ -189,6 +197,7 @@ export class Supervisor {
       }));
     this.replicator.tellPeers(peers);
     this.#observe({ type: 'cluster-read', view });
+    this.#publish();
   }
 
   async #changeMembership(request: Extract<FromReplicator, { type: 'membership' }>) {

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { RunMemory, RunState } from '../ports.ts';
@@ -24,10 +24,8 @@ export class FileRunState implements RunState {
   remember(part: Partial<RunMemory>): void {
     const memory = { ...this.recall(), ...part };
     const staged = `${this.#file}.new`;
-    const file = openSync(staged, 'w', 0o600);
-    writeSync(file, JSON.stringify(memory));
-    fsyncSync(file);
-    closeSync(file);
+    // Not synced: what a crash of the whole host would lose, a reboot ends anyway.
+    writeFileSync(staged, JSON.stringify(memory), { mode: 0o600 });
     renameSync(staged, this.#file);
   }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import { version } from '../version.ts';
 import { configCommand } from './config-command.ts';
 import { fsmCommand } from './fsm-command.ts';
@@ -23,6 +23,9 @@ export function program(): Command {
     .addCommand(releaseCommand());
 }
 
+/** EX_CONFIG of sysexits.h: systemd does not start the service again before somebody has mended the file. */
+const configurationExitCode = 78;
+
 try {
   await program().parseAsync();
 } catch (error) {
@@ -31,5 +34,6 @@ try {
   } else {
     process.stderr.write(`holdfast: ${messageOf(error)}\n`);
   }
-  process.exitCode = 1;
+  const isConfiguration = ['CONFIG_UNREADABLE', 'CONFIG_INVALID'].includes(codeOf(error));
+  process.exitCode = isConfiguration ? configurationExitCode : 1;
 }

@@ -13,6 +13,7 @@ export function absorb(state: RoleState, event: RoleEvent, timing: Timing): Role
     case 'lease-gone':
       return state.lease?.id === event.id ? { ...state, lease: null } : state;
     case 'cluster-read':
+    case 'leader-seen':
     case 'leader-written':
     case 'leader-released':
       return absorbCluster(state, event);
@@ -55,7 +56,9 @@ function absorbLease(
   return { ...state, lease: { id: event.id, endsAtMs: Math.max(known, endsAtMs) } };
 }
 
-type ClusterEvent = RoleEvent & { type: 'cluster-read' | 'leader-written' | 'leader-released' };
+type ClusterEvent = RoleEvent & {
+  type: 'cluster-read' | 'leader-seen' | 'leader-written' | 'leader-released';
+};
 
 function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
   const known = state.cluster;
@@ -69,6 +72,10 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
     return overtaken ? state : accept(view);
   }
   if (known === null) return state;
+  if (event.type === 'leader-seen') {
+    const { leader, revision } = event;
+    return revision > known.revision ? accept({ ...known, revision, leader }) : state;
+  }
   if (event.type === 'leader-written') {
     const revision = Math.max(known.revision, event.leader.epoch);
     return accept({ ...known, revision, leader: event.leader });

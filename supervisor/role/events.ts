@@ -11,6 +11,8 @@ export type RoleEvent = { readonly at: number } & (
   | { readonly type: 'lease-renewed'; readonly id: string; readonly sentAtMs: number }
   | { readonly type: 'lease-gone'; readonly id: string }
   | { readonly type: 'cluster-read'; readonly view: ClusterView }
+  /** A watch told that the leader key was written, or deleted, at this revision. */
+  | { readonly type: 'leader-seen'; readonly leader: Leader | null; readonly revision: number }
   /** Our own write of the leader key succeeded: the same as reading it. */
   | { readonly type: 'leader-written'; readonly leader: Leader }
   /** Our own write deleted the leader key of this epoch, or moved it to `leader`. */

@@ -26,7 +26,7 @@ export class EtcdModel {
   #revision = 1;
   #leader: Leader | null = null;
   #inSync: ClusterView['inSync'] = null;
-  readonly watchers: (() => void)[] = [];
+  readonly watchers: ((leader: Leader | null, revision: number) => void)[] = [];
   /** Extra time each request takes. */
   slowMs = 0;
 
@@ -126,7 +126,10 @@ export class EtcdModel {
 
   #changed(): number {
     this.#revision += 1;
-    for (const watcher of this.watchers) watcher();
+    // Told when the change is complete.
+    this.#timeline.after(0, () => {
+      for (const watcher of this.watchers) watcher(this.#leader, this.#revision);
+    });
     return this.#revision;
   }
 }

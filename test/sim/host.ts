@@ -1,5 +1,5 @@
 import pino from 'pino';
-import type { LiveNode } from '../../supervisor/cluster/records.ts';
+import type { Leader, LiveNode } from '../../supervisor/cluster/records.ts';
 import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../supervisor/config/timing.ts';
 import { Executor, type Observation } from '../../supervisor/effects/executor.ts';
 import { LeadershipWriter } from '../../supervisor/effects/leadership-writer.ts';
@@ -192,7 +192,13 @@ export class SupervisorRun {
     });
   }
 
-  watched(): void {
+  /** The watch brings the leader key itself, and everything else asks for a read. */
+  watched(leader: Leader | null, revision: number): void {
+    this.observe({ type: 'leader-seen', leader, revision });
+    this.readAgain();
+  }
+
+  readAgain(): void {
     this.later(0, () => this.#read());
   }
 

@@ -1,4 +1,5 @@
 import { changedMembers } from '../../supervisor/cluster/membership.ts';
+import type { Leader } from '../../supervisor/cluster/records.ts';
 import { EtcdModel } from './etcd.ts';
 import { append, holds, type Write } from './history.ts';
 import { HostModel, lease } from './host.ts';
@@ -34,7 +35,7 @@ export class World {
     this.network = new Network(this.timeline, this.random);
     this.etcd = new EtcdModel(this.timeline, this.random, lease.ttl);
     this.hosts = ['a', 'b', 'c'].map((id) => new HostModel(id, this));
-    this.etcd.watchers.push(() => this.#watch());
+    this.etcd.watchers.push((leader, revision) => this.#watch(leader, revision));
   }
 
   /** Lives through it. @throws BrokenGuarantee */
@@ -63,9 +64,10 @@ export class World {
     return to !== undefined && this.#deliver(from, epoch, to);
   }
 
-  #watch(): void {
+  #watch(leader: Leader | null, revision: number): void {
     for (const host of this.hosts) {
-      if (this.random.chance(0.9)) this.network.send('etcd', host.id, () => host.run?.watched());
+      if (this.random.chance(0.9))
+        this.network.send('etcd', host.id, () => host.run?.watched(leader, revision));
     }
   }
 
@@ -147,7 +149,7 @@ export class World {
     const write = () => this.etcd.writeInSync(epoch, members, inSync.modRevision);
     const done = () => {
       this.#changing = false;
-      run.watched();
+      run.readAgain();
     };
     run.later(1, () => {
       this.network

@@ -40,7 +40,8 @@ function parse<Schema extends z.ZodType>(
   return null;
 }
 
-function leaderOf(kv: IKeyValue | undefined, problems: Problems): Leader | null {
+/** The leader by its key; one that cannot be read is somebody that is not us. */
+export function leaderOf(kv: IKeyValue | undefined, problems: Problems): Leader | null {
   if (kv === undefined) return null;
   const record = parse(kv, leaderRecordSchema, problems) ?? {
     node: unreadableLeader,

@@ -3,8 +3,8 @@ import { HoldfastError } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../cluster/records.ts';
 import type { Config } from '../../config/schema.ts';
-import type { Clock, ClusterStore, LeadershipWrite, LeaseGrant } from '../../ports.ts';
-import { viewOf } from './codec.ts';
+import type { Clock, ClusterStore, ClusterWatcher, LeadershipWrite, LeaseGrant } from '../../ports.ts';
+import { leaderOf, viewOf } from './codec.ts';
 import { EndpointRing, openEndpoints } from './endpoints.ts';
 
 /** How long a write may take before its author reads again to learn whether it happened. */
@@ -105,10 +105,17 @@ export class EtcdStore implements ClusterStore {
     }, pollBudgetMs);
   }
 
-  watch(onChange: () => void): void {
+  watch({ onChange, onLeader }: ClusterWatcher): void {
+    const leaderKey = this.#key('leader');
     this.#ring.each(({ client }) => {
       // One watch a member: any of them may be the one that still answers.
       const watcher = client.watch().prefix(this.#prefix).watcher();
+      watcher.on('put', (kv) => {
+        if (kv.key.equals(leaderKey)) onLeader(leaderOf(kv, []), Number(kv.mod_revision));
+      });
+      watcher.on('delete', (kv) => {
+        if (kv.key.equals(leaderKey)) onLeader(null, Number(kv.mod_revision));
+      });
       watcher.on('data', onChange);
       watcher.on('error', () => {});
     });

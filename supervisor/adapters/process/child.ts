@@ -1,9 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa, type Message as IpcMessage } from 'execa';
 import type * as z from 'zod';
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
+import type { Config } from '../../config/schema.ts';
 import { commandPath } from '../command.ts';
 
 export type ChildProgram = 'sftp-node' | 'replicator';
@@ -96,6 +98,26 @@ export class Child<Schema extends z.ZodType> {
           : originalMessage;
     onExit({ how: how ?? 'unknown' });
   }
+}
+
+/**
+ * Loads the program of a child once and lets it go, so that its compiled code is in the cache before it is needed: the
+ * first start of an SFTP node on a host is part of a failover as well. Without an IPC channel the program only loads.
+ */
+export function warmUp(name: ChildProgram, config: Config): void {
+  execa(process.execPath, [childProgram(name)], {
+    reject: false,
+    stdio: 'ignore',
+    timeout: 20_000,
+    env: { NODE_COMPILE_CACHE: compileCacheOf(config) },
+  }).catch(() => {});
+}
+
+/** Compiled code is kept between starts. */
+export function compileCacheOf(config: Config): string {
+  const folder = join(config.paths.state, 'compile-cache');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return folder;
 }
 
 /**

@@ -12,8 +12,7 @@ import {
 import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
 import type { ReplicatorControl } from '../../ports.ts';
-import { Child } from './child.ts';
-import { compileCacheOf } from './sftp-node.ts';
+import { Child, compileCacheOf } from './child.ts';
 
 type Status = Extract<FromReplicator, { type: 'status' }>;
 type RoleOrder = Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>;

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Epoch } from '#contracts/identities.ts';
 import {
@@ -11,7 +10,7 @@ import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
 import type { SftpNodeControl } from '../../ports.ts';
 import type { Cause } from '../../role/state.ts';
-import { Child } from './child.ts';
+import { Child, compileCacheOf } from './child.ts';
 
 export interface SftpNodeReports {
   starting(epoch: Epoch): void;
@@ -108,13 +107,6 @@ export class SftpNodeProcess implements SftpNodeControl {
       failure ?? { code: 'SFTP_NODE_EXITED', sentence: `the SFTP node ended: ${how}` },
     );
   }
-}
-
-/** Compiled code is kept between starts: a start is part of every failover. */
-export function compileCacheOf(config: Config): string {
-  const folder = join(config.paths.state, 'compile-cache');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return folder;
 }
 
 function settingsOf(config: Config): SftpNodeSettings {
