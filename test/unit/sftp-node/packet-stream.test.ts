@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FieldWriter } from '../../../sftp-node/sftp/fields.ts';
+import { type Item, PacketStream } from '../../../sftp-node/sftp/packet-stream.ts';
+import { packetType } from '../../../sftp-node/sftp/protocol.ts';
+
+const handle = Buffer.from([0, 0, 0, 7]);
+
+function write(id: number, offset: number, data: Buffer, name = handle): Buffer {
+  return new FieldWriter().u32(id).bytes(name).u64(offset).bytes(data).packet(packetType.write);
+}
+
+function stat(id: number, path: string): Buffer {
+  return new FieldWriter().u32(id).text(path).packet(packetType.stat);
+}
+
+/** What came out, with the pieces of each WRITE put together. */
+function summary(items: Item[]): string[] {
+  const lines: string[] = [];
+  let data = '';
+  let from = -1;
+  for (const item of items) {
+    if (item.kind === 'packet') {
+      lines.push(`${item.type} ${item.body.toString('latin1')}`);
+      continue;
+    }
+    if (from < 0) from = item.offset;
+    assert.equal(item.offset, from + data.length, 'a piece belongs where the last one ended');
+    data += item.data.toString('latin1');
+    if (!item.last) continue;
+    lines.push(`write ${item.id} ${item.handle.toString('hex')} at ${from}: ${data}`);
+    data = '';
+    from = -1;
+  }
+  return lines;
+}
+
+describe('the stream of packets', () => {
+  const stream = Buffer.concat([
+    stat(1, '/a'),
+    write(2, 100, Buffer.from('hello world')),
+    write(3, 0, Buffer.alloc(0)),
+    stat(4, '/b'),
+  ]);
+  const expected = summary([...new PacketStream().push(stream)]);
+
+  it('is cut into requests', () => {
+    assert.deepEqual(expected.slice(1, 3), [
+      'write 2 00000007 at 100: hello world',
+      'write 3 00000007 at 0: ',
+    ]);
+    assert.equal(expected.length, 4);
+  });
+
+  it('gives the same wherever it was cut', () => {
+    for (let cut = 1; cut < stream.length; cut++) {
+      const packets = new PacketStream();
+      const items = [...packets.push(stream.subarray(0, cut)), ...packets.push(stream.subarray(cut))];
+      assert.deepEqual(summary(items), expected, `cut at ${cut}`);
+    }
+  });
+
+  it('gives the same byte by byte', () => {
+    const packets = new PacketStream();
+    const items = [...stream].flatMap((byte) => [...packets.push(Buffer.from([byte]))]);
+    assert.deepEqual(summary(items), expected);
+  });
+
+  it('passes the data of a WRITE on before its rest is there', () => {
+    const packet = write(9, 0, Buffer.alloc(1000, 'x'));
+    const [item] = [...new PacketStream().push(packet.subarray(0, 500))];
+    assert.ok(item?.kind === 'write' && !item.last && item.data.length > 400);
+  });
+
+  it('takes a WRITE with a foreign handle for a plain packet, to be refused by its handler', () => {
+    const [item] = [...new PacketStream().push(write(5, 0, Buffer.from('x'), Buffer.from('foreign')))];
+    assert.ok(item?.kind === 'packet' && item.type === packetType.write);
+  });
+
+  it('ends the channel at what cannot be SFTP', () => {
+    const tooLong = Buffer.alloc(9);
+    tooLong.writeUInt32BE(0x7fffffff);
+    assert.throws(() => [...new PacketStream().push(tooLong)], /a packet of 2147483647 bytes/);
+    assert.throws(() => [...new PacketStream().push(Buffer.alloc(9))], /a packet of 0 bytes/);
+    const lying = write(1, 0, Buffer.from('abc'));
+    lying.writeUInt32BE(200_000, 25);
+    assert.throws(() => [...new PacketStream().push(lying)], /a WRITE of 200000 bytes/);
+    assert.throws(() => [...new PacketStream().push(Buffer.from('SSH-2.0-garbage\r\n'))], /a packet of/);
+  });
+});
