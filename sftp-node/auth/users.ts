@@ -68,9 +68,10 @@ export class Users {
   }
 }
 
+/** Changes with content, owner and mode: a file that could not be read may be readable after a chown alone. */
 function stampOf(file: string): string {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  return stats === undefined ? 'missing' : `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.mode}`;
+  const stats = statSync(file, { throwIfNoEntry: false, bigint: true });
+  return stats === undefined ? 'missing' : `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
 }
 
 function readAccounts(file: string, log: Logger): Map<string, Account> {
