@@ -20,6 +20,12 @@ export class ControlGroup {
     this.#name = name;
   }
 
+  /** The names of all groups at the top, of labs and of others. */
+  static names(): string[] {
+    const entries = trees.flatMap((tree) => readdirSync(tree, { withFileTypes: true }));
+    return [...new Set(entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name))];
+  }
+
   get #folders(): string[] {
     return trees.map((tree) => join(tree, this.#name));
   }

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LabClient } from './client.ts';
 import { type ClusterPlan, LabHost } from './host.ts';
+import { makeLabFolder, removeLabFolder } from './leftovers.ts';
 import { Network, run } from './network.ts';
 import { waitFor } from './wait.ts';
 
@@ -25,15 +25,15 @@ export class Lab implements AsyncDisposable {
   readonly vipV4 = '10.77.0.100';
   readonly vipV6 = 'fd77::100';
   readonly sftpPort = 2222;
-  readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-lab-'));
+  readonly folder = makeLabFolder();
   readonly #network = new Network();
   readonly #hosts: LabHost[] = [];
   #client: LabClient | null = null;
   readonly #onExit = () => void this.dispose().finally(() => process.exit(1));
 
   private constructor() {
-    process.once('SIGINT', this.#onExit);
-    process.once('SIGTERM', this.#onExit);
+    process.on('SIGINT', this.#onExit);
+    process.on('SIGTERM', this.#onExit);
   }
 
   static async create({ hosts = ['a', 'b', 'c'], settings = '' }: LabOptions = {}): Promise<Lab> {
@@ -147,10 +147,11 @@ export class Lab implements AsyncDisposable {
   }
 
   async dispose(): Promise<void> {
+    await this.#network.remove();
+    removeLabFolder(this.folder);
+    // Not earlier: without a listener of ours, execa's would end the process at the signal, and the rest be left.
     process.off('SIGINT', this.#onExit);
     process.off('SIGTERM', this.#onExit);
-    await this.#network.remove();
-    rmSync(this.folder, { recursive: true, force: true });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

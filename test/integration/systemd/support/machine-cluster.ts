@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Status } from '../../../../supervisor/control/status.ts';
 import { LabClient } from '../../../lab/client.ts';
 import { LabHost } from '../../../lab/host.ts';
+import { makeLabFolder, removeLabFolder } from '../../../lab/leftovers.ts';
 import { Machine } from '../../../lab/machine.ts';
 import { Network, run } from '../../../lab/network.ts';
 import { waitFor } from '../../../lab/wait.ts';
@@ -18,10 +18,16 @@ const addressOf = (name: string) => `10.77.0.${11 + names.indexOf(name)}`;
 export class MachineCluster {
   readonly vipV4 = '10.77.0.100';
   readonly vipV6 = 'fd77::100';
-  readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-lab-'));
+  readonly folder = makeLabFolder();
   readonly machines: Machine[] = [];
   readonly #network = new Network();
+  readonly #onExit = () => void this.dispose().finally(() => process.exit(1));
   #client: LabClient | null = null;
+
+  constructor() {
+    process.on('SIGINT', this.#onExit);
+    process.on('SIGTERM', this.#onExit);
+  }
 
   get client(): LabClient {
     return this.#client ?? assert.fail('not created');
@@ -133,7 +139,10 @@ replication: { address: ${addressOf(name)} }
   async dispose(): Promise<void> {
     for (const machine of this.machines) await machine.remove();
     await this.#network.remove();
-    rmSync(this.folder, { recursive: true, force: true });
+    removeLabFolder(this.folder);
+    // Not earlier: without a listener of ours, execa's would end the process at the signal, and the rest be left.
+    process.off('SIGINT', this.#onExit);
+    process.off('SIGTERM', this.#onExit);
   }
 }
 
