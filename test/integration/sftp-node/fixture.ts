@@ -1,0 +1,226 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import ssh2 from 'ssh2';
+import { bootTimeMs } from '#contracts/boot-time.ts';
+import { type FromSftpNode, fromSftpNodeSchema, type ToSftpNode } from '#contracts/ipc/sftp-node.ts';
+import { decodeToJournal, encodeFromJournal, JournalDecoder } from '#contracts/journal/codec.ts';
+import type { FromJournal, ToJournal } from '#contracts/journal/message.ts';
+import type { Operation } from '#contracts/journal/operation.ts';
+import { waitFor } from '../../lab/wait.ts';
+
+const program = join(import.meta.dirname, '../../../dist/sftp-node.js');
+
+/** Node's own fork, since the test wants to close the channel like a supervisor that dies. */
+function forkNode(): ChildProcess {
+  return fork(program, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+}
+
+/** The journal's other end, as a test wants it to behave. */
+export class FakeJournal {
+  readonly operations: { sequence: number; durable: boolean; operation: Operation }[] = [];
+  readonly held: Extract<ToJournal, { type: 'held' }>[] = [];
+  /** Whether a durable operation is acknowledged as soon as it comes. */
+  acknowledges = true;
+  #server: Server | null = null;
+  #socket: Socket | null = null;
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  listen(): Promise<void> {
+    const server = createServer((socket) => this.#serve(socket));
+    this.#server = server;
+    return new Promise((resolve) => server.listen(this.#path, resolve));
+  }
+
+  /** As when the replicator dies. */
+  close(): void {
+    this.#socket?.destroy();
+    this.#server?.close();
+    rmSync(this.#path, { force: true });
+  }
+
+  send(message: FromJournal): void {
+    for (const part of encodeFromJournal(message)) this.#socket?.write(part);
+  }
+
+  acknowledgeAll(): void {
+    this.send({ type: 'durable', sequence: this.operations.at(-1)?.sequence ?? 0 });
+  }
+
+  kinds(): string[] {
+    return this.operations.map(({ operation }) => operation.kind);
+  }
+
+  #serve(socket: Socket): void {
+    this.#socket = socket;
+    const decoder = new JournalDecoder(decodeToJournal);
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => {
+      for (const message of decoder.push(chunk)) this.#receive(message);
+    });
+  }
+
+  #receive(message: ToJournal): void {
+    if (message.type === 'hello') this.send({ type: 'welcome', epoch: message.epoch });
+    else if (message.type === 'held') this.held.push(message);
+    else {
+      this.operations.push(message);
+      if (message.durable && this.acknowledges) this.acknowledgeAll();
+    }
+  }
+}
+
+/** A real SFTP node on loopback, with this process as its supervisor. */
+export class NodeFixture {
+  readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-sftp-'));
+  readonly journal = new FakeJournal(join(this.folder, 'journal.sock'));
+  readonly epoch = 7;
+  readonly messages: FromSftpNode[] = [];
+  #process: ChildProcess | null = null;
+  #exited: Promise<unknown> = Promise.resolve();
+  port = 0;
+
+  get configRoot(): string {
+    return join(this.folder, 'config');
+  }
+  get filesRoot(): string {
+    return join(this.folder, 'files');
+  }
+  get keyFile(): string {
+    return join(this.folder, 'id');
+  }
+
+  async prepare(): Promise<void> {
+    mkdirSync(join(this.configRoot, 'host_keys'), { recursive: true });
+    mkdirSync(this.filesRoot);
+    await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', this.keyFile]);
+    await execa('ssh-keygen', [
+      '-q',
+      '-t',
+      'ed25519',
+      '-N',
+      '',
+      '-f',
+      join(this.configRoot, 'host_keys/ssh_host_ed25519_key'),
+    ]);
+    const { stdout: hash } = await execa(process.execPath, [join(program, '../holdfast.js'), 'password'], {
+      input: 'secret',
+    });
+    const { stdout: key } = await execa('cat', [`${this.keyFile}.pub`]);
+    this.writeUsers(
+      `users:\n  - name: alice\n    publicKeys: [${key}]\n  - name: bob\n    publicKeys: [${key}]\n    passwordHash: ${hash}\n`,
+    );
+    await this.journal.listen();
+  }
+
+  writeUsers(text: string): void {
+    writeFileSync(join(this.configRoot, 'users.yaml'), text);
+  }
+
+  /** Starts the node; resolves with its first word: `listening` or `failed`. */
+  async start({ port = 0 } = {}): Promise<FromSftpNode> {
+    const node = forkNode();
+    this.#process = node;
+    this.#exited = new Promise((resolve) => node.once('exit', resolve));
+    node.on('message', (message) => this.messages.push(fromSftpNodeSchema.parse(message)));
+    await this.send({
+      type: 'start',
+      epoch: this.epoch,
+      settings: {
+        cluster: 'test',
+        nodeId: 'a',
+        listenAddress: '127.0.0.1',
+        port,
+        configRoot: this.configRoot,
+        filesRoot: this.filesRoot,
+        journalSocket: join(this.folder, 'journal.sock'),
+        mode: 'sync',
+        logLevel: 'info',
+      },
+    });
+    const first = await waitFor('the first word of the node', () => this.messages[0]);
+    if (first.type === 'listening') this.port = first.port;
+    return first;
+  }
+
+  async send(message: ToSftpNode): Promise<void> {
+    await new Promise<void>((resolve) => this.#process?.send(message, () => resolve()));
+  }
+
+  async openGate(forMs: number): Promise<void> {
+    await this.send({ type: 'gate', permit: { epoch: this.epoch, validUntilMs: bootTimeMs() + forMs } });
+  }
+
+  get hasExited(): Promise<unknown> {
+    return this.#exited;
+  }
+
+  /** As when the supervisor dies. */
+  disconnect(): void {
+    this.#process?.disconnect();
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  /** OpenSSH's sftp in batch mode. */
+  sftp(batch: string, { user = 'alice', options = [] as string[] } = {}) {
+    return execa(
+      'sftp',
+      [...this.#options, ...options, '-P', String(this.port), '-b', '-', `${user}@127.0.0.1`],
+      {
+        input: batch,
+        cwd: this.folder,
+        reject: false,
+        all: true,
+        timeout: 60_000,
+      },
+    );
+  }
+
+  ssh(args: readonly string[]) {
+    return execa('ssh', [...this.#options, '-p', String(this.port), 'alice@127.0.0.1', ...args], {
+      reject: false,
+      all: true,
+      stdin: 'ignore',
+      timeout: 20_000,
+    });
+  }
+
+  get #options(): string[] {
+    return [
+      ...['-F', '/dev/null', '-i', this.keyFile, '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes'],
+      ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
+    ];
+  }
+
+  /** The raw channel of the sftp subsystem, for what no client would send. */
+  async rawChannel(): Promise<{ client: ssh2.Client; channel: ssh2.ClientChannel }> {
+    const client = new ssh2.Client();
+    const { stdout: privateKey } = await execa('cat', [this.keyFile]);
+    await new Promise<void>((resolve, reject) => {
+      client.once('ready', resolve).once('error', reject);
+      client.connect({ host: '127.0.0.1', port: this.port, username: 'alice', privateKey });
+    });
+    const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
+      client.subsys('sftp', (error, opened) => (error ? reject(error) : resolve(opened))),
+    );
+    client.on('error', () => {});
+    return { client, channel };
+  }
+
+  async dispose(): Promise<void> {
+    this.#process?.kill('SIGKILL');
+    await this.#exited;
+    this.journal.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

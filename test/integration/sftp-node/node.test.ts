@@ -1,0 +1,386 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { execa } from 'execa';
+import { waitFor } from '../../lab/wait.ts';
+import { NodeFixture } from './fixture.ts';
+
+async function serving(): Promise<NodeFixture> {
+  const node = new NodeFixture();
+  await node.prepare();
+  assert.equal((await node.start()).type, 'listening');
+  await node.openGate(600_000);
+  return node;
+}
+
+describe('the SFTP node and OpenSSH', { timeout: 120_000 }, () => {
+  let node: NodeFixture;
+  before(async () => {
+    node = await serving();
+  });
+  after(() => node.dispose());
+
+  const ok = async (batch: string) => {
+    const result = await node.sftp(batch);
+    assert.equal(result.exitCode, 0, result.all);
+    return result.stdout;
+  };
+
+  it('moves files both ways with the same bytes', async () => {
+    for (const size of [0, 1, 32_768, 1_000_003]) {
+      writeFileSync(join(node.folder, 'up'), randomBytes(size));
+      await ok('put up\nget up down\n');
+      assert.ok(
+        readFileSync(join(node.folder, 'up')).equals(readFileSync(join(node.folder, 'down'))),
+        `${size} bytes`,
+      );
+    }
+  });
+
+  it('moves a large file', async () => {
+    const block = randomBytes(1 << 20);
+    writeFileSync(join(node.folder, 'large'), Buffer.concat(Array.from({ length: 300 }, () => block)));
+    await ok('put large\nget large large2\nrm large\n');
+    await execa('cmp', [join(node.folder, 'large'), join(node.folder, 'large2')]);
+    rmSync(join(node.folder, 'large2'));
+  });
+
+  it('makes, lists, renames, links and removes', async () => {
+    writeFileSync(join(node.folder, 'up'), 'text');
+    const listed = await ok(
+      'mkdir d\nput up d/one\nrename d/one d/two\nsymlink two d/link\nln d/two d/hard\nchmod 640 d/two\nls -la d\ndf\npwd\n',
+    );
+    assert.match(listed, /-rw-r----- +2 alice +alice +4 .* two/);
+    assert.match(listed, /lrwxrwxrwx .* link/);
+    await ok('rm d/link\nrm d/two\nrm d/hard\nrmdir d\n');
+    assert.equal(existsSync(join(node.filesRoot, 'alice/d')), false);
+  });
+
+  it('says what is wrong', async () => {
+    await ok('mkdir full\nput up full/x\n');
+    for (const [command, why] of [
+      ['get nothing', /not found|No such file/],
+      ['rmdir full', /not empty|Failure/],
+      ['mkdir full', /exists|Failure/],
+      ['rm full', /directory|Failure/],
+      ['put up /../../../full/x/y', /No such file|not a directory/],
+    ] as const) {
+      const result = await node.sftp(`${command}\n`);
+      assert.notEqual(result.exitCode, 0, command);
+      assert.match(result.all, why, command);
+      assert.ok(!result.all.includes(node.folder) || command.startsWith('put'), 'no path of this host');
+    }
+  });
+
+  it('resumes half an upload and half a download', async () => {
+    const bytes = randomBytes(500_000);
+    writeFileSync(join(node.folder, 'whole'), bytes);
+    writeFileSync(join(node.filesRoot, 'alice/whole'), bytes.subarray(0, 200_000));
+    await ok('reput whole\n');
+    assert.ok(readFileSync(join(node.filesRoot, 'alice/whole')).equals(bytes));
+    writeFileSync(join(node.folder, 'part'), bytes.subarray(0, 123_456));
+    await ok('reget whole part\n');
+    assert.ok(readFileSync(join(node.folder, 'part')).equals(bytes));
+  });
+
+  it('works with scp', async () => {
+    const target = `alice@127.0.0.1:by-scp`;
+    const options = [
+      '-F',
+      '/dev/null',
+      '-i',
+      node.keyFile,
+      '-o',
+      'StrictHostKeyChecking=no',
+      '-o',
+      'UserKnownHostsFile=/dev/null',
+    ];
+    await execa('scp', ['-q', ...options, '-P', String(node.port), join(node.folder, 'whole'), target]);
+    assert.equal(statSync(join(node.filesRoot, 'alice/by-scp')).size, 500_000);
+  });
+
+  it('lets the right password in and the wrong one not', async () => {
+    const login = (password: string, user: string) =>
+      execa(
+        'sshpass',
+        [
+          ...[
+            '-p',
+            password,
+            'sftp',
+            '-q',
+            '-F',
+            '/dev/null',
+            '-o',
+            'PubkeyAuthentication=no',
+            '-o',
+            'NumberOfPasswordPrompts=1',
+          ],
+          ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
+          ...['-P', String(node.port), `${user}@127.0.0.1`],
+        ],
+        { input: 'pwd\n', reject: false, all: true },
+      );
+    assert.equal((await login('secret', 'bob')).exitCode, 0);
+    assert.notEqual((await login('wrong', 'bob')).exitCode, 0);
+    assert.notEqual((await login('secret', 'alice')).exitCode, 0, 'alice has no password');
+    assert.notEqual((await login('secret', 'nobody')).exitCode, 0);
+  });
+
+  it('refuses a key of nobody', async () => {
+    const other = join(node.folder, 'other');
+    await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', other]);
+    const result = await node.sftp('pwd\n', { options: ['-o', `IdentityFile=${other}`, '-i', other] });
+    const again = await node.sftp('pwd\n', { user: 'nobody' });
+    assert.equal(again.exitCode, 255);
+    assert.equal(result.exitCode === 0 || result.exitCode === 255, true);
+  });
+
+  it('is no shell, and forwards nothing', async () => {
+    for (const args of [['id'], [], ['-N', '-o', 'ExitOnForwardFailure=yes', '-R', '0:localhost:1']]) {
+      const result = await node.ssh(args);
+      assert.notEqual(result.exitCode, 0, args.join(' '));
+      assert.ok(!result.all.includes('uid='));
+    }
+  });
+
+  it('keeps users in their homes', async () => {
+    writeFileSync(join(node.filesRoot, 'outside'), 'secret');
+    symlinkSync('../outside', join(node.filesRoot, 'alice/escape'));
+    symlinkSync('/etc', join(node.filesRoot, 'alice/etc'));
+    for (const path of ['../outside', '/../outside', 'escape', 'etc/passwd', '../bob/x']) {
+      const result = await node.sftp(`get ${path} stolen\n`);
+      assert.notEqual(result.exitCode, 0, path);
+      assert.equal(existsSync(join(node.folder, 'stolen')), false, path);
+    }
+  });
+
+  it('survives garbage on the wire, while others go on', async () => {
+    for (const garbage of [
+      randomBytes(5000),
+      Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+      Buffer.from('SSH-2.0-x\r\n'),
+      Buffer.concat([Buffer.from('SSH-2.0-x\r\n'), randomBytes(3000)]),
+    ]) {
+      const socket = connect(node.port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(garbage);
+      await delay(50);
+      socket.destroy();
+    }
+    const packets = [
+      randomBytes(2000),
+      Buffer.from([0xff, 0xff, 0xff, 0xff, 3, 0, 0, 0, 0]),
+      Buffer.from([0, 0, 0, 1, 6]),
+      Buffer.from([
+        0, 0, 0, 5, 1, 0, 0, 0, 3, 0, 0, 0, 5, 3, 0, 0, 0, 1, 0, 0, 0, 9, 6, 0, 0, 0, 2, 0, 0, 0, 4,
+      ]),
+    ];
+    for (const packet of packets) {
+      const { client, channel } = await node.rawChannel();
+      channel.on('error', () => {});
+      channel.resume();
+      channel.write(packet);
+      await delay(80);
+      client.destroy();
+    }
+    await ok('pwd\n');
+  });
+
+  it('forgets handles of sessions that broke off', async () => {
+    const descriptors = () =>
+      execa('ls', [`/proc/${node.pid}/fd`]).then(({ stdout }) => stdout.split('\n').length);
+    await waitFor(
+      'sessions to end',
+      async () => node.messages.findLast((message) => message.type === 'activity')?.sessions === 0,
+    );
+    const before = await descriptors();
+    for (let turn = 0; turn < 5; turn++) {
+      const upload = node.sftp('put large half\n', { options: ['-l', '2000'] });
+      await delay(300);
+      upload.kill('SIGKILL');
+      await upload;
+    }
+    await waitFor('the descriptors to be closed', async () => (await descriptors()) <= before);
+  });
+});
+
+describe('the SFTP node and its guarantees', { timeout: 120_000 }, () => {
+  let node: NodeFixture;
+  beforeEach(async () => {
+    node = new NodeFixture();
+    await node.prepare();
+    writeFileSync(join(node.folder, 'up'), 'text');
+  });
+  afterEach(() => node.dispose());
+
+  it('acknowledges nothing before it is on the standbys (G3)', async () => {
+    await node.start();
+    await node.openGate(600_000);
+    assert.equal((await node.sftp('pwd\n')).exitCode, 0);
+    for (const command of [
+      'put up',
+      'mkdir d',
+      'rename up moved',
+      'symlink moved l',
+      'chmod 600 moved',
+      'rm l',
+      'rmdir d',
+    ]) {
+      node.journal.acknowledges = false;
+      let ended = false;
+      const before = node.journal.operations.length;
+      const running = node.sftp(`${command}\n`).then((result) => {
+        ended = true;
+        return result;
+      });
+      await waitFor(`${command} in the journal`, () =>
+        node.journal.operations.slice(before).some(({ durable }) => durable),
+      );
+      await delay(150);
+      assert.equal(ended, false, `${command} was acknowledged without a standby`);
+      node.journal.acknowledges = true;
+      node.journal.acknowledgeAll();
+      assert.equal((await running).exitCode, 0, command);
+    }
+  });
+
+  it('changes nothing before its gate is open, and says so', async () => {
+    await node.start();
+    const early = await node.sftp('put up\n');
+    assert.notEqual(early.exitCode, 0);
+    assert.equal(node.journal.operations.length, 0);
+    await node.openGate(600_000);
+    assert.equal((await node.sftp('put up\n')).exitCode, 0);
+  });
+
+  it('waits a moment for the gate', async () => {
+    await node.start();
+    const running = node.sftp('put up\n');
+    await delay(400);
+    await node.openGate(600_000);
+    assert.equal((await running).exitCode, 0);
+  });
+
+  it('lets clients go when the gate ends, and acknowledges nothing after (G1)', async () => {
+    await node.start();
+    await node.openGate(1200);
+    node.journal.acknowledges = false;
+    const running = node.sftp('put up\n');
+    await waitFor('the close in the journal', () => node.journal.kinds().includes('mkdir'));
+    node.journal.acknowledgeAll();
+    await waitFor('the close in the journal', () => node.journal.kinds().includes('close'));
+    await delay(1300);
+    node.journal.acknowledgeAll();
+    assert.notEqual((await running).exitCode, 0);
+    assert.notEqual((await node.sftp('pwd\n')).exitCode, 0, 'newcomers are refused');
+  });
+
+  it('stops changing files during a hold, and tells where open files are', async () => {
+    await node.start();
+    await node.openGate(600_000);
+    writeFileSync(join(node.folder, 'slow'), randomBytes(400_000));
+    const upload = node.sftp('put slow\n', { options: ['-l', '800'] });
+    await waitFor('the upload to run', () => node.journal.kinds().includes('write'));
+    assert.equal((await node.sftp('rename slow moved\n')).exitCode, 0);
+    node.journal.send({ type: 'hold' });
+    const held = await waitFor('held', () => node.journal.held[0]);
+    assert.deepEqual(
+      held.handles.map(({ path }) => path.toString()),
+      ['alice/moved'],
+    );
+    assert.equal(held.sequence, node.journal.operations.at(-1)?.sequence);
+    const before = node.journal.operations.length;
+    await delay(400);
+    assert.equal(node.journal.operations.length, before, 'something changed during the hold');
+    node.journal.send({ type: 'release' });
+    assert.equal((await upload).exitCode, 0);
+    assert.equal(statSync(join(node.filesRoot, 'alice/moved')).size, 400_000);
+  });
+
+  it('writes nothing while the replicator is away, and goes on when it is back', async () => {
+    await node.start();
+    await node.openGate(600_000);
+    assert.equal((await node.sftp('put up\n')).exitCode, 0);
+    node.journal.close();
+    const refused = await node.sftp('put up two\n');
+    assert.notEqual(refused.exitCode, 0);
+    assert.match(refused.all, /replicator|Failure/);
+    await node.journal.listen();
+    await waitFor('writes to work again', async () => (await node.sftp('put up three\n')).exitCode === 0);
+  });
+
+  it('is gone at once when the channel to the supervisor closes', async () => {
+    await node.start();
+    await node.openGate(600_000);
+    const { client } = await node.rawChannel();
+    const closed = new Promise<void>((resolve) => client.on('close', () => resolve()));
+    node.disconnect();
+    await node.hasExited;
+    await closed;
+  });
+
+  it('takes new users, cuts removed ones off, and keeps the last good file', async () => {
+    await node.start();
+    await node.openGate(600_000);
+    const good = readFileSync(join(node.configRoot, 'users.yaml'), 'utf8');
+    node.writeUsers('users: [broken\n');
+    await delay(300);
+    assert.equal((await node.sftp('pwd\n')).exitCode, 0);
+    const { client } = await node.rawChannel();
+    const cut = new Promise<void>((resolve) => client.on('close', () => resolve()));
+    node.writeUsers(good.replace('name: alice', 'name: carol'));
+    await cut;
+    assert.notEqual((await node.sftp('pwd\n')).exitCode, 0);
+    assert.equal((await node.sftp('pwd\n', { user: 'carol' })).exitCode, 0);
+  });
+
+  const failures: [what: string, code: string, breakIt: (fixture: NodeFixture) => void][] = [
+    [
+      'no host keys',
+      'HOST_KEY_UNREADABLE',
+      ({ configRoot }) => rmSync(join(configRoot, 'host_keys'), { recursive: true }),
+    ],
+    [
+      'a host key for all to read',
+      'HOST_KEY_PERMISSIONS',
+      ({ configRoot }) => chmodSync(join(configRoot, 'host_keys/ssh_host_ed25519_key'), 0o644),
+    ],
+    [
+      'a broken host key',
+      'HOST_KEY_INVALID',
+      ({ configRoot }) => writeFileSync(join(configRoot, 'host_keys/ssh_host_ed25519_key'), 'x'),
+    ],
+    ['broken users', 'USERS_INVALID', (fixture) => fixture.writeUsers('users: 7\n')],
+    [
+      'users that are a folder',
+      'USERS_UNREADABLE',
+      ({ configRoot }) => {
+        rmSync(join(configRoot, 'users.yaml'));
+        symlinkSync('.', join(configRoot, 'users.yaml'));
+      },
+    ],
+  ];
+  for (const [what, code, breakIt] of failures) {
+    it(`does not start with ${what}: ${code}`, async () => {
+      breakIt(node);
+      const answer = await node.start();
+      assert.ok(answer.type === 'failed' && answer.code === code, JSON.stringify(answer));
+      await node.hasExited;
+    });
+  }
+
+  it('does not start on a port in use: PORT_IN_USE', async () => {
+    const squatter = createServer();
+    await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
+    const address = squatter.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const answer = await node.start({ port });
+    squatter.close();
+    assert.ok(answer.type === 'failed' && answer.code === 'PORT_IN_USE', JSON.stringify(answer));
+  });
+});
