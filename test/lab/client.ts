@@ -53,11 +53,12 @@ export class LabClient {
   }
 
   /** Starts to try a login every 20 ms. */
-  async probe(address: string): Promise<Prober> {
+  async probe(address: string, user = 'alice'): Promise<Prober> {
     const prober = new Prober(this.network.namespace, {
       address,
       port: this.#port,
       keyFile: this.keyFile,
+      user,
       output: join(this.folder, `probe-${process.hrtime.bigint()}.log`),
     });
     await prober.start();
@@ -69,6 +70,7 @@ interface ProbeTarget {
   readonly address: string;
   readonly port: number;
   readonly keyFile: string;
+  readonly user: string;
   readonly output: string;
 }
 
@@ -96,10 +98,10 @@ export class Prober {
   }
 
   async start(): Promise<void> {
-    const { address, port, keyFile, output } = this.#target;
+    const { address, port, keyFile, user, output } = this.#target;
     const program = join(import.meta.dirname, 'prober-main.ts');
     writeFileSync(output, '');
-    this.#process = spawnProber(this.#namespace, output, [program, address, String(port), keyFile]);
+    this.#process = spawnProber(this.#namespace, output, [program, address, String(port), keyFile, user]);
     await this.#settled();
   }
 

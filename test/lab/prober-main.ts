@@ -1,5 +1,5 @@
 /**
- * node prober-main.ts ADDRESS PORT KEY_FILE
+ * node prober-main.ts ADDRESS PORT KEY_FILE USER
  *
  * Tries a login every 20 ms and prints the monotonic time of each that succeeded. A try that hangs does not hold the
  * next one back, and is given up after 400 ms; so many at once are bounded.
@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import ssh2 from 'ssh2';
 
-const [address = '', port = '', keyFile = ''] = process.argv.slice(2);
+const [address = '', port = '', keyFile = '', username = ''] = process.argv.slice(2);
 const privateKey = readFileSync(keyFile);
 const everyMs = 20;
 const patienceMs = 400;
@@ -34,7 +34,7 @@ function tryLogin(): void {
   client.connect({
     host: address,
     port: Number(port),
-    username: 'alice',
+    username,
     privateKey,
     readyTimeout: patienceMs,
   });
