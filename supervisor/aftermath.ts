@@ -7,7 +7,7 @@ import type { ClusterStore, RunState, VirtualIps } from './ports.ts';
 export interface AftermathParts {
   readonly runState: RunState;
   readonly vips: VirtualIps;
-  readonly store: () => Promise<ClusterStore>;
+  readonly store: () => Promise<Pick<ClusterStore, 'revokeLease'>>;
   readonly log: Logger;
 }
 

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { createLogger } from '#contracts/log.ts';
 import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
 import { configOption } from './options.ts';
 
 export function releaseCommand(): Command {
@@ -28,12 +29,23 @@ export function releaseCommand(): Command {
       const ended = await endEarlierRun({
         runState: new FileRunState(checked.paths.run),
         vips: new KernelVips(checked.vips, systemClock),
-        // Only now is the client of etcd loaded: the address is off before.
-        store: async () => new (await import('../adapters/etcd/store.ts')).EtcdStore(checked, systemClock),
+        store: async () => ({ revokeLease: (leaseId) => revokeLease(checked, leaseId) }),
         log,
       });
       process.exit(ended ? 0 : 1);
     });
+}
+
+async function revokeLease(config: Config, leaseId: string): Promise<void> {
+  const { revokeThroughGateway } = await import('../adapters/etcd/gateway.ts');
+  try {
+    await revokeThroughGateway(config.etcd, leaseId);
+  } catch {
+    // The gateway may be switched off.
+    const { EtcdStore } = await import('../adapters/etcd/store.ts');
+    const { systemClock } = await import('../adapters/system-clock.ts');
+    await new EtcdStore(config, systemClock).revokeLease(leaseId);
+  }
 }
 
 /**
