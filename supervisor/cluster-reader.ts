@@ -4,6 +4,9 @@ import type { Logger } from '#contracts/log.ts';
 import type { ClusterView, Leader } from './cluster/records.ts';
 import type { ClusterStore } from './ports.ts';
 
+/** Changes come in swarms, and three watches tell each of them: more reads than this would only take time from work. */
+const restMs = 100;
+
 /**
  * Reads the cluster state in a loop, and at once when a watch says that something changed. A lost watch costs time,
  * never truth.
@@ -16,6 +19,8 @@ export class ClusterReader {
   readonly #log: Logger;
   #reading = false;
   #again = false;
+  #resting = false;
+  #againAfterRest = false;
   #problems = '';
 
   constructor(parts: {
@@ -34,11 +39,26 @@ export class ClusterReader {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    this.#store.watch({ onChange: () => this.readSoon(), onLeader: this.#onLeader });
+    this.#store.watch({ onChange: () => this.#readAfterRest(), onLeader: this.#onLeader });
     while (!signal.aborted) {
       this.readSoon();
       await delay(this.#everyMs, undefined, { signal }).catch(() => {});
     }
+  }
+
+  /** The leader key itself is told by the watch; the rest may wait for a moment. */
+  #readAfterRest(): void {
+    if (this.#resting) {
+      this.#againAfterRest = true;
+      return;
+    }
+    this.#resting = true;
+    this.readSoon();
+    setTimeout(() => {
+      this.#resting = false;
+      if (this.#againAfterRest) this.#readAfterRest();
+    }, restMs).unref();
+    this.#againAfterRest = false;
   }
 
   /** One read at a time; what is asked for meanwhile becomes one more read after it. */
