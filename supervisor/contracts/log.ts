@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import pino, { type Logger } from 'pino';
 
 export type { Logger };
@@ -23,11 +24,9 @@ export function createLogger(
     formatters: { level: (label: string) => ({ level: label }) },
   };
   if (process.stdout.isTTY) {
-    return pino({
-      ...options,
-      formatters: {},
-      transport: { target: 'pino-pretty', options: { ignore: 'pid' } },
-    });
+    // Loaded only here, and as a stream: pino would run it in a thread of its own, from a file that no bundle has.
+    const pretty: typeof import('pino-pretty') = createRequire(import.meta.url)('pino-pretty');
+    return pino({ ...options, formatters: {} }, pretty({ ignore: 'pid', sync: true }));
   }
   return pino(options, pino.destination({ fd: 1, sync: true }));
 }
