@@ -1,5 +1,4 @@
-import { constants, mkdirSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { codeOf } from '#contracts/errors.ts';
 import type { Mutations } from './mutations.ts';
 import { Jail } from './paths/jail.ts';
@@ -8,36 +7,51 @@ import { syncAndClose } from './sftp/context.ts';
 const homeMode = 0o750;
 
 /** Opens the home of a user, made at the first login; then it is on the standbys like any directory. */
-export async function openJail(filesRoot: string, home: string, mutations: Mutations): Promise<Jail> {
+export async function openJail(
+  filesRoot: string,
+  home: string,
+  mutations: Mutations,
+  life: AbortSignal,
+): Promise<Jail> {
   try {
     return new Jail(filesRoot, home);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
   }
-  await makeHome(filesRoot, home, mutations);
+  const parts = home.split('/');
+  for (const [index, name] of parts.entries()) {
+    await mutations.permission({ life });
+    await makeDirectory(filesRoot, parts.slice(0, index).join('/'), name, mutations);
+  }
   return new Jail(filesRoot, home);
 }
 
-async function makeHome(filesRoot: string, home: string, mutations: Mutations): Promise<void> {
-  await mutations.permission();
-  const parts = home.split('/');
-  for (const [index] of parts.entries()) {
-    const path = parts.slice(0, index + 1).join('/');
-    const sequence = makeOne(filesRoot, path, mutations);
-    if (sequence === null) continue;
-    const parent = openSync(join(filesRoot, path, '..'), constants.O_RDONLY | constants.O_DIRECTORY);
-    await mutations.durable(sequence, () => syncAndClose([parent]));
+/** Makes one directory of the way, unless it is there. No link is followed: parts may lie in another user's home. */
+async function makeDirectory(filesRoot: string, parent: string, name: string, mutations: Mutations) {
+  const path = parent === '' ? name : `${parent}/${name}`;
+  const fd = parent === '' ? openDirectory(filesRoot) : openInside(filesRoot, parent);
+  let sequence: number;
+  try {
+    const operation = { kind: 'mkdir', path: Buffer.from(path), mode: homeMode } as const;
+    const change = () => mkdirSync(`/proc/self/fd/${fd}/${name}`, { mode: homeMode });
+    ({ sequence } = mutations.apply(operation, change, true));
+  } catch (error) {
+    closeSync(fd);
+    if (codeOf(error) === 'EEXIST') return;
+    throw error;
+  }
+  await mutations.durable(sequence, () => syncAndClose([fd]));
+}
+
+function openInside(filesRoot: string, directory: string): number {
+  const jail = new Jail(filesRoot, directory);
+  try {
+    return jail.with(Buffer.from('.'), { follow: false }, (place) => openDirectory(place.at));
+  } finally {
+    jail.close();
   }
 }
 
-/** Null when it is there already. */
-function makeOne(filesRoot: string, path: string, mutations: Mutations): number | null {
-  try {
-    const operation = { kind: 'mkdir', path: Buffer.from(path), mode: homeMode } as const;
-    return mutations.apply(operation, () => mkdirSync(join(filesRoot, path), { mode: homeMode }), true)
-      .sequence;
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return null;
-    throw error;
-  }
+function openDirectory(path: string | Buffer): number {
+  return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
 }

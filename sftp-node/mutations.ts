@@ -1,4 +1,5 @@
-import { close, fsync, open } from 'node:fs';
+import { setMaxListeners } from 'node:events';
+import { fsync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { OpenHandle } from '#contracts/journal/message.ts';
 import type { Operation } from '#contracts/journal/operation.ts';
@@ -7,14 +8,22 @@ import { statusCode } from './sftp/protocol.ts';
 import { StatusError } from './sftp/status-error.ts';
 import type { WriteGate } from './write-gate.ts';
 
-const openFile = promisify(open);
-const closeFile = promisify(close);
-const syncFile = promisify(fsync);
+/** fsync, off the main thread. */
+export const syncFile = promisify(fsync);
 
 /** How long a mutation waits for the gate to open, or for a refusal to end, before it fails. */
-const patienceMs = 2000;
+const defaultPatienceMs = 2000;
 
-/** Thrown when a change was made but may not be acknowledged: the connection is closed rather than lied to. */
+export interface Patience {
+  readonly patienceMs?: number;
+  /** Ends the wait with the client that waits. */
+  readonly life?: AbortSignal;
+}
+
+const unending = new AbortController().signal;
+setMaxListeners(0, unending);
+
+/** A change was made but may not be acknowledged: the connection is closed rather than lied to. */
 export class MayNotAcknowledge extends Error {
   override readonly name = 'MayNotAcknowledge';
 }
@@ -31,7 +40,7 @@ export class Mutations implements JournalOwner {
   #journal: Journal | null = null;
   #held = false;
   #refusal: string | null = null;
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: { gate: WriteGate; handles: () => OpenHandle[]; waitsForPeers: boolean }) {
     this.#gate = options.gate;
@@ -52,18 +61,37 @@ export class Mutations implements JournalOwner {
     return !this.#held && this.#refusal === null && this.#journal?.isFull === false && this.#gate.isOpen;
   }
 
-  /** Waits until a mutation may run. @throws StatusError with the reason when it may not */
-  async permission(): Promise<void> {
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), patienceMs);
+  /** Whether the journal may still be told of what clients do: not once another host may lead. */
+  get recordable(): boolean {
+    return this.#gate.isOpen && !this.#held;
+  }
+
+  /**
+   * Waits until a mutation may run.
+   * @throws StatusError with the reason when it may not; the reason of `life` when nobody waits for it any more
+   */
+  async permission({ patienceMs = defaultPatienceMs, life = unending }: Patience = {}): Promise<void> {
+    let isPatient = patienceMs > 0;
+    let wake = () => {};
+    const timer = setTimeout(() => {
+      isPatient = false;
+      wake();
+    }, patienceMs);
+    const onAbort = () => wake();
+    life.addEventListener('abort', onAbort);
     try {
       while (!this.permitted) {
-        if (deadline.signal.aborted && !this.#isBusy)
-          throw new StatusError(statusCode.failure, this.#reason());
-        await this.#change(deadline.signal);
+        life.throwIfAborted();
+        if (!isPatient && !this.#isBusy) throw new StatusError(statusCode.failure, this.#reason());
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          this.#waiting.add(resolve);
+        });
+        this.#waiting.delete(wake);
       }
     } finally {
       clearTimeout(timer);
+      life.removeEventListener('abort', onAbort);
     }
   }
 
@@ -77,18 +105,10 @@ export class Mutations implements JournalOwner {
     return `Writes are refused: ${this.#refusal ?? 'unknown'}`;
   }
 
-  #change(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      if (signal.aborted) setTimeout(resolve, 100);
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-  }
-
   /** Something changed that mutations may have waited for. */
   wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
     for (const resolve of waiting) resolve();
   }
 
@@ -113,9 +133,9 @@ export class Mutations implements JournalOwner {
     await Promise.all([syncHere(), peers]);
   }
 
-  /** The last look before an acknowledgement leaves (G1). @throws MayNotAcknowledge */
-  assertMayAcknowledge(): void {
-    if (!this.#gate.isOpen) throw new MayNotAcknowledge('the gate shut before the acknowledgement');
+  /** The last look before an acknowledgement leaves (G1). */
+  get mayAcknowledge(): boolean {
+    return this.#gate.isOpen;
   }
 
   hold(): OpenHandle[] {
@@ -130,22 +150,10 @@ export class Mutations implements JournalOwner {
 
   refuse(reason: string | null): void {
     this.#refusal = reason;
-    if (reason === null) this.wake();
+    this.wake();
   }
 
   drained(): void {
     this.wake();
   }
 }
-
-/** fsync of a file or directory by path, off the main thread. */
-export async function syncPath(path: Buffer | string): Promise<void> {
-  const fd = await openFile(path, 'r');
-  try {
-    await syncFile(fd);
-  } finally {
-    await closeFile(fd);
-  }
-}
-
-export { syncFile };

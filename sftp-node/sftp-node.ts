@@ -5,6 +5,7 @@ import type { FromSftpNode, SftpNodeSettings } from '#contracts/ipc/sftp-node.ts
 import type { OpenHandle } from '#contracts/journal/message.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { GatePermit } from '#contracts/write-gate.ts';
+import { Admission } from './admission.ts';
 import { FailureCounter } from './auth/failures.ts';
 import { PasswordChecker } from './auth/passwords.ts';
 import { Users } from './auth/users.ts';
@@ -29,6 +30,9 @@ export class SftpNode {
   readonly #server: SftpServer;
   readonly #filesRoot: string;
   readonly #handles = new Set<Handles>();
+  readonly #admission = new Admission();
+  /** The drain under way; aborted when it is called off. */
+  #drain: AbortController | null = null;
 
   /** @throws HoldfastError of host keys, users */
   constructor(epoch: Epoch, settings: SftpNodeSettings, log: Logger, tell: (message: FromSftpNode) => void) {
@@ -39,12 +43,13 @@ export class SftpNode {
     this.#gate = new WriteGate({
       epoch,
       onOpen: () => {
-        this.#server.accept(true);
+        if (this.#drain === null) this.#admission.open();
         this.#mutations.wake();
       },
       onExpired: () => {
         log.error({ code: 'LEASE_LOST', epoch }, 'the write gate shut by itself: clients are let go');
-        this.#server.accept(false);
+        this.#admission.close();
+        this.#mutations.wake();
         this.#server.hangUpClients();
       },
     });
@@ -63,6 +68,7 @@ export class SftpNode {
       passwords: new PasswordChecker(),
       failures: new FailureCounter(),
       mutations: this.#mutations,
+      admission: this.#admission,
       filesRoot: this.#filesRoot,
       log,
       onHandles: (handles, open) => {
@@ -84,29 +90,41 @@ export class SftpNode {
   }
 
   shutGate(): void {
-    this.#server.accept(false);
-    this.#gate.shut();
+    this.#shut();
     this.#tell({ type: 'gate-shut', epoch: this.#epoch });
   }
 
   /** No newcomers; transfers may end within the limit; then the gate is shut. */
   async drain(limitMs: number): Promise<void> {
-    this.#server.accept(false);
+    this.#drain?.abort();
+    const drain = new AbortController();
+    this.#drain = drain;
+    this.#admission.close();
     const startedMs = performance.now();
-    while (this.#activity.transfers > 0 && performance.now() - startedMs < limitMs) await delay(drainPollMs);
+    while (this.#activity.transfers > 0 && performance.now() - startedMs < limitMs) {
+      await delay(drainPollMs);
+      if (drain.signal.aborted) return;
+    }
     const cutTransfers = this.#activity.transfers;
-    this.#gate.shut();
+    this.#shut();
     this.#tell({ type: 'drained', epoch: this.#epoch, sequence: this.#mutations.lastSequence, cutTransfers });
   }
 
   resume(): void {
-    this.#server.accept(true);
+    this.#drain?.abort();
+    this.#drain = null;
+    this.#admission.open();
+  }
+
+  #shut(): void {
+    this.#admission.close();
+    this.#gate.shut();
+    this.#mutations.wake();
   }
 
   /** Tells the clients good-bye while the address they talk to is still here. */
   async stop(): Promise<void> {
-    this.#server.accept(false);
-    this.#gate.shut();
+    this.#shut();
     this.#server.endClients();
     for (let waited = 0; this.#server.clients.length > 0 && waited < 200; waited += 10) await delay(10);
     this.#server.hangUpClients();

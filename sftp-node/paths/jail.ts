@@ -33,14 +33,25 @@ export interface Place {
  * somebody on the host, swaps a directory for a link in the middle of it.
  */
 export class Jail {
+  readonly #filesRoot: Buffer;
   readonly #root: number;
-  /** Of the home, from the files root. */
-  readonly #home: Buffer;
 
   /** @throws ENOENT when the home does not exist */
   constructor(filesRoot: string, home: string) {
-    this.#home = Buffer.from(home, 'utf8');
-    this.#root = openHome(filesRoot, home);
+    const root = realpathSync(filesRoot);
+    this.#filesRoot = Buffer.from(`${root}/`, 'utf8');
+    this.#root = openHome(root, home);
+  }
+
+  /**
+   * The home from the files root. It may move while a session is in it: a user whose home contains it renames a
+   * directory. The journal needs the name it has now.
+   */
+  get #home(): Buffer {
+    const path = readlinkSync(procPath(this.#root), { encoding: 'buffer' });
+    const isInside = path.subarray(0, this.#filesRoot.length).equals(this.#filesRoot);
+    if (!isInside) throw new StatusError(statusCode.noSuchFile, 'The home is gone');
+    return path.subarray(this.#filesRoot.length);
   }
 
   close(): void {
@@ -152,9 +163,9 @@ class Walk {
   }
 }
 
-/** The files root is ours and may be reached by links; below it none is followed. */
+/** Below the files root no link is followed. */
 function openHome(filesRoot: string, home: string): number {
-  let fd = openSync(realpathSync(filesRoot), directoryFlags);
+  let fd = openSync(filesRoot, directoryFlags);
   for (const part of home.split('/')) {
     const next = (() => {
       try {

@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Logger } from '#contracts/log.ts';
+import type { Admission } from '../admission.ts';
 import type { Mutations } from '../mutations.ts';
 import { syncFile } from '../mutations.ts';
 import type { Jail, Place } from '../paths/jail.ts';
@@ -12,6 +13,7 @@ export interface SessionContext {
   readonly jail: Jail;
   readonly handles: Handles;
   readonly mutations: Mutations;
+  readonly admission: Admission;
   /** The audit log: who did what to which file. */
   readonly audit: Logger;
 }
@@ -21,9 +23,30 @@ export type Reply = Buffer | Promise<Buffer>;
 
 export type Handler = (context: SessionContext, id: number, fields: FieldReader) => Reply;
 
-/** Opens the directory of a place so that it can be synced after the walk is over. */
-export function holdDirectory(place: Place): number {
-  return openSync(place.directory, constants.O_RDONLY | constants.O_DIRECTORY);
+/** Runs `work`; when it fails, the descriptors are closed. */
+export function orClose<Result>(fds: readonly number[], work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    for (const fd of fds) closeSync(fd);
+    throw error;
+  }
+}
+
+/**
+ * Makes a change in the directories of these places, which are opened first, to be synced when the walk is over: a
+ * change that was made must not fail afterwards for want of a descriptor.
+ */
+export function withDirectories<Result>(
+  places: readonly Place[],
+  change: () => Result,
+): [result: Result, fds: number[]] {
+  const fds: number[] = [];
+  return orClose(fds, () => {
+    for (const { directory } of places)
+      fds.push(openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY));
+    return [change(), fds];
+  });
 }
 
 /** fsync of each, off the main thread, and closed in every case. */

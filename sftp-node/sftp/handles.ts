@@ -1,4 +1,4 @@
-import { closeSync, type Dir, fstatSync, readlinkSync } from 'node:fs';
+import { closeSync, type Dir, fstatSync, lstatSync, readlinkSync } from 'node:fs';
 import type { OpenHandle } from '#contracts/journal/message.ts';
 import { maxOpenHandles, statusCode } from './protocol.ts';
 import { StatusError } from './status-error.ts';
@@ -25,6 +25,8 @@ export interface DirectoryHandle {
   /** A handle of its own, since names are looked up while they are sent. */
   readonly fd: number;
 }
+
+export type WritableFile = FileHandle & { readonly journalHandle: number };
 
 export type Handle = FileHandle | DirectoryHandle;
 
@@ -66,11 +68,11 @@ export class Handles {
     return handle;
   }
 
-  writableFile(name: Buffer): FileHandle & { journalHandle: number } {
+  writableFile(name: Buffer): WritableFile {
     const handle = this.file(name);
     if (handle.journalHandle === null)
       throw new StatusError(statusCode.permissionDenied, 'The handle is not open for writing');
-    return handle as FileHandle & { journalHandle: number };
+    return handle as WritableFile;
   }
 
   directory(name: Buffer): DirectoryHandle {
@@ -83,14 +85,19 @@ export class Handles {
     this.#open.delete(name.readUInt32BE(0));
   }
 
+  drop(handle: Handle): void {
+    for (const [number, open] of this.#open) if (open === handle) this.#open.delete(number);
+  }
+
   get files(): FileHandle[] {
     return [...this.#open.values()].filter((handle) => handle.kind === 'file');
   }
 
   /** The session is over. */
   closeAll(): void {
-    for (const handle of this.#open.values()) closeHandle(handle);
+    const open = [...this.#open.values()];
     this.#open.clear();
+    for (const handle of open) closeHandle(handle);
   }
 }
 
@@ -100,11 +107,17 @@ export function closeHandle(handle: Handle): void {
   else if (handle.directoryFd !== null) closeSync(handle.directoryFd);
 }
 
-/** Where the file of a handle is now, relative to the files root; empty when it has no name any more. */
-export function openHandleOf(handle: FileHandle & { journalHandle: number }, filesRoot: string): OpenHandle {
-  const named = fstatSync(handle.fd).nlink > 0;
-  const path = named ? readlinkSync(`/proc/self/fd/${handle.fd}`, { encoding: 'buffer' }) : Buffer.alloc(0);
+/** Where the file of a handle is now, relative to the files root; empty when that name is gone. */
+export function openHandleOf({ fd, journalHandle }: WritableFile, filesRoot: string): OpenHandle {
+  const path = readlinkSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' });
   const prefix = Buffer.from(`${filesRoot}/`);
-  const inside = path.subarray(0, prefix.length).equals(prefix);
-  return { handle: handle.journalHandle, path: inside ? path.subarray(prefix.length) : Buffer.alloc(0) };
+  const isThere = path.subarray(0, prefix.length).equals(prefix) && names(path, fd);
+  return { handle: journalHandle, path: isThere ? path.subarray(prefix.length) : Buffer.alloc(0) };
+}
+
+/** The kernel writes "NAME (deleted)" for a removed name, also while the file goes on under another one. */
+function names(path: Buffer, fd: number): boolean {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  const { ino, dev } = fstatSync(fd);
+  return there !== undefined && there.ino === ino && there.dev === dev;
 }

@@ -1,60 +1,127 @@
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
+import { MayNotAcknowledge } from '../mutations.ts';
 import type { Reply } from './context.ts';
 
 /** Replies that may wait for their turn; a client with more requests than that under way is not read from. */
 const maxWaiting = 256;
+const maxWaitingBytes = 4 * 1024 * 1024;
+/**
+ * What may wait in the socket. The window of a channel bounds nothing: it is the client that sets it, to gigabytes if it
+ * likes, and then asks for data that it does not take.
+ */
+const maxSocketBytes = 1024 * 1024;
+
+/** The way to the client. */
+export interface Line {
+  readonly channel: Duplex;
+  /** What carries the channel. */
+  readonly socket: Writable;
+  /** Aborted when the client is gone or the session is over: nothing waits any longer. */
+  readonly life: AbortSignal;
+  /** Closes the connection at once, with all that is buffered. */
+  hangUp(): void;
+}
 
 /**
  * Sends replies in the order of the requests. One that waits for a disk or a peer holds those after it back, while
  * their requests are already being carried out.
  */
 export class ReplyQueue {
-  readonly #channel: Duplex;
-  readonly #fail: (error: unknown) => void;
+  readonly #line: Line;
+  readonly #mayAcknowledge: () => boolean;
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #waitingBytes = 0;
   #roomMade: (() => void) | null = null;
+  #failure: unknown = null;
 
-  /** @param fail called once with what a reply rejected with: then no further reply is sent */
-  constructor(channel: Duplex, fail: (error: unknown) => void) {
-    this.#channel = channel;
-    this.#fail = fail;
-    channel.on('drain', () => this.#tellRoom());
-    channel.on('close', () => this.#tellRoom());
+  /** @param mayAcknowledge asked right before a reply that acknowledges a change leaves (G1) */
+  constructor(line: Line, mayAcknowledge: () => boolean) {
+    this.#line = line;
+    this.#mayAcknowledge = mayAcknowledge;
+    const { channel, socket, life } = line;
+    const tellRoom = () => this.#tellRoom();
+    channel.on('drain', tellRoom);
+    socket.on('drain', tellRoom);
+    life.addEventListener(
+      'abort',
+      () => {
+        channel.off('drain', tellRoom);
+        socket.off('drain', tellRoom);
+        tellRoom();
+      },
+      { once: true },
+    );
+  }
+
+  /** Why the connection was hung up: with what a reply rejected. */
+  get failure(): unknown {
+    return this.#failure;
   }
 
   get hasRoom(): boolean {
-    return this.#channel.destroyed || (this.#waiting < maxWaiting && !this.#channel.writableNeedDrain);
+    const { channel, socket } = this.#line;
+    return (
+      this.#waiting < maxWaiting &&
+      this.#waitingBytes < maxWaitingBytes &&
+      !channel.writableNeedDrain &&
+      socket.writableLength < maxSocketBytes
+    );
   }
 
-  push(reply: Reply): void {
-    if (Buffer.isBuffer(reply) && this.#waiting === 0) {
-      this.#send(reply);
-      return;
-    }
-    // It may reject before its turn comes.
-    if (!Buffer.isBuffer(reply)) reply.catch(() => {});
-    this.#waiting += 1;
-    const before = this.#tail;
-    this.#tail = (async () => {
-      await before;
-      this.#send(await reply);
-      this.#waiting -= 1;
-      this.#tellRoom();
-    })();
-    this.#tail.catch((error) => this.#fail(error));
-  }
-
+  /** Resolves when there is room, or nobody left to reply to. */
   async room(): Promise<void> {
-    while (!this.hasRoom) {
+    while (!this.hasRoom && !this.#line.life.aborted) {
       await new Promise<void>((resolve) => {
         this.#roomMade = resolve;
       });
     }
   }
 
-  #send(packet: Buffer): void {
-    if (this.#channel.writable) this.#channel.write(packet);
+  /** Resolves when all replies have left. */
+  async idle(): Promise<void> {
+    await this.#tail;
+  }
+
+  push(reply: Reply, acknowledges: boolean): void {
+    if (Buffer.isBuffer(reply) && this.#waiting === 0) {
+      this.#send(reply, acknowledges);
+      return;
+    }
+    // It may reject before its turn comes.
+    if (!Buffer.isBuffer(reply)) reply.catch(() => {});
+    this.#tail = this.#sendInTurn(this.#tail, reply, acknowledges);
+  }
+
+  async #sendInTurn(before: Promise<void>, reply: Reply, acknowledges: boolean): Promise<void> {
+    // A slice keeps all of its buffer alive.
+    const bytes = Buffer.isBuffer(reply) ? reply.buffer.byteLength : 0;
+    this.#waiting += 1;
+    this.#waitingBytes += bytes;
+    try {
+      await before;
+      this.#send(await reply, acknowledges);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#waiting -= 1;
+      this.#waitingBytes -= bytes;
+      this.#tellRoom();
+    }
+  }
+
+  #send(packet: Buffer, acknowledges: boolean): void {
+    if (this.#failure !== null) return;
+    if (acknowledges && !this.#mayAcknowledge()) {
+      this.#fail(new MayNotAcknowledge('the gate shut before the acknowledgement'));
+    } else if (this.#line.channel.writable) this.#line.channel.write(packet);
+  }
+
+  /** No reply after this one leaves: a client must not take a later one for it. */
+  #fail(error: unknown): void {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    this.#line.hangUp();
   }
 
   #tellRoom(): void {

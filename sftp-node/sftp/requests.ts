@@ -1,4 +1,4 @@
-import type { Handler } from './context.ts';
+import type { Handler, SessionContext } from './context.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
 import * as directories from './handlers/directories.ts';
 import * as files from './handlers/files.ts';
@@ -7,17 +7,27 @@ import { maxDataBytes, maxOpenHandles, maxPacketBytes, packetType, statusCode } 
 import { extendedReply } from './replies.ts';
 import { StatusError } from './status-error.ts';
 
+type Test = (fields: FieldReader, context: SessionContext) => boolean;
+
 /** One kind of request, with its privilege: whether it changes anything, and so needs the write gate (G1). */
 export interface Request {
   readonly name: string;
-  readonly mutates: boolean | ((fields: FieldReader) => boolean);
+  readonly mutates: boolean | Test;
   readonly handle: Handler;
+  /** Begins a transfer, which waits while the service moves away. */
+  readonly begins?: boolean;
+  /** What is done all the same when the change is not permitted. */
+  readonly refused?: (context: SessionContext, fields: FieldReader) => void;
 }
 
 const requests: Record<number, Request> = {
-  [packetType.open]: { name: 'open', mutates: files.opensForWriting, handle: files.open },
-  // The CLOSE of a written file is an acknowledgement; whether it was written is only known with its handle.
-  [packetType.close]: { name: 'close', mutates: false, handle: files.close },
+  [packetType.open]: { name: 'open', mutates: files.opensForWriting, handle: files.open, begins: true },
+  [packetType.close]: {
+    name: 'close',
+    mutates: files.closesWritten,
+    handle: files.close,
+    refused: files.giveUp,
+  },
   [packetType.read]: { name: 'read', mutates: false, handle: files.read },
   [packetType.lstat]: { name: 'lstat', mutates: false, handle: names.lstat },
   [packetType.fstat]: { name: 'fstat', mutates: false, handle: files.fstat },
@@ -62,7 +72,7 @@ export interface ParsedRequest {
 }
 
 /** Finds the row of a packet. @throws StatusError badMessage when it has no id: then nothing can be answered */
-export function parseRequest(type: number, body: Buffer): ParsedRequest {
+export function parseRequest(context: SessionContext, type: number, body: Buffer): ParsedRequest {
   const fields = new FieldReader(body);
   const id = fields.u32();
   let request = requests[type];
@@ -74,14 +84,15 @@ export function parseRequest(type: number, body: Buffer): ParsedRequest {
   }
   request ??= unsupported;
   const { mutates } = request;
-  const needsGate = typeof mutates === 'function' ? looksAhead(mutates, body.subarray(fieldsAt)) : mutates;
+  const needsGate =
+    typeof mutates === 'function' ? looksAhead(mutates, context, body.subarray(fieldsAt)) : mutates;
   return { id, request, mutates: needsGate, fields };
 }
 
 /** A packet too short to tell is handled, and refused, by its handler. */
-function looksAhead(mutates: (fields: FieldReader) => boolean, rest: Buffer): boolean {
+function looksAhead(mutates: Test, context: SessionContext, rest: Buffer): boolean {
   try {
-    return mutates(new FieldReader(rest));
+    return mutates(new FieldReader(rest), context);
   } catch {
     return false;
   }

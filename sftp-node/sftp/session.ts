@@ -1,68 +1,90 @@
-import type { Duplex } from 'node:stream';
 import type { Logger } from '#contracts/log.ts';
 import type { SessionContext } from './context.ts';
 import { FieldReader } from './fields.ts';
-import { abandon, writePiece } from './handlers/files.ts';
+import { abandon } from './handlers/files.ts';
+import { IncomingWrite } from './incoming-write.ts';
 import { type Item, PacketStream } from './packet-stream.ts';
 import { packetType, statusCode } from './protocol.ts';
 import { okReply, statusReply, versionReply } from './replies.ts';
-import { ReplyQueue } from './reply-queue.ts';
-import { parseRequest } from './requests.ts';
+import { type Line, ReplyQueue } from './reply-queue.ts';
+import { type ParsedRequest, parseRequest } from './requests.ts';
 import { StatusError, statusOf } from './status-error.ts';
 
 /**
  * Serves SFTP on a channel until the client ends it. Rejects when what came cannot be SFTP, or when a change may not be
  * acknowledged; the caller closes the connection then.
  */
-export async function serveSftp(channel: Duplex, context: SessionContext, log: Logger): Promise<void> {
-  const session = new SftpSession(channel, context, log);
+export async function serveSftp(line: Line, context: SessionContext, log: Logger): Promise<void> {
+  const session = new SftpSession(line, context, log);
   try {
     await session.run();
   } finally {
-    abandon(context);
+    await abandon(context);
   }
 }
 
 class SftpSession {
-  readonly #channel: Duplex;
+  readonly #line: Line;
   readonly #context: SessionContext;
   readonly #log: Logger;
   readonly #stream = new PacketStream();
   readonly #replies: ReplyQueue;
+  readonly #write: IncomingWrite;
   #initialized = false;
-  /** Why the WRITE whose pieces are coming in has failed already. */
-  #writeError: unknown = null;
+  #isPatient = true;
 
-  constructor(channel: Duplex, context: SessionContext, log: Logger) {
-    this.#channel = channel;
+  constructor(line: Line, context: SessionContext, log: Logger) {
+    this.#line = line;
     this.#context = context;
     this.#log = log;
-    this.#replies = new ReplyQueue(channel, (error) =>
-      channel.destroy(error instanceof Error ? error : undefined),
-    );
+    this.#replies = new ReplyQueue(line, () => context.mutations.mayAcknowledge);
+    this.#write = new IncomingWrite(context, () => this.#permission());
   }
 
   async run(): Promise<void> {
-    for await (const chunk of this.#channel) {
+    for await (const chunk of this.#line.channel) {
       for (const item of this.#stream.push(chunk)) {
         if (!this.#replies.hasRoom) await this.#replies.room();
-        if (item.kind === 'write') await this.#write(item);
-        else await this.#packet(item.type, item.body);
+        if (this.#isOver) break;
+        if (item.kind === 'write') await this.#takeWrite(item);
+        else await this.#takePacket(item.type, item.body);
       }
+      if (this.#isOver) break;
     }
+    await this.#replies.idle();
+    if (this.#replies.failure !== null) throw this.#replies.failure;
   }
 
-  async #packet(type: number, body: Buffer): Promise<void> {
+  get #isOver(): boolean {
+    return this.#line.life.aborted || this.#replies.failure !== null;
+  }
+
+  async #takePacket(type: number, body: Buffer): Promise<void> {
     if (!this.#initialized || type === packetType.init) {
       this.#initialize(type, body);
       return;
     }
-    const { id, request, mutates, fields } = parseRequest(type, body);
-    const { mutations } = this.#context;
+    const parsed = parseRequest(this.#context, type, body);
+    if (parsed.request.begins) await this.#admission();
+    if (parsed.mutates && !this.#context.mutations.permitted) {
+      try {
+        await this.#permission();
+      } catch (error) {
+        parsed.request.refused?.(this.#context, parsed.fields);
+        this.#refuse(parsed.id, parsed.request.name, error);
+        return;
+      }
+    }
+    this.#carryOut(parsed);
+  }
+
+  #carryOut({ id, request, mutates, fields }: ParsedRequest): void {
     try {
-      if (mutates && !mutations.permitted) await mutations.permission();
       const reply = request.handle(this.#context, id, fields);
-      this.#reply(id, request.name, reply, mutates);
+      const answer = Buffer.isBuffer(reply)
+        ? reply
+        : reply.catch((error) => this.#statusPacket(id, request.name, error));
+      this.#replies.push(answer, mutates);
     } catch (error) {
       this.#refuse(id, request.name, error);
     }
@@ -74,53 +96,40 @@ class SftpSession {
     }
     new FieldReader(body).u32();
     this.#initialized = true;
-    this.#replies.push(versionReply());
+    this.#replies.push(versionReply(), false);
   }
 
-  async #write({ id, handle, offset, data, last }: Extract<Item, { kind: 'write' }>): Promise<void> {
+  async #takeWrite(piece: Extract<Item, { kind: 'write' }>): Promise<void> {
     if (!this.#initialized) throw new StatusError(statusCode.badMessage, 'WRITE before INIT');
-    const { mutations } = this.#context;
-    try {
-      if (this.#writeError === null) {
-        if (!mutations.permitted) await mutations.permission();
-        writePiece(this.#context, handle, offset, data);
-      }
-    } catch (error) {
-      this.#writeError = error;
-    }
-    if (!last) return;
-    const failed = this.#writeError;
-    this.#writeError = null;
-    if (failed !== null) this.#refuse(id, 'write', failed);
-    else this.#reply(id, 'write', okReply(id), true);
+    const outcome = await this.#write.take(piece);
+    if (outcome === null) return;
+    if (outcome.error === null) this.#replies.push(okReply(piece.id), true);
+    else this.#refuse(piece.id, 'write', outcome.error);
   }
 
-  /** An acknowledgement of a change looks at the gate once more, right before it leaves. */
-  #reply(id: number, name: string, reply: Buffer | Promise<Buffer>, acknowledges: boolean): void {
-    const { mutations } = this.#context;
-    if (Buffer.isBuffer(reply)) {
-      if (acknowledges) mutations.assertMayAcknowledge();
-      this.#replies.push(reply);
-      return;
+  /** A session in the middle of transfers may need more files to end them; one that has none open waits. */
+  async #admission(): Promise<void> {
+    const { admission, handles } = this.#context;
+    if (!admission.isOpen && handles.files.length === 0) await admission.opened(this.#line.life);
+  }
+
+  /** Clients send many requests at once: after one that waited in vain the others do not wait as well. */
+  async #permission(): Promise<void> {
+    const { life } = this.#line;
+    try {
+      await this.#context.mutations.permission(this.#isPatient ? { life } : { life, patienceMs: 0 });
+      this.#isPatient = true;
+    } catch (error) {
+      this.#isPatient = false;
+      throw error;
     }
-    this.#replies.push(
-      reply.then(
-        (packet) => {
-          mutations.assertMayAcknowledge();
-          return packet;
-        },
-        (error) => this.#statusPacket(id, name, error),
-      ),
-    );
   }
 
   #refuse(id: number, name: string, error: unknown): void {
-    this.#replies.push(this.#statusPacket(id, name, error));
+    this.#replies.push(this.#statusPacket(id, name, error), false);
   }
 
-  /** @throws what may not be answered at all */
   #statusPacket(id: number, name: string, error: unknown): Buffer {
-    if (error instanceof Error && error.name === 'MayNotAcknowledge') throw error;
     const { status, message } = statusOf(error);
     if (!(error instanceof StatusError)) this.#log.debug({ request: name, err: error }, 'a request failed');
     return statusReply(id, status, message);

@@ -1,7 +1,9 @@
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Connection, ServerChannel, Session } from 'ssh2';
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
+import type { Admission } from '../admission.ts';
 import { Authenticator } from '../auth/authenticator.ts';
 import type { FailureCounter } from '../auth/failures.ts';
 import type { PasswordChecker } from '../auth/passwords.ts';
@@ -16,11 +18,18 @@ export const loginGraceMs = 30_000;
 /** As OpenSSH's MaxSessions. */
 const maxSessions = 10;
 
+/**
+ * A client that keeps to the window of its channel (2 MiB, filled up again when half is used) never has more than two
+ * of them unread here. ssh2 takes what comes beyond it all the same.
+ */
+const maxUnreadBytes = 8 * 1024 * 1024;
+
 export interface ConnectionParts {
   readonly users: Users;
   readonly passwords: PasswordChecker;
   readonly failures: FailureCounter;
   readonly mutations: Mutations;
+  readonly admission: Admission;
   readonly filesRoot: string;
   readonly log: Logger;
   readonly onHandles: (handles: Handles, open: boolean) => void;
@@ -36,6 +45,8 @@ export class ClientConnection {
   readonly #since = performance.now();
   #account: Account | null = null;
   #sessions = 0;
+  /** The SFTP sessions: each ends with its channel, and all with the connection. */
+  readonly #running = new Map<ServerChannel, AbortController>();
 
   constructor(ssh: Connection, socket: Socket, parts: ConnectionParts, onClose: () => void) {
     this.#ssh = ssh;
@@ -65,8 +76,10 @@ export class ClientConnection {
     ssh.on('tcpip', (_accept, reject) => reject());
     ssh.on('openssh.streamlocal', (_accept, reject) => reject());
     ssh.on('error', (error) => this.#log.debug({ reason: error.message }, 'the connection failed'));
+    socket.on('data', () => this.#hangUpFlood());
     ssh.on('close', () => {
       clearTimeout(grace);
+      for (const life of this.#running.values()) life.abort();
       if (this.#account !== null) {
         const durationMs = Math.round(performance.now() - this.#since);
         this.#log.info({ audit: 'logout', user: this.#account.name, durationMs }, 'logout');
@@ -92,7 +105,8 @@ export class ClientConnection {
 
   #session(session: Session): void {
     this.#sessions += 1;
-    session.on('close', () => {
+    // A client may say close as often as it likes.
+    session.once('close', () => {
       this.#sessions -= 1;
     });
     for (const unwanted of ['pty', 'env', 'shell', 'exec', 'x11', 'auth-agent', 'signal'] as const) {
@@ -101,32 +115,57 @@ export class ClientConnection {
       });
     }
     session.on('subsystem', (accept, reject, { name }) => {
-      if (name !== 'sftp' || this.#account === null) reject();
-      else void this.#sftp(accept(), this.#account);
+      if (name !== 'sftp' || this.#account === null) {
+        reject?.();
+        return;
+      }
+      // Nothing comes of it when the session has a subsystem already, or was closed.
+      const channel = accept() as ServerChannel | undefined;
+      if (channel !== undefined) void this.#sftp(channel, this.#account);
     });
   }
 
   async #sftp(channel: ServerChannel, account: Account): Promise<void> {
-    const { mutations, filesRoot, onHandles } = this.#parts;
+    const { onHandles } = this.#parts;
     const handles = new Handles();
     const log = this.#log.child({ user: account.name });
+    const life = new AbortController();
+    setMaxListeners(0, life.signal);
     channel.on('error', (error: Error) => log.debug({ reason: error.message }, 'the SFTP channel failed'));
+    this.#running.set(channel, life);
     onHandles(handles, true);
     try {
-      const jail = await openJail(filesRoot, account.home, mutations);
-      try {
-        await serveSftp(channel, { user: account.name, jail, handles, mutations, audit: log }, log);
-      } finally {
-        jail.close();
-      }
+      await this.#serve(channel, life.signal, account, handles, log);
       // Without an exit status OpenSSH's scp and sftp report a failure.
       channel.exit(0);
       channel.end();
     } catch (error) {
-      log.warn({ reason: messageOf(error) }, 'the SFTP session was ended');
+      if (!life.signal.aborted) log.warn({ reason: messageOf(error) }, 'the SFTP session was ended');
       this.hangUp();
     } finally {
+      life.abort();
+      this.#running.delete(channel);
       onHandles(handles, false);
+    }
+  }
+
+  async #serve(channel: ServerChannel, life: AbortSignal, account: Account, handles: Handles, log: Logger) {
+    const { mutations, admission, filesRoot } = this.#parts;
+    const line = { channel, socket: this.#socket, life, hangUp: () => this.hangUp() };
+    const jail = await openJail(filesRoot, account.home, mutations, life);
+    try {
+      const context = { user: account.name, jail, handles, mutations, admission, audit: log };
+      await serveSftp(line, context, log);
+    } finally {
+      jail.close();
+    }
+  }
+
+  #hangUpFlood(): void {
+    for (const channel of this.#running.keys()) {
+      if (channel.readableLength <= maxUnreadBytes) continue;
+      this.#log.warn({ user: this.user }, 'a client sent more than its window: the connection is closed');
+      this.hangUp();
     }
   }
 }

@@ -17,7 +17,6 @@ export class SftpServer {
   readonly #clients = new Set<ClientConnection>();
   /** Sockets that have not identified themselves as SSH yet, by the address and port of the client. */
   readonly #arriving = new Map<string, Socket>();
-  #accepting = true;
 
   constructor(hostKeys: Buffer[], parts: ConnectionParts) {
     this.#parts = parts;
@@ -37,17 +36,18 @@ export class SftpServer {
   /** @throws HoldfastError PORT_IN_USE, PORT_FORBIDDEN, SFTP_NODE_FAILED */
   listen(address: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#net.once('error', (error) => reject(listenError(error, address, port)));
+      const refused = (error: Error) => reject(listenError(error, address, port));
+      this.#net.once('error', refused);
       this.#net.listen(port, address, () => {
+        this.#net.off('error', refused);
+        // A connection that cannot be taken, for want of descriptors: those that are here go on.
+        this.#net.on('error', (error) =>
+          this.#log.error({ code: 'SFTP_NODE_FAILED', reason: error.message }, 'a client was not taken'),
+        );
         const bound = this.#net.address();
         resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
       });
     });
-  }
-
-  /** While not accepting, the port stays ours and newcomers are refused. */
-  accept(accepting: boolean): void {
-    this.#accepting = accepting;
   }
 
   endClients(): void {
@@ -61,8 +61,9 @@ export class SftpServer {
 
   #accept(socket: Socket): void {
     const address = socket.remoteAddress ?? '';
+    // While the service moves away the port stays ours.
     if (
-      !this.#accepting ||
+      !this.#parts.admission.isOpen ||
       this.#unauthenticated >= maxUnauthenticated ||
       this.#parts.failures.isRefused(address)
     ) {

@@ -8,8 +8,10 @@ import {
   rmdirSync,
   type Stats,
 } from 'node:fs';
+import type { Operation } from '#contracts/journal/operation.ts';
+import type { Place } from '../../paths/jail.ts';
 import { wallTimeMs } from '../../wall-time.ts';
-import { type Handler, holdDirectory, type SessionContext, shown, syncAndClose } from '../context.ts';
+import { type Handler, type SessionContext, shown, syncAndClose, withDirectories } from '../context.ts';
 import { longname } from '../longname.ts';
 import { statusCode } from '../protocol.ts';
 import { handleReply, type NamedEntry, nameReply, okReply, statusReply } from '../replies.ts';
@@ -65,31 +67,40 @@ export function directoryMode(asked: number | undefined): number {
 }
 
 export const mkdir: Handler = async (context, id, fields) => {
-  const path = fields.path();
+  const path = withoutSlash(fields.path());
   const mode = directoryMode(fields.attributes().mode);
-  const { sequence, parent } = makeDirectory(context, path, mode);
-  await context.mutations.durable(sequence, () => syncAndClose([parent]));
+  const [sequence, parents] = context.jail.with(path, { follow: false }, (place) => {
+    if (place.isHome) throw new StatusError(statusCode.failure, 'It exists already');
+    return changeDirectory(context, place, { kind: 'mkdir', path: place.relative, mode }, () =>
+      mkdirSync(place.at, { mode }),
+    );
+  });
+  await context.mutations.durable(sequence, () => syncAndClose(parents));
   return okReply(id);
 };
-
-function makeDirectory(context: SessionContext, path: Buffer, mode: number) {
-  return context.jail.with(path, { follow: false }, (place) => {
-    if (place.isHome) throw new StatusError(statusCode.failure, 'It exists already');
-    const change = () => mkdirSync(place.at, { mode });
-    const { sequence } = context.mutations.apply({ kind: 'mkdir', path: place.relative, mode }, change, true);
-    context.audit.info({ audit: 'mkdir', path: shown(place.relative) }, 'mkdir');
-    return { sequence, parent: holdDirectory(place) };
-  });
-}
 
 export const rmdir: Handler = async (context, id, fields) => {
-  const { sequence, parent } = context.jail.with(fields.path(), { follow: false }, (place) => {
+  const path = withoutSlash(fields.path());
+  const [sequence, parents] = context.jail.with(path, { follow: false }, (place) => {
     if (place.isHome) throw new StatusError(statusCode.permissionDenied, 'The home cannot be removed');
-    const change = () => rmdirSync(place.at);
-    const { sequence } = context.mutations.apply({ kind: 'rmdir', path: place.relative }, change, true);
-    context.audit.info({ audit: 'rmdir', path: shown(place.relative) }, 'rmdir');
-    return { sequence, parent: holdDirectory(place) };
+    return changeDirectory(context, place, { kind: 'rmdir', path: place.relative }, () =>
+      rmdirSync(place.at),
+    );
   });
-  await context.mutations.durable(sequence, () => syncAndClose([parent]));
+  await context.mutations.durable(sequence, () => syncAndClose(parents));
   return okReply(id);
 };
+
+function changeDirectory(context: SessionContext, place: Place, operation: Operation, change: () => void) {
+  const { kind } = operation;
+  const made = withDirectories([place], () => context.mutations.apply(operation, change, true).sequence);
+  context.audit.info({ audit: kind, path: shown(place.relative) }, kind);
+  return made;
+}
+
+/** A directory may be named with a slash at its end, as mkdir(2) takes it. */
+export function withoutSlash(path: Buffer): Buffer {
+  let end = path.length;
+  while (end > 1 && path[end - 1] === 0x2f) end -= 1;
+  return path.subarray(0, end);
+}

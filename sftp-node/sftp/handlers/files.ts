@@ -9,18 +9,18 @@ import {
   readSync,
   writeSync,
 } from 'node:fs';
-import type { Attributes, OpenFlags } from '#contracts/journal/operation.ts';
+import type { Attributes, OpenFlags, Operation } from '#contracts/journal/operation.ts';
 import { syncFile } from '../../mutations.ts';
 import {
   type Handler,
-  holdDirectory,
-  type Reply,
+  orClose,
   type SessionContext,
   shown,
   syncAndClose,
+  withDirectories,
 } from '../context.ts';
 import type { FieldReader } from '../fields.ts';
-import { closeHandle, type FileHandle, nextJournalHandle } from '../handles.ts';
+import { closeHandle, type FileHandle, nextJournalHandle, type WritableFile } from '../handles.ts';
 import { maxDataBytes, openFlag, statusCode } from '../protocol.ts';
 import { attributesReply, dataReply, handleReply, okReply, statusReply } from '../replies.ts';
 import { StatusError } from '../status-error.ts';
@@ -48,23 +48,27 @@ export const open: Handler = (context, id, fields) => {
     truncate: writes && (flags & openFlag.truncate) !== 0,
   };
   const handle = context.jail.with(path, { follow: !openFlags.exclusive }, (place): FileHandle => {
-    const change = () => openRegular(place.at, systemFlags(flags, openFlags), mode);
     const journalHandle = writes ? nextJournalHandle() : null;
-    const fd =
-      journalHandle === null
-        ? change()
-        : context.mutations.apply(
-            { kind: 'open', handle: journalHandle, path: place.relative, flags: openFlags, mode },
-            change,
-            false,
-          ).result;
+    const change = () => openRegular(place.at, systemFlags(flags, openFlags), mode);
+    const openIt = () => {
+      if (journalHandle === null) return change();
+      const operation: Operation = {
+        kind: 'open',
+        handle: journalHandle,
+        path: place.relative,
+        flags: openFlags,
+        mode,
+      };
+      return context.mutations.apply(operation, change, false).result;
+    };
+    const [fd, directoryFd] = openFlags.create ? withDirectories([place], openIt) : [openIt(), null];
     return {
       kind: 'file',
       fd,
       journalHandle,
       append: (flags & openFlag.append) !== 0,
       path: place.relative,
-      directoryFd: openFlags.create ? holdDirectory(place) : null,
+      directoryFd: directoryFd?.[0] ?? null,
       openedAtMs: performance.now(),
       bytesRead: 0,
       bytesWritten: 0,
@@ -99,6 +103,12 @@ function openRegular(at: Buffer, flags: number, mode: number): number {
   );
 }
 
+/** The CLOSE of a written file changes its times, and is the acknowledgement that counts most. */
+export function closesWritten(fields: FieldReader, { handles }: SessionContext): boolean {
+  const handle = handles.get(fields.bytes());
+  return handle.kind === 'file' && handle.journalHandle !== null;
+}
+
 export const close: Handler = (context, id, fields) => {
   const name = fields.bytes();
   const handle = context.handles.get(name);
@@ -118,9 +128,11 @@ async function closeWritten(
   handle: FileHandle,
   number: number,
 ): Promise<Buffer> {
-  settleTimes(context, handle, number);
-  const sequence = context.mutations.record({ kind: 'close', handle: number }, true);
   const fds = handle.directoryFd === null ? [handle.fd] : [handle.fd, handle.directoryFd];
+  const sequence = orClose(fds, () => {
+    settleTimes(context, handle, number);
+    return context.mutations.record({ kind: 'close', handle: number }, true);
+  });
   await context.mutations.durable(sequence, () => syncAndClose(fds));
   auditTransfer(context, handle);
   return okReply(id);
@@ -142,16 +154,42 @@ function settleTimes({ mutations }: SessionContext, handle: FileHandle, number: 
   mutations.record(operation, false);
 }
 
-/** The session ended with the file open: what came is kept, so that the client can resume. */
-export function abandon(context: SessionContext): void {
-  for (const handle of context.handles.files) {
-    if (handle.journalHandle !== null) {
-      settleTimes(context, handle, handle.journalHandle);
-      context.mutations.record({ kind: 'close', handle: handle.journalHandle }, false);
+/** A CLOSE that is not permitted: as with close(2), the handle is gone all the same. */
+export function giveUp(context: SessionContext, fields: FieldReader): void {
+  const name = fields.bytes();
+  const handle = context.handles.file(name);
+  context.handles.remove(name);
+  letGo(context, handle);
+}
+
+/** The session ended: what came of files still open is kept, so that the client can resume. */
+export async function abandon(context: SessionContext): Promise<void> {
+  const { handles, mutations } = context;
+  try {
+    // During a hold the journal has been told which files are open: they stay so until it ends.
+    if (handles.files.some(({ journalHandle }) => journalHandle !== null))
+      await mutations.permission({ patienceMs: 0 }).catch(() => {});
+    for (const handle of handles.files) {
+      handles.drop(handle);
+      letGo(context, handle);
     }
+  } finally {
+    handles.closeAll();
+  }
+}
+
+/** Once the gate is shut nothing is journalled any more: another host may lead, and it closes what it got half. */
+function letGo(context: SessionContext, handle: FileHandle): void {
+  const { mutations } = context;
+  const { journalHandle } = handle;
+  const isOpenThere = journalHandle !== null && mutations.recordable;
+  try {
+    if (isOpenThere && mutations.permitted) settleTimes(context, handle, journalHandle);
+  } finally {
+    if (isOpenThere) mutations.record({ kind: 'close', handle: journalHandle }, false);
+    closeHandle(handle);
     auditTransfer(context, handle, 'interrupted');
   }
-  context.handles.closeAll();
 }
 
 function auditTransfer({ audit }: SessionContext, handle: FileHandle, outcome = 'complete'): void {
@@ -173,8 +211,12 @@ export const read: Handler = (context, id, fields) => {
 };
 
 /** One piece of a WRITE; its reply comes after the last. Journals what was written, also when the disk fills up. */
-export function writePiece(context: SessionContext, name: Buffer, offset: number, data: Buffer): void {
-  const handle = context.handles.writableFile(name);
+export function writePiece(
+  context: SessionContext,
+  handle: WritableFile,
+  offset: number,
+  data: Buffer,
+): void {
   const at = handle.append ? fstatSync(handle.fd).size : offset;
   let done = 0;
   try {
@@ -233,5 +275,3 @@ export function setAttributes(fd: number, { size, mode, accessedAt, modifiedAt }
   if (mode !== undefined) fchmodSync(fd, mode);
   if (accessedAt !== undefined && modifiedAt !== undefined) futimesSync(fd, accessedAt, modifiedAt);
 }
-
-export type { Reply };

@@ -15,11 +15,19 @@ import {
 } from 'node:fs';
 import type { Attributes, Operation } from '#contracts/journal/operation.ts';
 import type { Place } from '../../paths/jail.ts';
-import { type Handler, holdDirectory, type SessionContext, shown, syncAndClose } from '../context.ts';
+import {
+  type Handler,
+  orClose,
+  type SessionContext,
+  shown,
+  syncAndClose,
+  withDirectories,
+} from '../context.ts';
 import { FieldWriter } from '../fields.ts';
 import { statusCode } from '../protocol.ts';
 import { attributesReply, extendedReply, nameReply, okReply } from '../replies.ts';
 import { StatusError } from '../status-error.ts';
+import { withoutSlash } from './directories.ts';
 import { setAttributes, settable } from './files.ts';
 
 export const lstat: Handler = (context, id, fields) =>
@@ -53,7 +61,8 @@ export const setstat: Handler = async (context, id, fields) => {
     const fd = openForAttributes(place, asked);
     const attributes = fstatSync(fd).isDirectory() ? forDirectory(asked) : asked;
     const operation: Operation = { kind: 'set-attributes', path: place.relative, attributes };
-    const { sequence } = context.mutations.apply(operation, () => setAttributes(fd, attributes), true);
+    const change = () => setAttributes(fd, attributes);
+    const { sequence } = orClose([fd], () => context.mutations.apply(operation, change, true));
     return { sequence, fd };
   });
   await context.mutations.durable(sequence, () => syncAndClose([fd]));
@@ -118,20 +127,20 @@ async function changeName(
   event: string,
   plan: (place: Place) => { operation: Operation; change: () => void },
 ): Promise<Buffer> {
-  const { sequence, parent } = context.jail.with(path, { follow: false }, (place) => {
+  const [sequence, parents] = context.jail.with(path, { follow: false }, (place) => {
     if (place.isHome) throw new StatusError(statusCode.permissionDenied, 'The home itself cannot be changed');
     const { operation, change } = plan(place);
-    const { sequence } = context.mutations.apply(operation, change, true);
+    const made = withDirectories([place], () => context.mutations.apply(operation, change, true).sequence);
     context.audit.info({ audit: event, path: shown(place.relative) }, event);
-    return { sequence, parent: holdDirectory(place) };
+    return made;
   });
-  await context.mutations.durable(sequence, () => syncAndClose([parent]));
+  await context.mutations.durable(sequence, () => syncAndClose(parents));
   return okReply(id);
 }
 
 /** SSH_FXP_RENAME never replaces; posix-rename@openssh.com does. */
 export const rename: Handler = (context, id, fields) =>
-  changeTwo(context, id, fields.path(), fields.path(), 'rename', (from, to) => {
+  changeTwo(context, id, withoutSlash(fields.path()), withoutSlash(fields.path()), 'rename', (from, to) => {
     if (lstatSync(to.at, { throwIfNoEntry: false }) !== undefined) {
       throw new StatusError(statusCode.failure, 'The new name exists already');
     }
@@ -139,7 +148,7 @@ export const rename: Handler = (context, id, fields) =>
   });
 
 export const posixRename: Handler = (context, id, fields) =>
-  changeTwo(context, id, fields.path(), fields.path(), 'rename', renaming);
+  changeTwo(context, id, withoutSlash(fields.path()), withoutSlash(fields.path()), 'rename', renaming);
 
 function renaming(from: Place, to: Place) {
   const operation: Operation = { kind: 'rename', from: from.relative, to: to.relative };
@@ -161,14 +170,14 @@ async function changeTwo(
   plan: (first: Place, second: Place) => { operation: Operation; change: () => void },
 ): Promise<Buffer> {
   const { jail, mutations, audit } = context;
-  const { sequence, parents } = jail.with(first, { follow: false }, (from) =>
+  const [sequence, parents] = jail.with(first, { follow: false }, (from) =>
     jail.with(second, { follow: false }, (to) => {
       if (from.isHome || to.isHome)
         throw new StatusError(statusCode.permissionDenied, 'The home itself cannot be changed');
       const { operation, change } = plan(from, to);
-      const { sequence } = mutations.apply(operation, change, true);
+      const made = withDirectories([from, to], () => mutations.apply(operation, change, true).sequence);
       audit.info({ audit: event, path: shown(from.relative), to: shown(to.relative) }, event);
-      return { sequence, parents: [holdDirectory(from), holdDirectory(to)] };
+      return made;
     }),
   );
   await mutations.durable(sequence, () => syncAndClose(parents));

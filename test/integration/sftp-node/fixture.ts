@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hash } from '@node-rs/argon2';
 import { execa } from 'execa';
 import ssh2 from 'ssh2';
 import { bootTimeMs } from '#contracts/boot-time.ts';
@@ -12,11 +13,18 @@ import type { FromJournal, ToJournal } from '#contracts/journal/message.ts';
 import type { Operation } from '#contracts/journal/operation.ts';
 import { waitFor } from '../../lab/wait.ts';
 
-const program = join(import.meta.dirname, '../../../dist/sftp-node.js');
+/** The source, so that what is tested is what was edited. */
+const source = join(import.meta.dirname, '../../../sftp-node/main.ts');
+export const bundle = join(import.meta.dirname, '../../../dist/sftp-node.js');
 
 /** Node's own fork, since the test wants to close the channel like a supervisor that dies. */
-function forkNode(): ChildProcess {
+function forkNode(program: string): ChildProcess {
   return fork(program, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+}
+
+/** As `holdfast password` does it, with less work for the machine. */
+export function passwordHash(password: string): Promise<string> {
+  return hash(password, { memoryCost: 8192, timeCost: 1 });
 }
 
 /** The journal's other end, as a test wants it to behave. */
@@ -110,12 +118,9 @@ export class NodeFixture {
       '-f',
       join(this.configRoot, 'host_keys/ssh_host_ed25519_key'),
     ]);
-    const { stdout: hash } = await execa(process.execPath, [join(program, '../holdfast.js'), 'password'], {
-      input: 'secret',
-    });
     const { stdout: key } = await execa('cat', [`${this.keyFile}.pub`]);
     this.writeUsers(
-      `users:\n  - name: alice\n    publicKeys: [${key}]\n  - name: bob\n    publicKeys: [${key}]\n    passwordHash: ${hash}\n`,
+      `users:\n  - name: alice\n    publicKeys: [${key}]\n  - name: bob\n    publicKeys: [${key}]\n    passwordHash: ${await passwordHash('secret')}\n`,
     );
     await this.journal.listen();
   }
@@ -125,8 +130,8 @@ export class NodeFixture {
   }
 
   /** Starts the node; resolves with its first word: `listening` or `failed`. */
-  async start({ port = 0 } = {}): Promise<FromSftpNode> {
-    const node = forkNode();
+  async start({ port = 0, program = source } = {}): Promise<FromSftpNode> {
+    const node = forkNode(program);
     this.#process = node;
     this.#exited = new Promise((resolve) => node.once('exit', resolve));
     node.on('message', (message) => this.messages.push(fromSftpNodeSchema.parse(message)));
@@ -169,6 +174,11 @@ export class NodeFixture {
 
   get pid(): number {
     return this.#process?.pid ?? 0;
+  }
+
+  /** What the process has open. */
+  descriptors(): string[] {
+    return readdirSync(`/proc/${this.pid}/fd`);
   }
 
   /** OpenSSH's sftp in batch mode. */

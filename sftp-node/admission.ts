@@ -1,0 +1,29 @@
+/** Whether newcomers and new transfers are let in: not while the service moves away. */
+export class Admission {
+  #isOpen = true;
+  readonly #waiting = new Set<() => void>();
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  open(): void {
+    this.#isOpen = true;
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+
+  close(): void {
+    this.#isOpen = false;
+  }
+
+  /** Resolves when it is open again, or when `life` ended. */
+  async opened(life: AbortSignal): Promise<void> {
+    while (!this.#isOpen && !life.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+        life.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+  }
+}
