@@ -7,6 +7,8 @@ import { type ConfigSnapshot, readConfig } from './snapshot.ts';
 const rescanMs = 10_000;
 /** Editors write a file in several steps. */
 const settleMs = 50;
+/** A file that could not be read comes without notice once it can: its owner has changed, nothing else. */
+const retryMs = 500;
 
 /** The config root of this host, watched: by the kernel's notices, and by a look now and then for lost ones. */
 export class ConfigRoot {
@@ -16,7 +18,7 @@ export class ConfigRoot {
   #snapshot: ConfigSnapshot = { digest: '', files: [] };
   #fingerprints: string[] = [];
   #watcher: FSWatcher | null = null;
-  #settling: NodeJS.Timeout | null = null;
+  #pending: NodeJS.Timeout | null = null;
   #problem = '';
 
   constructor(path: string, log: Logger, onChange: () => void) {
@@ -56,6 +58,7 @@ export class ConfigRoot {
       if (problem !== this.#problem)
         this.#log.error({ err: error }, `the config root is not replicated: ${problem}`);
       this.#problem = problem;
+      this.#readIn(retryMs);
       return false;
     }
     if (snapshot.digest === this.#snapshot.digest) return false;
@@ -67,7 +70,7 @@ export class ConfigRoot {
   #watch(): void {
     if (this.#watcher !== null) return;
     try {
-      this.#watcher = watch(this.path, { recursive: true, persistent: false }, () => this.#settle());
+      this.#watcher = watch(this.path, { recursive: true, persistent: false }, () => this.#readIn(settleMs));
       this.#watcher.on('error', () => {
         this.#watcher?.close();
         this.#watcher = null;
@@ -78,10 +81,10 @@ export class ConfigRoot {
     }
   }
 
-  #settle(): void {
-    this.#settling ??= setTimeout(() => {
-      this.#settling = null;
+  #readIn(delayMs: number): void {
+    this.#pending ??= setTimeout(() => {
+      this.#pending = null;
       this.refresh();
-    }, settleMs);
+    }, delayMs).unref();
   }
 }

@@ -15,17 +15,7 @@ export async function debianRoot(): Promise<string> {
   if (existsSync(root)) return root;
   mkdirSync(cacheFolder, { recursive: true });
   const staged = `${root}.${process.pid}`;
-  const { stdout } = await execa('apt-get', [
-    'indextargets',
-    '--format',
-    '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)',
-    'Created-By: Packages',
-  ]);
-  const sources = stdout.split('\n').map((line) => line.split(' '));
-  const source = sources.find(([origin, , component]) => origin === 'Debian' && component === 'main');
-  const [, codename, , mirror] = source ?? [];
-  if (codename === undefined || mirror === undefined)
-    throw new Error('apt knows no Debian repository: run apt-get update');
+  const { codename, mirror } = await debianRepository();
   try {
     await execa('debootstrap', ['--variant=minbase', `--include=${packages}`, codename, staged, mirror]);
     renameSync(staged, root);
@@ -33,4 +23,32 @@ export async function debianRoot(): Promise<string> {
     rmSync(staged, { recursive: true, force: true });
   }
   return root;
+}
+
+interface Repository {
+  readonly codename: string;
+  readonly mirror: string;
+}
+
+async function debianRepository(): Promise<Repository> {
+  const known = await findRepository();
+  if (known !== undefined) return known;
+  // Images of containers come without the lists, and without them apt does not know whose a repository is.
+  await execa('apt-get', ['update']);
+  const found = await findRepository();
+  if (found === undefined) throw new Error('apt has no repository of Debian: see /etc/apt/sources.list');
+  return found;
+}
+
+/** The one with the release itself, not with its updates (`bookworm-updates`, `bookworm-security`). */
+async function findRepository(): Promise<Repository | undefined> {
+  const format = '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)';
+  const { stdout } = await execa('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
+  return stdout
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([origin, codename, component]) => {
+      return origin === 'Debian' && component === 'main' && !codename?.includes('-');
+    })
+    .map(([, codename = '', , mirror = '']) => ({ codename, mirror }))[0];
 }

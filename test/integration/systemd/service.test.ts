@@ -59,6 +59,9 @@ describe('Holdfast as a systemd service on booted Debians', { timeout: 600_000 }
     const { client, vipV4, vipV6 } = cluster;
     await waitFor('the login to work', () => client.sftp(vipV4, 'put id_ed25519.pub\n').then(() => true));
     assert.match(await client.sftp(vipV6, 'ls\n'), /id_ed25519\.pub/);
+    await waitFor('users.yaml on the standby', async () => {
+      return (await cluster.other(leader).exec('test', ['-s', usersFile], { reject: false })).exitCode === 0;
+    });
     await cluster.inSync(leader);
   });
 
