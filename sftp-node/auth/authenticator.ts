@@ -67,12 +67,14 @@ export class Authenticator {
     const { passwords } = this.#parts;
     const fits = Buffer.byteLength(password) <= maxPasswordBytes;
     const matches = fits && (await passwords.matches(account?.passwordHash ?? null, password));
-    if (!matches || account === undefined) {
+    // The user may have been removed, or given another password, while this one was checked.
+    const accountNow = this.#parts.users.find(context.username);
+    if (!matches || accountNow === undefined || accountNow.passwordHash !== account?.passwordHash) {
       this.#failed(context);
       return;
     }
     context.accept();
-    this.#parts.onLogin(account, 'password');
+    this.#parts.onLogin(accountNow, 'password');
   }
 
   #failed(context: AuthContext): void {

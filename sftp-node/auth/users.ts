@@ -16,10 +16,12 @@ export interface Account {
 
 const maxUsersFileBytes = 32 * 1024 * 1024;
 const pollMs = 2000;
+/** A file written in place is empty, then half there: it is read when it has stood still for so long. */
+const settledMs = 100;
 
 /**
- * The users of `users.yaml`, read again when it changes. A file that is invalid or cannot be read changes nothing: the
- * users read before stay (G7).
+ * The users of `users.yaml`, read again when it changes. A file that is invalid, cannot be read or is gone changes
+ * nothing: the users read before stay (G7).
  */
 export class Users {
   readonly #file: string;
@@ -29,6 +31,7 @@ export class Users {
   #stamp = '';
   #watcher: FSWatcher | null = null;
   #poll: NodeJS.Timeout | null = null;
+  #settling: NodeJS.Timeout | null = null;
 
   /** @throws HoldfastError USERS_UNREADABLE, USERS_INVALID when the file that is there at the start is no good */
   constructor(configRoot: string, log: Logger, onChange: () => void) {
@@ -36,11 +39,12 @@ export class Users {
     this.#log = log;
     this.#onChange = onChange;
     this.#stamp = stampOf(this.#file);
-    this.#accounts = readAccounts(this.#file, log);
+    if (this.#stamp === missing) log.warn({ file: this.#file }, 'there is no users.yaml: nobody can log in');
+    else this.#accounts = readAccounts(this.#file);
     // A watch may be lost, and the file is replaced rather than written: the folder is watched, and looked at.
-    this.#watcher = watch(configRoot, () => this.#look());
+    this.#watcher = watch(configRoot, () => this.#lookSoon());
     this.#watcher.on('error', () => {});
-    this.#poll = setInterval(() => this.#look(), pollMs);
+    this.#poll = setInterval(() => this.#lookSoon(), pollMs);
     this.#poll.unref();
   }
 
@@ -51,14 +55,24 @@ export class Users {
   close(): void {
     this.#watcher?.close();
     if (this.#poll !== null) clearInterval(this.#poll);
+    if (this.#settling !== null) clearTimeout(this.#settling);
   }
 
-  #look(): void {
+  #lookSoon(): void {
     const stamp = stampOf(this.#file);
-    if (stamp === this.#stamp) return;
+    if (stamp === this.#stamp || this.#settling !== null) return;
+    this.#settling = setTimeout(() => {
+      this.#settling = null;
+      if (stampOf(this.#file) === stamp) this.#read(stamp);
+      else this.#lookSoon();
+    }, settledMs);
+    this.#settling.unref();
+  }
+
+  #read(stamp: string): void {
     this.#stamp = stamp;
     try {
-      this.#accounts = readAccounts(this.#file, this.#log);
+      this.#accounts = readAccounts(this.#file);
     } catch (error) {
       this.#log.error({ code: codeOf(error) }, `${messageOf(error)}; the users read before stay in force`);
       return;
@@ -68,13 +82,20 @@ export class Users {
   }
 }
 
+const missing = 'missing';
+
 /** Changes with content, owner and mode: a file that could not be read may be readable after a chown alone. */
 function stampOf(file: string): string {
-  const stats = statSync(file, { throwIfNoEntry: false, bigint: true });
-  return stats === undefined ? 'missing' : `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? missing : codeOf(error);
+  }
 }
 
-function readAccounts(file: string, log: Logger): Map<string, Account> {
+/** @throws HoldfastError USERS_UNREADABLE, USERS_INVALID */
+function readAccounts(file: string): Map<string, Account> {
   let text: string;
   try {
     if (statSync(file).size > maxUsersFileBytes)
@@ -82,10 +103,6 @@ function readAccounts(file: string, log: Logger): Map<string, Account> {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
-    if (codeOf(cause) === 'ENOENT') {
-      log.warn({ file }, 'there is no users.yaml: nobody can log in');
-      return new Map();
-    }
     throw new HoldfastError('USERS_UNREADABLE', `${file} cannot be read: ${messageOf(cause)}`, { cause });
   }
   return parseAccounts(text, file);

@@ -100,6 +100,8 @@ export class SocketJournal implements Journal {
   #receive(message: FromJournal): void {
     switch (message.type) {
       case 'welcome':
+        if (message.epoch !== this.#epoch)
+          throw new Error(`a welcome of epoch ${message.epoch} to ${this.#epoch}`);
         this.#welcome = true;
         this.#retryMs = firstRetryMs;
         this.#owner.refuse(null);

@@ -1,8 +1,6 @@
 import type { SessionContext } from './context.ts';
 import { writePiece } from './handlers/files.ts';
-import type { Item } from './packet-stream.ts';
-
-type Piece = Extract<Item, { kind: 'write' }>;
+import type { WritePiece } from './packet-stream.ts';
 
 /** The WRITE whose pieces are coming in. */
 export class IncomingWrite {
@@ -19,7 +17,7 @@ export class IncomingWrite {
   }
 
   /** Null until the last piece. */
-  async take({ handle, offset, data, last }: Piece): Promise<{ error: unknown } | null> {
+  async take({ handle, offset, data, last }: WritePiece): Promise<{ error: unknown } | null> {
     const { mutations } = this.#context;
     try {
       if (this.#error === null) {

@@ -43,7 +43,9 @@ export function dataReply(id: number, length: number): { room: Buffer; packet(by
       buffer.writeUInt8(packetType.data, 4);
       buffer.writeUInt32BE(id, 5);
       buffer.writeUInt32BE(bytesRead, 9);
-      return buffer.subarray(0, dataHeadBytes + bytesRead);
+      const packet = buffer.subarray(0, dataHeadBytes + bytesRead);
+      // The end of a file: a few bytes that wait to be sent must not keep a large buffer alive.
+      return bytesRead < length / 2 ? Buffer.from(packet) : packet;
     },
   };
 }

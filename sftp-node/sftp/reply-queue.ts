@@ -94,8 +94,7 @@ export class ReplyQueue {
   }
 
   async #sendInTurn(before: Promise<void>, reply: Reply, acknowledges: boolean): Promise<void> {
-    // A slice keeps all of its buffer alive.
-    const bytes = Buffer.isBuffer(reply) ? reply.buffer.byteLength : 0;
+    const bytes = Buffer.isBuffer(reply) ? reply.length : 0;
     this.#waiting += 1;
     this.#waitingBytes += bytes;
     try {

@@ -3,7 +3,7 @@ import type { SessionContext } from './context.ts';
 import { FieldReader } from './fields.ts';
 import { abandon } from './handlers/files.ts';
 import { IncomingWrite } from './incoming-write.ts';
-import { type Item, PacketStream } from './packet-stream.ts';
+import { PacketStream, type WritePiece } from './packet-stream.ts';
 import { packetType, statusCode } from './protocol.ts';
 import { okReply, statusReply, versionReply } from './replies.ts';
 import { type Line, ReplyQueue } from './reply-queue.ts';
@@ -99,7 +99,7 @@ class SftpSession {
     this.#replies.push(versionReply(), false);
   }
 
-  async #takeWrite(piece: Extract<Item, { kind: 'write' }>): Promise<void> {
+  async #takeWrite(piece: WritePiece): Promise<void> {
     if (!this.#initialized) throw new StatusError(statusCode.badMessage, 'WRITE before INIT');
     const outcome = await this.#write.take(piece);
     if (outcome === null) return;

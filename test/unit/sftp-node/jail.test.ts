@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -80,6 +81,40 @@ describe('the jail of a user', () => {
     assert.equal(jail.canonical(Buffer.from('link/../sub/./x')).toString(), '/sub/x');
     assert.equal(jail.canonical(Buffer.from('.')).toString(), '/');
     assert.equal(jail.canonical(Buffer.from('/../..')).toString(), '/');
+  });
+
+  it('names places by where the home is now: a user whose home contains it may rename it', () => {
+    const nested = new Jail(root, 'alice/sub');
+    mkdirSync(join(root, 'alice/sub/x'));
+    const named = () =>
+      nested.with(Buffer.from('/x/y'), { follow: false }, (place) => place.relative.toString());
+    assert.equal(named(), 'alice/sub/x/y');
+    renameSync(join(root, 'alice/sub'), join(root, 'alice/moved'));
+    assert.equal(named(), 'alice/moved/x/y');
+    nested.close();
+  });
+
+  it('follows a link that is named as a directory, also where links are not followed', () => {
+    symlinkSync('sub', join(root, 'alice/link'));
+    assert.equal(relative('/link', false), 'alice/link');
+    assert.equal(relative('/link/', false), 'alice/sub');
+  });
+
+  it('follows forty links, and no more', () => {
+    for (let index = 0; index < 41; index++)
+      symlinkSync(index === 0 ? 'file' : `l${index - 1}`, join(root, `alice/l${index}`));
+    assert.equal(content('/l39'), 'mine');
+    assert.throws(() => content('/l40'), /Too many symbolic links/);
+  });
+
+  it('goes 256 directories deep, and leaves none open', () => {
+    const open = () => readdirSync('/proc/self/fd').length;
+    const before = open();
+    mkdirSync(join(root, 'alice', ...Array.from({ length: 257 }, () => 'd')), { recursive: true });
+    assert.equal(relative('d/'.repeat(255)).length, 'alice'.length + 510);
+    assert.throws(() => relative(`${'d/'.repeat(257)}x`), /too deep/);
+    assert.throws(() => relative('no/such/place'), { code: 'ENOENT' });
+    assert.equal(open(), before);
   });
 
   it('does not make a home out of a link', () => {

@@ -55,6 +55,87 @@ describe('mutations', () => {
     gate.shut();
   });
 
+  it('fail with the reason when the gate stays shut', async ({ mock }) => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const { mutations } = setUp();
+    const permission = mutations.permission();
+    mock.timers.tick(2000);
+    await assert.rejects(permission, /This host does not lead/);
+    await assert.rejects(mutations.permission({ patienceMs: 0 }), /does not lead/);
+  });
+
+  it('fail with the reason of a refusal that lasts, and not of one that ends', async ({ mock }) => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const { gate, mutations, open } = setUp();
+    open();
+    mutations.refuse('no standby');
+    const [refused, permitted] = [mutations.permission({ patienceMs: 100 }), mutations.permission()];
+    mock.timers.tick(100);
+    await assert.rejects(refused, /Writes are refused: no standby/);
+    mutations.refuse(null);
+    await permitted;
+    gate.shut();
+  });
+
+  it('wait for the end of a hold as long as it takes, and fail when the gate shuts meanwhile', async ({
+    mock,
+  }) => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const { clock, mutations, open } = setUp();
+    open();
+    mutations.hold();
+    let ended = 0;
+    const first = mutations.permission().finally(() => ended++);
+    mock.timers.tick(900_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(ended, 0);
+    clock.now = 1000;
+    mutations.wake();
+    await assert.rejects(first, /does not lead/);
+  });
+
+  it('go on in the order in which they waited', async () => {
+    const { gate, mutations, open } = setUp();
+    open();
+    mutations.hold();
+    const order: number[] = [];
+    const all = [1, 2, 3].map((turn) => mutations.permission().then(() => order.push(turn)));
+    mutations.release();
+    await Promise.all(all);
+    assert.deepEqual(order, [1, 2, 3]);
+    gate.shut();
+  });
+
+  it('wait no longer than their client is there', async () => {
+    const { gate, mutations, open } = setUp();
+    open();
+    mutations.hold();
+    const life = new AbortController();
+    const permission = mutations.permission({ life: life.signal });
+    life.abort(new Error('the client is gone'));
+    await assert.rejects(permission, /the client is gone/);
+    gate.shut();
+  });
+
+  it('are journalled no more during a hold, and once the gate is shut', () => {
+    const { gate, mutations, open } = setUp();
+    assert.equal(mutations.recordable, false);
+    open();
+    assert.equal(mutations.recordable, true);
+    mutations.refuse('no standby');
+    assert.equal(mutations.recordable, true, 'a handle may be closed all the same');
+    mutations.hold();
+    assert.equal(mutations.recordable, false);
+    gate.shut();
+  });
+
+  it('wait while the journal is full', () => {
+    const { gate, mutations, open } = setUp({ full: true });
+    open();
+    assert.equal(mutations.permitted, false);
+    gate.shut();
+  });
+
   it('are journalled when they worked, and only then', () => {
     const { mutations, recorded } = setUp();
     mutations.apply(remove, () => {}, true);

@@ -77,6 +77,22 @@ describe('the stream of packets', () => {
     assert.ok(item?.kind === 'packet' && item.type === packetType.write);
   });
 
+  it('gathers a long packet from small pieces', () => {
+    const packet = new FieldWriter().u32(7).bytes(Buffer.alloc(200_000, 'x')).packet(packetType.setstat);
+    const packets = new PacketStream();
+    const items: Item[] = [];
+    for (let at = 0; at < packet.length; at += 3) items.push(...packets.push(packet.subarray(at, at + 3)));
+    assert.equal(items.length, 1);
+    assert.ok(items[0]?.kind === 'packet' && items[0].body.equals(packet.subarray(5)));
+    assert.deepEqual(summary([...packets.push(stat(1, '/a'))]), expected.slice(0, 1), 'and goes on after it');
+  });
+
+  it('refuses a WRITE beyond what JavaScript counts', () => {
+    const far = write(1, 0, Buffer.from('abc'));
+    far.writeUInt32BE(0xffff_ffff, 17);
+    assert.throws(() => [...new PacketStream().push(far)], /a WRITE of/);
+  });
+
   it('ends the channel at what cannot be SFTP', () => {
     const tooLong = Buffer.alloc(9);
     tooLong.writeUInt32BE(0x7fffffff);
