@@ -79,7 +79,10 @@ describe('hostile clients', { timeout: 180_000 }, () => {
   it('do not fill the memory by sending beyond their window while they are made to wait', async () => {
     const { client, channel } = await session();
     channel.write(init);
+    const held = node.journal.held.length;
     node.journal.send({ type: 'hold' });
+    // Two sockets: only the answer tells that the hold was there before the request.
+    await waitFor('the hold', () => node.journal.held.length > held);
     const mkdir = new FieldWriter().u32(1).text('/held').u32(0).packet(packetType.mkdir);
     wireOf(client).channelData(idOf(channel), mkdir);
     const before = residentMiB();
