@@ -58,6 +58,15 @@ export class FakeJournal {
     for (const part of encodeFromJournal(message)) this.#socket?.write(part);
   }
 
+  /** Stops reading what the node sends. */
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#socket?.resume();
+  }
+
   acknowledgeAll(): void {
     this.send({ type: 'durable', sequence: this.operations.at(-1)?.sequence ?? 0 });
   }
@@ -83,6 +92,10 @@ export class FakeJournal {
       if (message.durable && this.acknowledges) this.acknowledgeAll();
     }
   }
+}
+
+function isQuiet(message: FromSftpNode): boolean {
+  return message.type === 'activity' && message.sessions + message.transfers === 0;
 }
 
 /** A real SFTP node on loopback, with this process as its supervisor. */
@@ -167,6 +180,15 @@ export class NodeFixture {
     return this.#exited;
   }
 
+  /** Resolves when nobody is logged in and no file is open, and what the journal was told of it has arrived. */
+  async isQuiet(): Promise<void> {
+    const from = this.messages.length;
+    await waitFor(
+      'the sessions to end',
+      () => this.messages.slice(from).filter((message) => isQuiet(message)).length >= 2,
+    );
+  }
+
   /** As when the supervisor dies. */
   disconnect(): void {
     this.#process?.disconnect();
@@ -213,12 +235,12 @@ export class NodeFixture {
   }
 
   /** The raw channel of the sftp subsystem, for what no client would send. */
-  async rawChannel(): Promise<{ client: ssh2.Client; channel: ssh2.ClientChannel }> {
+  async rawChannel(username = 'alice'): Promise<{ client: ssh2.Client; channel: ssh2.ClientChannel }> {
     const client = new ssh2.Client();
     const { stdout: privateKey } = await execa('cat', [this.keyFile]);
     await new Promise<void>((resolve, reject) => {
       client.once('ready', resolve).once('error', reject);
-      client.connect({ host: '127.0.0.1', port: this.port, username: 'alice', privateKey });
+      client.connect({ host: '127.0.0.1', port: this.port, username, privateKey });
     });
     const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
       client.subsys('sftp', (error, opened) => (error ? reject(error) : resolve(opened))),

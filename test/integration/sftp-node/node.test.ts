@@ -192,20 +192,16 @@ describe('the SFTP node and OpenSSH', { timeout: 120_000 }, () => {
   });
 
   it('forgets handles of sessions that broke off', async () => {
-    const descriptors = () =>
-      execa('ls', [`/proc/${node.pid}/fd`]).then(({ stdout }) => stdout.split('\n').length);
-    await waitFor(
-      'sessions to end',
-      async () => node.messages.findLast((message) => message.type === 'activity')?.sessions === 0,
-    );
-    const before = await descriptors();
+    const descriptors = () => node.descriptors().length;
+    await node.isQuiet();
+    const before = descriptors();
     for (let turn = 0; turn < 5; turn++) {
       const upload = node.sftp('put large half\n', { options: ['-l', '2000'] });
       await delay(300);
       upload.kill('SIGKILL');
       await upload;
     }
-    await waitFor('the descriptors to be closed', async () => (await descriptors()) <= before);
+    await waitFor('the descriptors to be closed', () => descriptors() <= before);
   });
 });
 
