@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -204,10 +204,10 @@ export class NodeFixture {
   }
 
   /** OpenSSH's sftp in batch mode. */
-  sftp(batch: string, { user = 'alice', options = [] as string[] } = {}) {
+  sftp(batch: string, { user = 'alice', keyFile = this.keyFile, options = [] as string[] } = {}) {
     return execa(
       'sftp',
-      [...this.#options, ...options, '-P', String(this.port), '-b', '-', `${user}@127.0.0.1`],
+      [...this.#options(keyFile), ...options, '-P', String(this.port), '-b', '-', `${user}@127.0.0.1`],
       {
         input: batch,
         cwd: this.folder,
@@ -219,7 +219,7 @@ export class NodeFixture {
   }
 
   ssh(args: readonly string[]) {
-    return execa('ssh', [...this.#options, '-p', String(this.port), 'alice@127.0.0.1', ...args], {
+    return execa('ssh', [...this.#options(), '-p', String(this.port), 'alice@127.0.0.1', ...args], {
       reject: false,
       all: true,
       stdin: 'ignore',
@@ -227,31 +227,47 @@ export class NodeFixture {
     });
   }
 
-  get #options(): string[] {
+  #options(keyFile = this.keyFile): string[] {
     return [
-      ...['-F', '/dev/null', '-i', this.keyFile, '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes'],
+      ...['-F', '/dev/null', '-i', keyFile, '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes'],
       ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
     ];
   }
 
   /** The raw channel of the sftp subsystem, for what no client would send. */
   async rawChannel(username = 'alice'): Promise<{ client: ssh2.Client; channel: ssh2.ClientChannel }> {
-    const client = new ssh2.Client();
-    const { stdout: privateKey } = await execa('cat', [this.keyFile]);
-    await new Promise<void>((resolve, reject) => {
-      client.once('ready', resolve).once('error', reject);
-      client.connect({ host: '127.0.0.1', port: this.port, username, privateKey });
-    });
+    const client = await this.connected('ready', username);
     const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
       client.subsys('sftp', (error, opened) => (error ? reject(error) : resolve(opened))),
     );
-    client.on('error', () => {});
     return { client, channel };
   }
 
-  async dispose(): Promise<void> {
+  /** A client that got as far as this: keys exchanged, or logged in. */
+  async connected(stage: 'handshake' | 'ready', username = 'alice'): Promise<ssh2.Client> {
+    const client = new ssh2.Client();
+    await new Promise<void>((resolve, reject) => {
+      client.once(stage as 'ready', resolve).once('error', reject);
+      client.connect({
+        host: '127.0.0.1',
+        port: this.port,
+        username,
+        privateKey: readFileSync(this.keyFile),
+      });
+    });
+    client.on('error', () => {});
+    return client;
+  }
+
+  /** Ends the process, so that another may be started. */
+  async halt(): Promise<void> {
     this.#process?.kill('SIGKILL');
     await this.#exited;
+    this.messages.length = 0;
+  }
+
+  async dispose(): Promise<void> {
+    await this.halt();
     this.journal.close();
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -1,5 +1,6 @@
 /** Clients that mean harm, with and without a login: the process lives, and the others go on (G7). */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
@@ -8,6 +9,7 @@ import type ssh2 from 'ssh2';
 import { FieldWriter } from '../../../sftp-node/sftp/fields.ts';
 import { openFlag, packetType } from '../../../sftp-node/sftp/protocol.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { Dice } from './dice.ts';
 import { NodeFixture } from './fixture.ts';
 
 /** What ssh2's client has inside: to send what its public methods would not. */
@@ -20,6 +22,67 @@ interface Wire {
 const wireOf = (client: ssh2.Client) => (client as unknown as { _protocol: Wire })._protocol;
 const idOf = (channel: ssh2.ClientChannel) =>
   (channel as unknown as { outgoing: { id: number } }).outgoing.id;
+
+/** One SSH message, encrypted like any other. */
+function sendPayload(client: ssh2.Client, payload: Buffer): void {
+  const { _packetRW: packets, _cipher: cipher } = (
+    client as unknown as {
+      _protocol: {
+        _packetRW: {
+          write: { allocStart: number; alloc(bytes: number): Buffer; finalize(packet: Buffer): Buffer };
+        };
+        _cipher: { encrypt(packet: Buffer): void };
+      };
+    }
+  )._protocol;
+  const packet = packets.write.alloc(payload.length);
+  packet.set(payload, packets.write.allocStart);
+  cipher.encrypt(packets.write.finalize(packet));
+}
+
+const sshWords = [
+  'session',
+  'sftp',
+  'subsystem',
+  'exec',
+  'env',
+  'pty-req',
+  'x11-req',
+  'window-change',
+  'signal',
+  'exit-status',
+  'direct-tcpip',
+  'forwarded-tcpip',
+  'tcpip-forward',
+  'streamlocal-forward@openssh.com',
+  'direct-streamlocal@openssh.com',
+  'keepalive@openssh.com',
+  'hostkeys-00@openssh.com',
+  'no-more-sessions@openssh.com',
+  'auth-agent-req@openssh.com',
+  'ssh-connection',
+  'ssh-userauth',
+  'alice',
+  'none',
+  'password',
+  'publickey',
+  'keyboard-interactive',
+  'hostbased',
+];
+
+/** A message that is well-formed in part: a type of the protocol, and fields that mostly fit it. */
+function strangePayload(dice: Dice): Buffer {
+  const types = [
+    1, 2, 3, 4, 5, 6, 20, 21, 30, 31, 50, 60, 61, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100,
+  ];
+  const fields = new FieldWriter();
+  for (let count = dice.below(6); count > 0; count--) {
+    if (dice.below(2) === 0) fields.text(dice.one(sshWords));
+    else if (dice.below(3) > 0) fields.u32(dice.below(4) === 0 ? 0xffff_ffff : dice.below(3));
+    else fields.raw(randomBytes(dice.below(20)));
+  }
+  return Buffer.concat([Buffer.from([dice.one(types)]), fields.packet(0).subarray(5)]);
+}
 
 const init = new FieldWriter().u32(3).packet(packetType.init);
 
@@ -121,6 +184,23 @@ describe('hostile clients', { timeout: 180_000 }, () => {
     for (let sent = 0; sent < 2000; sent++) channel.write(read);
     await delay(1500);
     assert.ok(residentMiB() - before < 80, `${before} MiB grew to ${residentMiB()} MiB`);
+  });
+
+  it('may send what no client sends, logged in or not', async (context) => {
+    const seed = Number(process.env.SEED ?? randomBytes(4).readUInt32BE());
+    context.diagnostic(`SEED=${seed}`);
+    const dice = new Dice(seed);
+    for (let turn = 0; turn < 120; turn++) {
+      const loggedIn = dice.below(3) > 0;
+      const client = await node.connected(loggedIn ? 'ready' : 'handshake');
+      clients.push(client);
+      for (let count = 0; count < 4; count++) sendPayload(client, strangePayload(dice));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (turn % 10 === 9) {
+        await delay(20);
+        for (const done of clients.splice(0)) done.destroy();
+      }
+    }
   });
 
   it('leave nothing open when they break off a download', async () => {

@@ -8,25 +8,9 @@ import { FieldWriter } from '../../../sftp-node/sftp/fields.ts';
 import { attributeFlag, openFlag } from '../../../sftp-node/sftp/protocol.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { Applier } from './applier.ts';
+import { Dice } from './dice.ts';
 import { NodeFixture } from './fixture.ts';
 import { packetType, RawSession } from './raw-session.ts';
-
-/** Random numbers that a seed gives again. */
-class Dice {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-  below(limit: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  }
-  one<Thing>(things: readonly Thing[]): Thing {
-    return things[this.below(things.length)] as Thing;
-  }
-}
 
 /** One line for each name: type, mode, links, and content, target or nothing. */
 function picture(root: string, below = Buffer.alloc(0), inodes = new Map<bigint, number>()): string[] {

@@ -1,13 +1,25 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
+import { FieldWriter } from '../../../sftp-node/sftp/fields.ts';
+import { attributeFlag, openFlag } from '../../../sftp-node/sftp/protocol.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { NodeFixture } from './fixture.ts';
+import { packetType, RawSession, statusCode } from './raw-session.ts';
 
 async function serving(): Promise<NodeFixture> {
   const node = new NodeFixture();
@@ -131,13 +143,63 @@ describe('the SFTP node and OpenSSH', { timeout: 120_000 }, () => {
     assert.notEqual((await login('secret', 'nobody')).exitCode, 0);
   });
 
-  it('refuses a key of nobody', async () => {
+  it("refuses a key that is not the user's, and a user that is not there", async () => {
     const other = join(node.folder, 'other');
     await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', other]);
-    const result = await node.sftp('pwd\n', { options: ['-o', `IdentityFile=${other}`, '-i', other] });
-    const again = await node.sftp('pwd\n', { user: 'nobody' });
-    assert.equal(again.exitCode, 255);
-    assert.equal(result.exitCode === 0 || result.exitCode === 255, true);
+    assert.equal((await node.sftp('pwd\n', { keyFile: other })).exitCode, 255);
+    assert.equal((await node.sftp('pwd\n', { user: 'nobody' })).exitCode, 255);
+    assert.equal((await node.sftp('pwd\n')).exitCode, 0);
+  });
+
+  it('exchanges keys anew in the middle of transfers', async () => {
+    const bytes = randomBytes(20_000_000);
+    writeFileSync(join(node.folder, 'rekeyed'), bytes);
+    const result = await node.sftp('put rekeyed\nget rekeyed back\n', { options: ['-o', 'RekeyLimit=1M'] });
+    assert.equal(result.exitCode, 0, result.all);
+    assert.ok(readFileSync(join(node.folder, 'back')).equals(bytes));
+  });
+
+  it('takes directories named with a slash at the end', async () => {
+    const session = new RawSession(await node.rawChannel());
+    assert.equal(await session.mkdir('/slash/'), statusCode.ok);
+    assert.equal(await session.paths(packetType.rename, '/slash/', '/moved/'), statusCode.ok);
+    assert.equal(await session.paths(packetType.rmdir, '/moved/'), statusCode.ok);
+    assert.notEqual(await session.paths(packetType.rmdir, '/'), statusCode.ok);
+    session.client.destroy();
+  });
+
+  it('appends whole WRITEs, from two sessions at once', async () => {
+    const sessions = [new RawSession(await node.rawChannel()), new RawSession(await node.rawChannel())];
+    await Promise.all(
+      sessions.map(async (session, index) => {
+        const flags = openFlag.write | openFlag.create | openFlag.append;
+        const handle = await session.open('/log', flags);
+        assert.ok(handle !== null);
+        const line = Buffer.alloc(100_000, `${index}`);
+        await Promise.all(Array.from({ length: 20 }, () => session.write(handle, 0, line)));
+        assert.equal(await session.close(handle), statusCode.ok);
+        session.client.destroy();
+      }),
+    );
+    const text = readFileSync(join(node.filesRoot, 'alice/log'), 'latin1');
+    assert.equal(text.length, 4_000_000);
+    const runs = text.match(/0+|1+/g) ?? [];
+    assert.ok(runs.every((run) => run.length % 100_000 === 0));
+  });
+
+  it('leaves nothing open when a request fails half-way', async () => {
+    const session = new RawSession(await node.rawChannel());
+    assert.equal(await session.mkdir('/there'), statusCode.ok);
+    const before = node.descriptors().length;
+    const tooLarge = new FieldWriter().text('/log').u32(attributeFlag.size).u64(Number.MAX_SAFE_INTEGER);
+    for (let turn = 0; turn < 20; turn++) {
+      assert.notEqual(await session.status(packetType.setstat, tooLarge), statusCode.ok);
+      assert.notEqual(await session.mkdir('/there'), statusCode.ok);
+      assert.notEqual(await session.paths(packetType.rename, '/none', '/there/x'), statusCode.ok);
+      assert.equal(await session.open('/there', openFlag.write | openFlag.create), null);
+    }
+    assert.equal(node.descriptors().length, before);
+    session.client.destroy();
   });
 
   it('is no shell, and forwards nothing', async () => {
@@ -223,6 +285,7 @@ describe('the SFTP node and its guarantees', { timeout: 120_000 }, () => {
       'mkdir d',
       'rename up moved',
       'symlink moved l',
+      'ln moved hard',
       'chmod 600 moved',
       'rm l',
       'rmdir d',
@@ -320,19 +383,77 @@ describe('the SFTP node and its guarantees', { timeout: 120_000 }, () => {
     await closed;
   });
 
-  it('takes new users, cuts removed ones off, and keeps the last good file', async () => {
+  it('takes new users, and cuts removed ones off', async () => {
     await node.start();
     await node.openGate(600_000);
     const good = readFileSync(join(node.configRoot, 'users.yaml'), 'utf8');
-    node.writeUsers('users: [broken\n');
-    await delay(300);
-    assert.equal((await node.sftp('pwd\n')).exitCode, 0);
     const { client } = await node.rawChannel();
     const cut = new Promise<void>((resolve) => client.on('close', () => resolve()));
     node.writeUsers(good.replace('name: alice', 'name: carol'));
     await cut;
     assert.notEqual((await node.sftp('pwd\n')).exitCode, 0);
     assert.equal((await node.sftp('pwd\n', { user: 'carol' })).exitCode, 0);
+  });
+
+  it('keeps the users of the last good file (G7)', async () => {
+    await node.start();
+    await node.openGate(600_000);
+    const file = join(node.configRoot, 'users.yaml');
+    const good = readFileSync(file, 'utf8');
+    const { client } = await node.rawChannel();
+    let cut = false;
+    client.on('close', () => {
+      cut = true;
+    });
+    const troubles: (() => void)[] = [
+      () => node.writeUsers('users: [broken\n'),
+      () => rmSync(file),
+      () => symlinkSync('users.yaml', file),
+      () => {
+        rmSync(file);
+        mkdirSync(file);
+      },
+      () => {
+        rmSync(file, { recursive: true });
+        // As an editor does that writes in place.
+        node.writeUsers('');
+        setTimeout(() => node.writeUsers(good), 30);
+      },
+    ];
+    for (const trouble of troubles) {
+      trouble();
+      await delay(400);
+      assert.equal((await node.sftp('pwd\n')).exitCode, 0, String(trouble));
+      assert.equal(cut, false, String(trouble));
+    }
+    client.destroy();
+  });
+
+  it("makes no home by way of a link in somebody else's", async () => {
+    await node.start();
+    await node.openGate(600_000);
+    const users = readFileSync(join(node.configRoot, 'users.yaml'), 'utf8');
+    node.writeUsers(`${users}    home: alice/bob/inner\n`);
+    assert.equal((await node.sftp(`symlink ${node.folder} bob\n`)).exitCode, 0);
+    await delay(300);
+    assert.notEqual((await node.sftp('pwd\n', { user: 'bob' })).exitCode, 0);
+    assert.equal(existsSync(join(node.folder, 'inner')), false);
+    assert.equal((await node.sftp('rm bob\n')).exitCode, 0);
+    assert.equal((await node.sftp('pwd\n', { user: 'bob' })).exitCode, 0);
+    assert.ok(statSync(join(node.filesRoot, 'alice/bob/inner')).isDirectory());
+  });
+
+  it('fails an upload within seconds when writes are refused', async () => {
+    await node.start();
+    await node.openGate(600_000);
+    assert.equal((await node.sftp('put up\n')).exitCode, 0);
+    node.journal.send({ type: 'refuse', reason: 'no standby is in sync' });
+    writeFileSync(join(node.folder, 'many'), randomBytes(4_000_000));
+    const result = await node.sftp('put many\n');
+    assert.notEqual(result.exitCode, 0);
+    assert.match(result.all, /no standby is in sync|Failure/);
+    node.journal.send({ type: 'refuse', reason: '' });
+    assert.equal((await node.sftp('put many\n')).exitCode, 0);
   });
 
   const failures: [what: string, code: string, breakIt: (fixture: NodeFixture) => void][] = [
