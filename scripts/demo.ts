@@ -25,6 +25,13 @@ async function showStatus(host: LabHost): Promise<void> {
   process.stdout.write(`\n${renderStatus(await host.status())}\n`);
 }
 
+/** A standby tells of itself every so often: until then `status` shows what it was a moment ago. */
+async function allTold(lab: Lab, leader: LabHost): Promise<void> {
+  await lab.wait('every host to tell that it may lead', async () =>
+    (await leader.status()).hosts.every((host) => host.ineligible.length === 0),
+  );
+}
+
 function sha256(file: string): string {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
@@ -55,6 +62,7 @@ async function main(): Promise<void> {
   await using lab = await Lab.create();
   say('an etcd member and a Holdfast supervisor on each');
   const leader = await lab.start();
+  await allTold(lab, leader);
   say(`${leader.name} leads, the others are in sync; clients connect to ${lab.vipV4} or ${lab.vipV6}`);
   await showStatus(leader);
 
