@@ -27,6 +27,8 @@ receiveFrom(
   (problem) => log.error({ code: 'INTERNAL', problem }, 'the supervisor sent a message that no schema knows'),
 );
 
+tell({ type: 'loaded' });
+
 async function handle(message: ToSftpNode): Promise<void> {
   try {
     await obey(message);

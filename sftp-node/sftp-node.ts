@@ -18,6 +18,8 @@ import { WriteGate } from './write-gate.ts';
 
 const activityEveryMs = 1000;
 const drainPollMs = 20;
+/** A client that takes nothing in is not waited for. */
+const goodByeLimitMs = 100;
 
 /** The SFTP service of one leadership, from its start to its end. */
 export class SftpNode {
@@ -33,6 +35,8 @@ export class SftpNode {
   readonly #admission = new Admission();
   /** The drain under way; aborted when it is called off. */
   #drain: AbortController | null = null;
+  /** Told to shut the gate: a permit that was on its way opens nothing, only `resume` does. */
+  #isShut = false;
 
   /** @throws HoldfastError of host keys, users */
   constructor(epoch: Epoch, settings: SftpNodeSettings, log: Logger, tell: (message: FromSftpNode) => void) {
@@ -86,7 +90,7 @@ export class SftpNode {
   }
 
   permit(permit: GatePermit): void {
-    this.#gate.permit(permit);
+    if (!this.#isShut) this.#gate.permit(permit);
   }
 
   shutGate(): void {
@@ -94,18 +98,23 @@ export class SftpNode {
     this.#tell({ type: 'gate-shut', epoch: this.#epoch });
   }
 
-  /** No newcomers; transfers may end within the limit; then the gate is shut. */
+  /**
+   * Transfers that run now may end within the limit, and everybody is served meanwhile: nobody waits for a long upload
+   * of somebody else. Then newcomers are kept out while what began since ends, which as a rule is short; then the gate
+   * is shut.
+   */
   async drain(limitMs: number): Promise<void> {
     this.#drain?.abort();
-    const drain = new AbortController();
-    this.#drain = drain;
+    this.#drain = new AbortController();
+    const { signal } = this.#drain;
+    const endsMs = performance.now() + limitMs;
+    const running = this.#openFiles;
+    await waitWhile(() => running.some((file) => this.#openFiles.includes(file)), endsMs, signal);
+    if (signal.aborted) return;
     this.#admission.close();
-    const startedMs = performance.now();
-    while (this.#activity.transfers > 0 && performance.now() - startedMs < limitMs) {
-      await delay(drainPollMs);
-      if (drain.signal.aborted) return;
-    }
-    const cutTransfers = this.#activity.transfers;
+    await waitWhile(() => this.#openFiles.length > 0, endsMs, signal);
+    if (signal.aborted) return;
+    const cutTransfers = this.#openFiles.length;
     this.#shut();
     this.#tell({ type: 'drained', epoch: this.#epoch, sequence: this.#mutations.lastSequence, cutTransfers });
   }
@@ -113,10 +122,13 @@ export class SftpNode {
   resume(): void {
     this.#drain?.abort();
     this.#drain = null;
+    this.#isShut = false;
     this.#admission.open();
+    this.#tell({ type: 'listening', epoch: this.#epoch, port: this.#server.port });
   }
 
   #shut(): void {
+    this.#isShut = true;
     this.#admission.close();
     this.#gate.shut();
     this.#mutations.wake();
@@ -126,23 +138,25 @@ export class SftpNode {
   async stop(): Promise<void> {
     this.#shut();
     this.#server.endClients();
-    for (let waited = 0; this.#server.clients.length > 0 && waited < 200; waited += 10) await delay(10);
+    const unsaid = () => this.#server.clients.some((client) => !client.isFlushed);
+    for (let waited = 0; unsaid() && waited < goodByeLimitMs; waited += 2) await delay(2);
     this.#server.hangUpClients();
   }
 
   get #activity() {
     const sessions = this.#server.clients.filter((client) => client.user !== null).length;
-    const transfers = [...this.#handles].reduce((sum, handles) => sum + handles.files.length, 0);
-    return { sessions, transfers };
+    return { sessions, transfers: this.#openFiles.length };
+  }
+
+  get #openFiles() {
+    return [...this.#handles].flatMap((handles) => handles.files);
   }
 
   #openHandles(): OpenHandle[] {
-    return [...this.#handles]
-      .flatMap((handles) => handles.files)
-      .flatMap((file) => {
-        const { journalHandle } = file;
-        return journalHandle === null ? [] : [openHandleOf({ ...file, journalHandle }, this.#filesRoot)];
-      });
+    return this.#openFiles.flatMap((file) => {
+      const { journalHandle } = file;
+      return journalHandle === null ? [] : [openHandleOf({ ...file, journalHandle }, this.#filesRoot)];
+    });
   }
 
   #endRemovedUsers(): void {
@@ -150,4 +164,8 @@ export class SftpNode {
       if (client.user !== null && this.#users.find(client.user) === undefined) client.hangUp();
     }
   }
+}
+
+async function waitWhile(condition: () => boolean, untilMs: number, signal: AbortSignal): Promise<void> {
+  while (condition() && performance.now() < untilMs && !signal.aborted) await delay(drainPollMs);
 }

@@ -1,5 +1,6 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { ToReplicator } from '#contracts/ipc/replicator.ts';
+import type { OperationRecord, Pause } from './cluster/operation.ts';
 import type { ClusterView, Leader, LeaderRecord, NodeRecord, PeerRecord } from './cluster/records.ts';
 
 /** Time as the supervisor sees it. Elapsed time and wall time are different methods. */
@@ -43,9 +44,15 @@ export interface ClusterStore {
   watch(watcher: ClusterWatcher): void;
 
   /**
-   * Writes the leader key if there is none, and the in-sync set with this host alone if there is none (a new cluster).
+   * Writes the leader key if there is none, and the in-sync set with this host alone if there is none (a new cluster)
+   * or if it takes over `alone`.
    */
-  claimLeadership(record: LeaderRecord, leaseId: string, inSyncModRevision: number): Promise<LeadershipWrite>;
+  claimLeadership(
+    record: LeaderRecord,
+    leaseId: string,
+    inSyncModRevision: number,
+    alone: boolean,
+  ): Promise<LeadershipWrite>;
   /** Moves the leader key from `epoch` to another host's lease, or to a new epoch of this host. */
   moveLeadership(epoch: Epoch, record: LeaderRecord, leaseId: string): Promise<LeadershipWrite>;
   /** Deletes the leader key if it is still of this epoch. */
@@ -57,6 +64,11 @@ export interface ClusterStore {
     reason: string,
     modRevision: number,
   ): Promise<boolean>;
+  /** Names who takes over in a moment, or nobody, while this epoch leads. True when written. */
+  writeSuccessor(epoch: Epoch, node: NodeId | null, leaseId: string): Promise<boolean>;
+  /** Writes the operation if it is as it was read (0: there is none). True when written. */
+  writeOperation(record: OperationRecord, modRevision: number): Promise<boolean>;
+  writePause(pause: Pause | null): Promise<void>;
   publishNode(record: NodeRecord, leaseId: string): Promise<void>;
   publishPeer(record: PeerRecord): Promise<void>;
   close(): void;
@@ -93,7 +105,12 @@ export interface AnnouncementSchedule {
 
 /** The SFTP node process. Orders to a process that is not there, or of another epoch, do nothing. */
 export interface SftpNodeControl {
+  /** Starts it; one that was drained or shut takes up service again. */
   start(epoch: Epoch): void;
+  /** Loads its code ahead of a leadership, and lets go of a process that was loaded for nothing. */
+  keepSpare(): void;
+  dropSpare(): void;
+  drain(epoch: Epoch, limitMs: number): void;
   openGate(epoch: Epoch, validUntilMs: number): void;
   shutGate(epoch: Epoch): void;
   stop(epoch: Epoch): void;

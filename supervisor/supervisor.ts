@@ -13,6 +13,7 @@ import type { Config } from './config/schema.ts';
 import { Announcer } from './effects/announcer.ts';
 import { Executor, type Observation } from './effects/executor.ts';
 import { LeadershipWriter } from './effects/leadership-writer.ts';
+import { RecordWriter } from './effects/record-writer.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import type { Clock, ClusterStore, Notifier, RunState, VirtualIps } from './ports.ts';
@@ -20,6 +21,7 @@ import { Publisher } from './publisher.ts';
 import type { Change } from './role/advance.ts';
 import { decide } from './role/decide.ts';
 import { ineligibility } from './role/eligibility.ts';
+import { preparedFor } from './role/handing-over.ts';
 import { epochOf, initialState, type RoleState } from './role/state.ts';
 import { type Timing, timingOf } from './role/timing.ts';
 import { version } from './version.ts';
@@ -63,7 +65,7 @@ export class Supervisor {
     this.#parts = parts;
     this.config = config;
     this.timing = timingOf(config.lease);
-    this.state = initialState(config.node.id, config.node.noFailover);
+    this.state = initialState(config.node.id, config.node.noFailover, config.node.priority);
     this.#reader = new ClusterReader({
       store,
       everyMs: config.lease.renewEvery,
@@ -83,6 +85,10 @@ export class Supervisor {
     this.sftpNode = new SftpNodeProcess(
       config,
       {
+        spare: (is) => {
+          observe({ type: 'spare', is });
+          this.#publish();
+        },
         starting: (epoch) => observe({ type: 'node-starting', epoch }),
         started: (pid) => runState.remember({ sftpNode: identityOf(pid) }),
         listening: (epoch) => observe({ type: 'node-listening', epoch }),
@@ -131,6 +137,13 @@ export class Supervisor {
         store,
         clock,
         observe,
+        readAgain: () => this.#reader.readSoon(),
+      }),
+      records: new RecordWriter({
+        store,
+        clock,
+        cluster: () => this.state.cluster,
+        leaseId: () => this.keeper.leaseId,
         readAgain: () => this.#reader.readSoon(),
       }),
       observe,
@@ -231,6 +244,7 @@ export class Supervisor {
       caughtUp,
       configDigest,
       hostKeyFingerprints: [...hostKeyFingerprints],
+      preparedFor: preparedFor(this.state),
       ineligible: this.ineligibility(),
       health: this.health.facts
         .filter((fact) => fact.level !== 'ok')

@@ -98,6 +98,11 @@ export class ClientConnection {
     this.#socket.end();
   }
 
+  /** Whether all that was said, good-bye included, is with the kernel. */
+  get isFlushed(): boolean {
+    return this.#socket.writableFinished || this.#socket.destroyed;
+  }
+
   /** Closes at once: nothing more leaves, whatever is buffered. */
   hangUp(): void {
     this.#socket.destroy();

@@ -44,10 +44,15 @@ export class SftpServer {
         this.#net.on('error', (error) =>
           this.#log.error({ code: 'SFTP_NODE_FAILED', reason: error.message }, 'a client was not taken'),
         );
-        const bound = this.#net.address();
-        resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
+        resolve(this.port);
       });
     });
+  }
+
+  /** The port that is listened on; 0 before. */
+  get port(): number {
+    const bound = this.#net.address();
+    return typeof bound === 'object' && bound !== null ? bound.port : 0;
   }
 
   endClients(): void {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Epoch, epochSchema, type NodeId, nodeIdSchema, positionSchema } from '#contracts/identities.ts';
+import type { Operation, Pause, SuccessorRecord } from './operation.ts';
 
 /** The values under `/holdfast/<cluster>/` in etcd, JSON each. Unknown fields of newer releases are dropped. */
 
@@ -12,6 +13,10 @@ export const leaderRecordSchema = z.object({
   cause: z.string(),
   /** The host that handed over in an orderly way: the virtual IP was on it, and is off. Null after a claim. */
   handedOverBy: nodeIdSchema.nullable(),
+  /** The operation that moved it here. */
+  operationId: z.string().nullable().default(null),
+  /** How long clients had been shut out when it was handed over, in milliseconds; null after a claim. */
+  downMs: z.number().nullable().default(null),
 });
 export type LeaderRecord = z.infer<typeof leaderRecordSchema>;
 
@@ -26,6 +31,8 @@ export const nodeRecordSchema = z.object({
   caughtUp: z.boolean(),
   configDigest: z.string(),
   hostKeyFingerprints: z.array(z.string()),
+  /** The leadership after which this host is ready to take over, with its SFTP node loaded; 0: none. */
+  preparedFor: epochSchema.default(0),
   /** Why this host may not take over now; empty when it may. */
   ineligible: z.array(z.object({ code: z.string(), sentence: z.string() })),
   health: z.array(z.object({ name: z.string(), level: z.enum(['ok', 'warn', 'bad']), detail: z.string() })),
@@ -70,6 +77,9 @@ export interface ClusterView {
   readonly sentAtMs: number;
   readonly leader: Leader | null;
   readonly inSync: (InSyncRecord & { readonly modRevision: number }) | null;
+  readonly successor: SuccessorRecord | null;
+  readonly operation: Operation | null;
+  readonly paused: Pause | null;
   readonly nodes: readonly LiveNode[];
   readonly peers: readonly PeerRecord[];
   /** Keys whose value is not what Holdfast writes: reported, never trusted. */

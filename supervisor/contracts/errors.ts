@@ -60,6 +60,27 @@ export const errorTable = {
   SFTP_NODE_SILENT: 'It is killed and started again by itself; see the log and the disk.',
   LINK_DOWN: 'Check cable, switch port and bond of the interface named.',
   MEMORY_LOW: 'Find what uses the memory of this host.',
+  // switchover and failover by an operator
+  SWITCHOVER: 'Nothing to do: an operator asked for it (see `holdfast history`).',
+  TARGET_AWAY: 'Start Holdfast on that host, or name another one.',
+  TARGET_INELIGIBLE: 'See `holdfast why` for what that host lacks, or name another one.',
+  NO_CANDIDATE: 'See `holdfast why` for what each host lacks.',
+  ALREADY_LEADING: 'Nothing to do, or name another host.',
+  HAND_OFF_INCOMPLETE: 'The host goes on serving: see the replicator of the target, then try again.',
+  OPERATION_CANCELLED: 'Nothing to do: somebody called it off.',
+  OPERATION_INTERRUPTED: 'See who leads now (`holdfast status`) and ask again if it is still wanted.',
+  OPERATION_MISSED: 'Ask again: there was no leader at the time.',
+  OPERATION_RUNNING: 'Wait for it (`holdfast operation show`), or call it off (`holdfast operation cancel`).',
+  OPERATION_TOO_LATE:
+    'It is past the point of no return and ends in a moment: see `holdfast operation show`.',
+  NO_OPERATION: 'Nothing to do.',
+  NOT_LEADING:
+    'Nobody leads: see `holdfast why`, and `holdfast failover` if no host may take over by itself.',
+  LEADER_PRESENT: 'Use `holdfast switchover` to move the service.',
+  REQUEST_INVALID: 'See `holdfast --help`.',
+  ALREADY_PAUSED: 'Nothing to do; `holdfast resume` ends the pause.',
+  NOT_PAUSED: 'Nothing to do.',
+  PAUSED: 'Run `holdfast resume` when the maintenance is over.',
   // control
   CONTROL_UNREACHABLE: 'Is the service running, and are you root or in the group holdfast?',
   INTERNAL: 'This is a defect in Holdfast: please report it with the log.',

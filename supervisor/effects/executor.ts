@@ -12,6 +12,7 @@ import type { RoleEvent } from '../role/events.ts';
 import type { Order } from '../role/orders.ts';
 import { Lane, type Task } from './lane.ts';
 import type { LeadershipWriter } from './leadership-writer.ts';
+import type { RecordWriter } from './record-writer.ts';
 
 /** An event without its time, which the loop adds when it takes it in. */
 export type Observation = RoleEvent extends infer E ? (E extends RoleEvent ? Omit<E, 'at'> : never) : never;
@@ -23,6 +24,7 @@ export interface ExecutorParts {
   readonly sftpNode: SftpNodeControl;
   readonly replicator: ReplicatorControl;
   readonly leadership: LeadershipWriter;
+  readonly records: RecordWriter;
   readonly observe: (observation: Observation) => void;
   readonly exit: () => void;
   readonly log: Logger;
@@ -43,6 +45,10 @@ export class Executor {
       gate: lane('gate'),
       vip: lane('vip'),
       'sftp-node': lane('sftp-node'),
+      spare: lane('spare'),
+      successor: lane('successor'),
+      operation: lane('operation'),
+      pause: lane('pause'),
       replicator: lane('replicator'),
       'hand-off': lane('hand-off'),
       announce: lane('announce'),
@@ -61,9 +67,7 @@ export class Executor {
   }
 
   #task(order: Order): Task {
-    const repeatAfterMs =
-      order.kind === 'leadership' ? 300 : order.kind === 'vip' && order.want === 'absent' ? 500 : Infinity;
-    return { key: JSON.stringify(order), repeatAfterMs, run: () => this.#run(order) };
+    return { key: JSON.stringify(order), repeatAfterMs: repeatAfterMs(order), run: () => this.#run(order) };
   }
 
   #run(order: Order): Promise<void> | void {
@@ -82,6 +86,12 @@ export class Executor {
         return this.#announce(order.epoch);
       case 'leadership':
         return this.#parts.leadership.write(order);
+      case 'spare':
+        return order.want === 'ready' ? this.#parts.sftpNode.keepSpare() : this.#parts.sftpNode.dropSpare();
+      case 'successor':
+      case 'operation':
+      case 'pause':
+        return this.#parts.records.write(order);
       case 'exit':
         return this.#parts.exit();
     }
@@ -94,6 +104,7 @@ export class Executor {
 
   #sftpNode(order: OrderOf<'sftp-node'>): void {
     if (order.want === 'running') this.#parts.sftpNode.start(order.epoch);
+    else if (order.want === 'drained') this.#parts.sftpNode.drain(order.epoch, order.limitMs);
     else if (order.want === 'stopped') this.#parts.sftpNode.stop(order.epoch);
     else this.#parts.sftpNode.kill();
   }
@@ -146,5 +157,23 @@ export class Executor {
       this.#parts.observe({ type: 'vip-failed', epoch, cause });
       throw error;
     }
+  }
+}
+
+/** What is written to etcd is known to be there when it is read; what a process is told, it may not have heard. */
+function repeatAfterMs(order: Order): number {
+  switch (order.kind) {
+    case 'leadership':
+      return 300;
+    case 'successor':
+    case 'operation':
+    case 'pause':
+      return 500;
+    case 'vip':
+      return order.want === 'absent' ? 500 : Infinity;
+    case 'sftp-node':
+      return order.want === 'running' ? 500 : Infinity;
+    default:
+      return Infinity;
   }
 }

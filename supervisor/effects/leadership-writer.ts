@@ -41,7 +41,8 @@ export class LeadershipWriter {
     switch (order.want) {
       case 'claim': {
         const record = this.#record(this.#nodeId, 'claimed');
-        const result = await this.#store.claimLeadership(record, order.leaseId, order.inSyncModRevision);
+        const { leaseId, inSyncModRevision, alone } = order;
+        const result = await this.#store.claimLeadership(record, leaseId, inSyncModRevision, alone);
         return this.#won(result, record, order.leaseId);
       }
       case 'renew-epoch': {
@@ -54,6 +55,8 @@ export class LeadershipWriter {
         const record = {
           ...this.#record(node, `handed over by ${this.#nodeId}`),
           handedOverBy: this.#nodeId,
+          operationId: order.operationId,
+          downMs: this.#clock.bootTimeMs() - order.closedAtMs,
         };
         const result = await this.#store.moveLeadership(order.epoch, record, leaseId);
         if (!result.won) return this.#readAgain();
@@ -73,6 +76,7 @@ export class LeadershipWriter {
   }
 
   #record(node: NodeId, cause: string): LeaderRecord {
-    return { node, since: this.#clock.wallTimeIso(), cause, handedOverBy: null };
+    const since = this.#clock.wallTimeIso();
+    return { node, since, cause, handedOverBy: null, operationId: null, downMs: null };
   }
 }

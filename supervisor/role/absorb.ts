@@ -22,6 +22,8 @@ export function absorb(state: RoleState, event: RoleEvent, timing: Timing): Role
     case 'replicator-gone':
     case 'handed-off':
       return absorbReplicator(state, event);
+    case 'spare':
+      return { ...state, spare: event.is };
     case 'node-starting':
     case 'node-listening':
     case 'node-gate-shut':
@@ -62,7 +64,12 @@ type ClusterEvent = RoleEvent & {
 
 function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
   const known = state.cluster;
-  const accept = (cluster: ClusterView): RoleState => ({ ...state, cluster, clusterKnownAtMs: event.at });
+  const accept = (cluster: ClusterView): RoleState => ({
+    ...state,
+    cluster,
+    clusterKnownAtMs: event.at,
+    leaderlessSinceMs: cluster.leader === null ? (state.leaderlessSinceMs ?? event.at) : null,
+  });
   if (event.type === 'cluster-read') {
     const { view } = event;
     // Reads and writes overtake each other. A read that was sent after the newest answer had come, and yet shows an

@@ -1,6 +1,7 @@
-import { leaseDeadlineMs } from './lease.ts';
-import { type Cause, epochOf, type HandOverStep, type Phase, type RoleState } from './state.ts';
-import { successorOf } from './successor.ts';
+import { beginStop, beginSwitchover, fromHandingOver } from './handing-over.ts';
+import { isLeaseOver, isServing, leaderKeyIsMine, lossOf } from './leadership.ts';
+import { type Cause, epochOf, type Phase, type RoleState } from './state.ts';
+import { enterStandby, enterSteppingDown, type Phased, type Step } from './step.ts';
 import type { Timing } from './timing.ts';
 import { type Transition, transitionRow } from './transitions.ts';
 
@@ -8,12 +9,6 @@ import { type Transition, transitionRow } from './transitions.ts';
 export interface Change {
   readonly row: Transition;
   readonly epoch: number;
-  readonly cause: Cause | null;
-}
-
-type Phased<Name extends Phase['name']> = Extract<Phase, { name: Name }>;
-interface Step {
-  readonly state: RoleState;
   readonly cause: Cause | null;
 }
 
@@ -54,19 +49,13 @@ function next(state: RoleState, at: number, timing: Timing): Step | null {
   }
 }
 
-/** Whether etcd says that this host leads, on the lease that it holds now and not one of an earlier run. */
-export function leaderKeyIsMine(state: RoleState): boolean {
-  const leader = state.cluster?.leader;
-  return leader?.node === state.nodeId && state.lease !== null && leader.leaseId === state.lease.id;
-}
-
 function fromStandby(state: RoleState, at: number, timing: Timing): Step | null {
   const mine = leaderKeyIsMine(state);
   const epoch = state.cluster?.leader?.epoch ?? 0;
   if (mine && !state.stopping && epoch > state.endedEpoch) {
     return isLeaseOver(state, at, timing) ? null : enterPromoting(state, at, epoch);
   }
-  const quiet = state.node.is === 'absent' && state.vip.is === 'absent' && !mine;
+  const quiet = state.node.is === 'absent' && state.spare === 'absent' && state.vip.is === 'absent' && !mine;
   return state.stopping && quiet ? { state: { ...state, phase: { name: 'stopped' } }, cause: null } : null;
 }
 
@@ -108,18 +97,6 @@ function fromPromoting(
 
 const stoppingCause: Cause = { code: 'STOPPING', sentence: 'the supervisor was told to stop' };
 
-/** The SFTP node listens, the virtual IP is on, and the replicator takes the journal: the gate may be open. */
-export function isServing(state: RoleState, epoch: number): boolean {
-  return (
-    state.node.is === 'listening' &&
-    state.node.epoch === epoch &&
-    state.vip.is === 'present' &&
-    state.vip.epoch === epoch &&
-    state.replicator.role === 'leader' &&
-    state.replicator.highestEpoch === epoch
-  );
-}
-
 function promotionTimeout(
   state: RoleState,
   phase: Phased<'promoting'>,
@@ -159,18 +136,7 @@ function fromLeading(state: RoleState, phase: Phased<'leading'>, at: number, tim
   }
   const loss = lossOf(state, phase.epoch, at, timing) ?? exhaustion(state, at, timing);
   if (loss !== null) return enterSteppingDown(state, at, phase.epoch, loss);
-  if (!state.stopping) return null;
-  const to = successorOf(state);
-  return {
-    state: {
-      ...state,
-      phase: { name: 'handing-over', epoch: phase.epoch, sinceMs: at, to, step: 'closing' },
-    },
-    cause: {
-      code: 'STOPPING',
-      sentence: to === null ? 'stopping, and no other host is eligible' : `stopping, ${to.node} takes over`,
-    },
-  };
+  return state.stopping ? beginStop(state, phase.epoch, at) : beginSwitchover(state, phase.epoch, at, timing);
 }
 
 /** The same host goes on under a new epoch: the virtual IP stays on, so there is nothing to probe. */
@@ -192,46 +158,6 @@ function exhaustion(state: RoleState, at: number, timing: Timing): Cause | null 
   return state.vipFailures >= 3 ? state.failure : null;
 }
 
-function fromHandingOver(
-  state: RoleState,
-  phase: Phased<'handing-over'>,
-  at: number,
-  timing: Timing,
-): Step | null {
-  if (phase.step === 'transferring' && !leaderKeyIsMine(state)) return enterStandby(state, phase.epoch);
-  const loss = lossOf(state, phase.epoch, at, timing);
-  if (loss !== null) return enterSteppingDown(state, at, phase.epoch, loss);
-  const following = nextHandOverStep(state, phase);
-  if (following !== null) return { state: { ...state, phase: { ...following, sinceMs: at } }, cause: null };
-  if (at - phase.sinceMs <= timing.handOverStepLimitMs) return null;
-  return enterSteppingDown(state, at, phase.epoch, {
-    code: 'HAND_OVER_TIMEOUT',
-    sentence: `handing over did not get past "${phase.step}" in ${timing.handOverStepLimitMs} ms`,
-  });
-}
-
-function nextHandOverStep(state: RoleState, phase: Phased<'handing-over'>): Phased<'handing-over'> | null {
-  const to = (step: HandOverStep) => ({ ...phase, step });
-  switch (phase.step) {
-    case 'closing': {
-      if (state.node.is !== 'gate-shut' && state.node.is !== 'absent') return null;
-      return to(phase.to === null ? 'stopping-node' : 'handing-off');
-    }
-    case 'handing-off': {
-      const handedOff = state.replicator.handedOff;
-      if (handedOff?.epoch !== phase.epoch) return null;
-      // Whoever is in the in-sync set holds all that was acknowledged; without the tail nobody is preferred.
-      return handedOff.complete ? to('stopping-node') : { ...phase, to: null, step: 'stopping-node' };
-    }
-    case 'stopping-node':
-      return state.node.is === 'absent' ? to('vip-off') : null;
-    case 'vip-off':
-      return state.vip.is === 'absent' ? to('transferring') : null;
-    case 'transferring':
-      return null;
-  }
-}
-
 function fromSteppingDown(
   state: RoleState,
   phase: Phased<'stepping-down'>,
@@ -241,34 +167,4 @@ function fromSteppingDown(
   const off = state.node.is === 'absent' && state.vip.is === 'absent';
   const over = !leaderKeyIsMine(state) || isLeaseOver(state, at - timing.marginMs, timing);
   return off && over ? enterStandby(state, phase.epoch) : null;
-}
-
-function enterSteppingDown(state: RoleState, at: number, epoch: number, cause: Cause): Step {
-  const phase: Phase = { name: 'stepping-down', epoch, sinceMs: at, cause };
-  return { state: { ...state, phase, failure: null, lastFailure: cause }, cause };
-}
-
-function enterStandby(state: RoleState, epoch: number): Step {
-  const endedEpoch = Math.max(state.endedEpoch, epoch);
-  return { state: { ...state, phase: { name: 'standby' }, endedEpoch, nodeDeaths: [] }, cause: null };
-}
-
-function isLeaseOver(state: RoleState, at: number, timing: Timing): boolean {
-  return state.lease === null || at >= leaseDeadlineMs(state.lease, timing);
-}
-
-/** Why this host does not lead at `epoch` any more; null while it does. */
-function lossOf(state: RoleState, epoch: number, at: number, timing: Timing): Cause | null {
-  if (isLeaseOver(state, at, timing)) {
-    return { code: 'LEASE_LOST', sentence: 'the lease was not renewed in time' };
-  }
-  const { highestEpoch } = state.replicator;
-  if (highestEpoch > epoch) {
-    const sentence = `epoch ${highestEpoch} was seen, this leadership is ${epoch}: a newer leader, or a restored etcd`;
-    return { code: 'EPOCH_STALE', sentence };
-  }
-  const leader = state.cluster?.leader;
-  if (leaderKeyIsMine(state) && leader?.epoch === epoch) return null;
-  const who = leader ? `${leader.node} leads at epoch ${leader.epoch}` : 'the leader key is gone';
-  return { code: 'LEADERSHIP_LOST', sentence: `etcd says that ${who}` };
 }

@@ -1,7 +1,7 @@
 import type { Epoch } from '#contracts/identities.ts';
 import type { FromReplicator } from '#contracts/ipc/replicator.ts';
 import type { ClusterView, Leader } from '../cluster/records.ts';
-import type { Cause } from './state.ts';
+import type { Cause, SpareFact } from './state.ts';
 
 type ReplicatorStatus = Extract<FromReplicator, { type: 'status' }>;
 
@@ -26,6 +26,7 @@ export type RoleEvent = { readonly at: number } & (
       readonly complete: boolean;
       readonly reason: string;
     }
+  | { readonly type: 'spare'; readonly is: SpareFact }
   | { readonly type: 'node-starting'; readonly epoch: Epoch }
   | { readonly type: 'node-listening'; readonly epoch: Epoch }
   | { readonly type: 'node-gate-shut'; readonly epoch: Epoch }

@@ -1,11 +1,11 @@
-import { isServing, leaderKeyIsMine } from './advance.ts';
-import { ineligibility } from './eligibility.ts';
+import { claimOrder } from './claim.ts';
+import { isServing, leaderKeyIsMine } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
+import { operationReport } from './operation.ts';
 import type { Order } from './orders.ts';
-import type { Phase, RoleState } from './state.ts';
+import type { RoleState } from './state.ts';
+import type { Phased } from './step.ts';
 import type { Timing } from './timing.ts';
-
-type Phased<Name extends Phase['name']> = Extract<Phase, { name: Name }>;
 
 /** What must be so in this state, in order of urgency. */
 export function ordersFor(state: RoleState, at: number, timing: Timing): Order[] {
@@ -16,7 +16,7 @@ export function ordersFor(state: RoleState, at: number, timing: Timing): Order[]
     case 'leading':
       return servingOrders(state, state.phase, timing);
     case 'handing-over':
-      return handOverOrders(state, state.phase);
+      return handOverOrders(state, state.phase, timing);
     case 'stepping-down':
       return steppingDownOrders(state, state.phase, at, timing);
     case 'stopped':
@@ -34,16 +34,18 @@ function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
   } else {
     orders.push({ kind: 'replicator', want: 'idle' });
   }
-  const known = state.cluster !== null && at - state.cluster.sentAtMs < timing.leaseTtlMs;
-  if (known && leader === null && state.lease !== null && ineligibility(state, at, timing).length === 0) {
-    orders.push({
-      kind: 'leadership',
-      want: 'claim',
-      leaseId: state.lease.id,
-      inSyncModRevision: state.cluster?.inSync?.modRevision ?? 0,
-    });
-  }
+  orders.push(...spareOrders(state));
+  const claim = claimOrder(state, at, timing);
+  if (claim !== null) orders.push(claim);
   return orders;
+}
+
+/** The leader named this host as its successor: what takes long is done before clients are shut out. */
+function spareOrders(state: RoleState): Order[] {
+  const { leader, successor } = state.cluster ?? {};
+  const awaited = successor?.node === state.nodeId && successor.epoch === leader?.epoch && !state.stopping;
+  if (awaited) return [{ kind: 'spare', want: 'ready' }];
+  return state.spare === 'absent' ? [] : [{ kind: 'spare', want: 'absent' }];
 }
 
 function everythingOff(state: RoleState): Order[] {
@@ -69,6 +71,18 @@ function servingOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>,
   } else {
     orders.push({ kind: 'vip', want: 'free', epoch });
   }
+  if (phase.name === 'leading') orders.push(...recordOrders(state, epoch));
+  return orders;
+}
+
+/** What etcd is to say beside the leader key. */
+function recordOrders(state: RoleState, epoch: number): Order[] {
+  const orders: Order[] = [];
+  if (state.cluster?.successor?.epoch === epoch) orders.push({ kind: 'successor', epoch, node: null });
+  const { paused } = state.cluster ?? {};
+  if (paused != null && paused.leader !== state.nodeId) orders.push({ kind: 'pause', leader: state.nodeId });
+  const report = operationReport(state, epoch);
+  if (report !== null) orders.push({ kind: 'operation', epoch, report });
   return orders;
 }
 
@@ -88,31 +102,42 @@ function nodeOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>): O
   return [{ kind: 'sftp-node', want: 'running', epoch: phase.epoch }];
 }
 
-function handOverOrders(state: RoleState, phase: Phased<'handing-over'>): Order[] {
-  const { epoch, step, to } = phase;
+function handOverOrders(state: RoleState, phase: Phased<'handing-over'>, timing: Timing): Order[] {
+  const { epoch, step, to, lease } = { ...phase, lease: state.lease };
+  const report = operationReport(state, epoch);
   const orders: Order[] = [
     { kind: 'replicator', want: 'lead', epoch, inSync: state.cluster?.inSync?.members ?? [] },
+    ...(report === null ? [] : [{ kind: 'operation', epoch, report } as const]),
   ];
-  if (step !== 'vip-off' && step !== 'transferring' && state.lease !== null) {
-    orders.push({ kind: 'vip', want: 'present', epoch, leaseEndsAtMs: state.lease.endsAtMs });
+  if (step === 'leaving' || step === 'transferring' || lease === null) {
+    return [...leavingOrders(phase), ...orders];
   }
-  switch (step) {
-    case 'closing':
-      return [{ kind: 'gate', want: 'shut', epoch }, ...orders];
-    case 'handing-off':
-      return to === null ? orders : [...orders, { kind: 'hand-off', epoch, to: to.node }];
-    case 'stopping-node':
-      return [...orders, { kind: 'sftp-node', want: 'stopped', epoch }];
-    case 'vip-off':
-      return [...orders, { kind: 'vip', want: 'absent' }];
-    case 'transferring':
-      return [
-        ...orders,
-        to === null
-          ? { kind: 'leadership', want: 'release', epoch }
-          : { kind: 'leadership', want: 'transfer', epoch, to },
-      ];
+  orders.push({ kind: 'vip', want: 'present', epoch, leaseEndsAtMs: lease.endsAtMs });
+  orders.push({ kind: 'announce', epoch });
+  if (to !== null) orders.push({ kind: 'successor', epoch, node: to.node });
+  if (step === 'handing-off') {
+    const handOff: Order[] = to === null ? [] : [{ kind: 'hand-off', epoch, to: to.node }];
+    return [{ kind: 'gate', want: 'shut', epoch }, ...handOff, ...orders];
   }
+  if (step === 'draining') {
+    orders.unshift({ kind: 'sftp-node', want: 'drained', epoch, limitMs: phase.drainMs });
+  }
+  // Everything is served until the SFTP node has drained.
+  if (isServing(state, epoch)) {
+    orders.unshift({ kind: 'gate', want: 'open', epoch, validUntilMs: leaseDeadlineMs(lease, timing) });
+  }
+  return orders;
+}
+
+function leavingOrders({ epoch, step, to, operationId, closedAtMs }: Phased<'handing-over'>): Order[] {
+  if (step !== 'transferring') {
+    return [
+      { kind: 'sftp-node', want: 'stopped', epoch },
+      { kind: 'vip', want: 'absent' },
+    ];
+  }
+  if (to === null) return [{ kind: 'leadership', want: 'release', epoch }];
+  return [{ kind: 'leadership', want: 'transfer', epoch, to, operationId, closedAtMs: closedAtMs ?? 0 }];
 }
 
 function steppingDownOrders(

@@ -1,5 +1,5 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
-import type { Successor } from './state.ts';
+import type { OperationReport, Successor } from './state.ts';
 
 /**
  * What must be so. Each decision gives the whole list, in order of urgency; carrying out an order that is already so
@@ -12,9 +12,15 @@ export type Order =
   | { readonly kind: 'vip'; readonly want: 'present'; readonly epoch: Epoch; readonly leaseEndsAtMs: number }
   | { readonly kind: 'vip'; readonly want: 'absent' }
   | { readonly kind: 'sftp-node'; readonly want: 'running'; readonly epoch: Epoch }
+  /** Let transfers that run end within the limit, then shut the gate. */
+  | { readonly kind: 'sftp-node'; readonly want: 'drained'; readonly epoch: Epoch; readonly limitMs: number }
   /** Let it close its clients and exit. */
   | { readonly kind: 'sftp-node'; readonly want: 'stopped'; readonly epoch: Epoch }
   | { readonly kind: 'sftp-node'; readonly want: 'killed' }
+  /** A process with the SFTP node's code loaded, for a leadership that comes in a moment. */
+  | { readonly kind: 'spare'; readonly want: 'ready' | 'absent' }
+  /** Who is to take over in a moment, told through etcd so that it gets ready; null: nobody after all. */
+  | { readonly kind: 'successor'; readonly epoch: Epoch; readonly node: NodeId | null }
   | {
       readonly kind: 'replicator';
       readonly want: 'lead';
@@ -30,6 +36,8 @@ export type Order =
       readonly want: 'claim';
       readonly leaseId: string;
       readonly inSyncModRevision: number;
+      /** By an operator's word, though this host may lack what was acknowledged: it alone is in sync then. */
+      readonly alone: boolean;
     }
   /** A new epoch for the same leader, since its SFTP node died with the journal's sequence. */
   | {
@@ -38,6 +46,17 @@ export type Order =
       readonly epoch: Epoch;
       readonly leaseId: string;
     }
-  | { readonly kind: 'leadership'; readonly want: 'transfer'; readonly epoch: Epoch; readonly to: Successor }
+  | {
+      readonly kind: 'leadership';
+      readonly want: 'transfer';
+      readonly epoch: Epoch;
+      readonly to: Successor;
+      readonly operationId: string | null;
+      readonly closedAtMs: number;
+    }
   | { readonly kind: 'leadership'; readonly want: 'release'; readonly epoch: Epoch }
+  /** What etcd is to say of the operation. */
+  | { readonly kind: 'operation'; readonly epoch: Epoch; readonly report: OperationReport }
+  /** The pause goes on with this host as the one that may take over again. */
+  | { readonly kind: 'pause'; readonly leader: NodeId }
   | { readonly kind: 'exit' };

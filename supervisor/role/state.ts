@@ -11,15 +11,32 @@ export type Phase =
   | {
       readonly name: 'handing-over';
       readonly epoch: Epoch;
+      /** When the step began. */
       readonly sinceMs: number;
       readonly to: Successor | null;
       readonly step: HandOverStep;
+      /** The operator's switchover; null when the supervisor was told to stop. */
+      readonly operationId: string | null;
+      /** How long transfers may take to end. */
+      readonly drainMs: number;
+      /** When clients were shut out, from which their outage counts; null before. */
+      readonly closedAtMs: number | null;
     }
   /** Emergency down, or a promotion that failed: everything off at once, then the key is released. */
   | { readonly name: 'stepping-down'; readonly epoch: Epoch; readonly sinceMs: number; readonly cause: Cause }
   | { readonly name: 'stopped' };
 
-export type HandOverStep = 'closing' | 'handing-off' | 'stopping-node' | 'vip-off' | 'transferring';
+/** Up to and with `handing-off` a switchover can be called off: the host goes on serving. */
+export type HandOverStep =
+  /** The successor loads its SFTP node, while this one serves. */
+  | 'preparing'
+  /** Running transfers may end; then the gate is shut. */
+  | 'draining'
+  /** The tail of the journal reaches the successor. */
+  | 'handing-off'
+  /** SFTP node and virtual IP go, side by side. */
+  | 'leaving'
+  | 'transferring';
 
 export interface Successor {
   readonly node: NodeId;
@@ -42,6 +59,17 @@ export interface HeldLease {
 export type NodeFact =
   | { readonly is: 'absent' }
   | { readonly is: 'starting' | 'listening' | 'gate-shut' | 'stopping'; readonly epoch: Epoch };
+
+/** A process that has the SFTP node's code loaded, and no epoch, key or port: what a successor keeps ready. */
+export type SpareFact = 'absent' | 'loading' | 'ready';
+
+/** What this host tells of the operation that it runs or ran. */
+export interface OperationReport {
+  readonly id: string;
+  readonly state: 'running' | 'done' | 'failed' | 'cancelled';
+  readonly step: HandOverStep | null;
+  readonly outcome: Cause | null;
+}
 
 /** `unknown` at boot: a leftover of an earlier run may be on. */
 export type VipFact =
@@ -69,7 +97,10 @@ export interface RoleState {
   readonly cluster: ClusterView | null;
   /** Boot time at which the newest word on the cluster arrived. */
   readonly clusterKnownAtMs: number;
+  /** Boot time since which nobody leads, as far as is known; null while somebody does. */
+  readonly leaderlessSinceMs: number | null;
   readonly node: NodeFact;
+  readonly spare: SpareFact;
   readonly vip: VipFact;
   /** The epoch whose virtual IP was probed for strangers and found free. */
   readonly vipFreeFor: Epoch;
@@ -90,7 +121,9 @@ export interface RoleState {
   readonly failedPromotions: number;
   readonly claimNotBeforeMs: number;
   readonly lastFailure: Cause | null;
+  readonly operation: OperationReport | null;
   readonly stopping: boolean;
+  readonly priority: number;
 }
 
 export const absentReplicator: ReplicatorFact = {
@@ -105,15 +138,18 @@ export const absentReplicator: ReplicatorFact = {
 };
 
 /** A host always boots as standby. */
-export function initialState(nodeId: NodeId, noFailover: boolean): RoleState {
+export function initialState(nodeId: NodeId, noFailover = false, priority = 100): RoleState {
   return {
     nodeId,
     noFailover,
+    priority,
     phase: { name: 'standby' },
     lease: null,
     cluster: null,
     clusterKnownAtMs: 0,
+    leaderlessSinceMs: null,
     node: { is: 'absent' },
+    spare: 'absent',
     vip: { is: 'unknown' },
     vipFreeFor: 0,
     announcedFor: 0,
@@ -126,6 +162,7 @@ export function initialState(nodeId: NodeId, noFailover: boolean): RoleState {
     failedPromotions: 0,
     claimNotBeforeMs: 0,
     lastFailure: null,
+    operation: null,
     stopping: false,
   };
 }

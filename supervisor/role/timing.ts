@@ -4,8 +4,14 @@ export interface Timing {
   readonly marginMs: number;
   /** A promotion that takes longer has failed. */
   readonly promotionLimitMs: number;
-  /** Each step of handing over takes at most this long, then the next is done without its result. */
+  /** How long a hand-over waits for the successor to get ready: it can take over without, only slower. */
+  readonly prepareLimitMs: number;
+  /** Each step of handing over takes at most this long. */
   readonly handOverStepLimitMs: number;
+  /** After the leader is gone, a standby waits this long for one of higher priority to claim. */
+  readonly precedenceMs: number;
+  /** An operation that could not begin for this long is not begun any more. */
+  readonly missedAfterMs: number;
   /** The wait after the first failed promotion; it doubles with each further one. */
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
@@ -19,7 +25,11 @@ export function timingOf(lease: { ttl: number; margin: number }): Timing {
     leaseTtlMs: lease.ttl,
     marginMs: lease.margin,
     promotionLimitMs: 10_000,
+    prepareLimitMs: 1500,
     handOverStepLimitMs: 2000,
+    /** Longer than a claim takes from the watch to the answer, on a busy host. */
+    precedenceMs: 400,
+    missedAfterMs: 60_000,
     backoffMs: 1000,
     maxBackoffMs: 60_000,
     maxNodeDeaths: 3,

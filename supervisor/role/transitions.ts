@@ -18,10 +18,19 @@ export const transitions = [
   },
   { from: 'promoting', to: 'stepping-down', sentence: 'the promotion failed' },
   { from: 'leading', to: 'promoting', sentence: 'the SFTP node died and starts again under a new epoch' },
-  { from: 'leading', to: 'handing-over', sentence: 'a planned stop: another host takes over' },
+  { from: 'leading', to: 'handing-over', sentence: 'a planned move: another host takes over' },
   { from: 'leading', to: 'stepping-down', sentence: 'leadership cannot be kept: everything off at once' },
   { from: 'handing-over', to: 'standby', sentence: 'the leader key is handed over or released' },
-  { from: 'handing-over', to: 'stepping-down', sentence: 'the lease ended while handing over' },
+  {
+    from: 'handing-over',
+    to: 'leading',
+    sentence: 'the switchover is called off, this host goes on serving',
+  },
+  {
+    from: 'handing-over',
+    to: 'stepping-down',
+    sentence: 'the lease ended while handing over, or a step took too long',
+  },
   {
     from: 'stepping-down',
     to: 'standby',

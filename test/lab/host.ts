@@ -74,16 +74,8 @@ export class LabHost {
       ...['--listen-client-urls', url(2379), '--advertise-client-urls', url(2379)],
       ...['--listen-peer-urls', url(2380), '--initial-advertise-peer-urls', url(2380)],
       ...['--initial-cluster', cluster, '--initial-cluster-token', 'lab'],
-      ...[
-        '--heartbeat-interval',
-        '50',
-        '--election-timeout',
-        '500',
-        '--logger',
-        'zap',
-        '--log-level',
-        'warn',
-      ],
+      ...['--heartbeat-interval', '50', '--election-timeout', '500', '--pre-vote'],
+      ...['--logger', 'zap', '--log-level', 'warn'],
     ]);
   }
 

@@ -1,4 +1,10 @@
 import type {
+  Operation,
+  OperationRecord,
+  Pause,
+  SuccessorRecord,
+} from '../../supervisor/cluster/operation.ts';
+import type {
   ClusterView,
   InSyncRecord,
   Leader,
@@ -26,6 +32,9 @@ export class EtcdModel {
   #revision = 1;
   #leader: Leader | null = null;
   #inSync: ClusterView['inSync'] = null;
+  #operation: Operation | null = null;
+  #successor: { record: SuccessorRecord; leaseId: string } | null = null;
+  #paused: Pause | null = null;
   readonly watchers: ((leader: Leader | null, revision: number) => void)[] = [];
   /** Extra time each request takes. */
   slowMs = 0;
@@ -67,6 +76,7 @@ export class EtcdModel {
     if (!this.#leases.delete(leaseId)) return;
     for (const [id, node] of this.#nodes) if (node.leaseId === leaseId) this.#nodes.delete(id);
     if (this.#leader?.leaseId === leaseId) this.#leader = null;
+    if (this.#successor?.leaseId === leaseId) this.#successor = null;
     this.#changed();
   }
 
@@ -76,18 +86,23 @@ export class EtcdModel {
       sentAtMs,
       leader: this.#leader,
       inSync: this.#inSync,
+      operation: this.#operation,
+      successor: this.#successor?.record ?? null,
+      paused: this.#paused,
       nodes: [...this.#nodes.values()],
       peers: [],
       problems: [],
     };
   }
 
-  claim(record: LeaderRecord, leaseId: string, inSyncModRevision: number): number | null {
+  claim(record: LeaderRecord, leaseId: string, inSyncModRevision: number, alone = false): number | null {
     if (this.#leader !== null || !this.isLive(leaseId)) return null;
     if ((this.#inSync?.modRevision ?? 0) !== inSyncModRevision) return null;
     const epoch = this.#changed();
     this.#leader = { ...record, epoch, leaseId };
-    this.#inSync ??= { members: [record.node], epoch: 0, reason: '', modRevision: epoch };
+    if (this.#inSync === null || alone) {
+      this.#inSync = { members: [record.node], epoch: 0, reason: '', modRevision: epoch };
+    }
     return epoch;
   }
 
@@ -111,8 +126,34 @@ export class EtcdModel {
     return true;
   }
 
+  writeSuccessor(epoch: number, node: string | null, leaseId: string): boolean {
+    if (this.#leader?.epoch !== epoch || !this.isLive(leaseId)) return false;
+    this.#successor = node === null ? null : { record: { node, epoch }, leaseId };
+    this.#changed();
+    return true;
+  }
+
+  writeOperation(record: OperationRecord, modRevision: number): boolean {
+    if ((this.#operation?.modRevision ?? 0) !== modRevision) return false;
+    // Whenever it was asked for, it is due: the model's hosts have no wall clock in common.
+    this.#operation = { ...record, modRevision: this.#changed(), dueAtMs: Number.NEGATIVE_INFINITY };
+    return true;
+  }
+
+  get operation(): Operation | null {
+    return this.#operation;
+  }
+
+  writePause(pause: Pause | null): void {
+    this.#paused = pause;
+    this.#changed();
+  }
+
   publish(node: LiveNode): void {
-    if (this.isLive(node.leaseId)) this.#nodes.set(node.node, node);
+    if (!this.isLive(node.leaseId)) return;
+    const before = this.#nodes.get(node.node)?.preparedFor ?? 0;
+    this.#nodes.set(node.node, node);
+    if (before !== node.preparedFor) this.#changed();
   }
 
   #extend(lease: Lease): void {

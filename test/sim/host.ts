@@ -3,9 +3,11 @@ import type { Leader, LiveNode } from '../../supervisor/cluster/records.ts';
 import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../supervisor/config/timing.ts';
 import { Executor, type Observation } from '../../supervisor/effects/executor.ts';
 import { LeadershipWriter } from '../../supervisor/effects/leadership-writer.ts';
+import { RecordWriter } from '../../supervisor/effects/record-writer.ts';
 import type { ClusterStore, ReplicatorControl, SftpNodeControl, VirtualIps } from '../../supervisor/ports.ts';
 import { decide } from '../../supervisor/role/decide.ts';
 import { ineligibility } from '../../supervisor/role/eligibility.ts';
+import { preparedFor } from '../../supervisor/role/handing-over.ts';
 import { initialState, type RoleState } from '../../supervisor/role/state.ts';
 import { timingOf } from '../../supervisor/role/timing.ts';
 import type { Write } from './history.ts';
@@ -20,6 +22,7 @@ const noAnswer = () => new Promise<never>(() => {});
 interface NodeModel {
   readonly epoch: number;
   listening: boolean;
+  isShut: boolean;
   /** Boot time; -Infinity while shut. */
   gateUntilMs: number;
 }
@@ -123,6 +126,7 @@ export class SupervisorRun {
   alive = true;
   #leaseId: string | null = null;
   #reading = false;
+  #spareIsReady = false;
   role: { type: 'lead' | 'follow' | 'idle'; epoch: number; leader: string } = {
     type: 'idle',
     epoch: 0,
@@ -146,6 +150,13 @@ export class SupervisorRun {
         store,
         clock: { bootTimeMs: () => host.bootTimeMs(), wallTimeIso: () => '' },
         observe,
+        readAgain: () => this.#read(),
+      }),
+      records: new RecordWriter({
+        store,
+        clock: { bootTimeMs: () => host.bootTimeMs(), wallTimeIso: () => '' },
+        cluster: () => this.state.cluster,
+        leaseId: () => this.#leaseId,
         readAgain: () => this.#read(),
       }),
       observe,
@@ -267,6 +278,7 @@ export class SupervisorRun {
       caughtUp: true,
       configDigest: '',
       hostKeyFingerprints: [],
+      preparedFor: preparedFor(this.state),
       ineligible: ineligibility(this.state, this.#host.bootTimeMs(), timing),
       health: [],
     };
@@ -275,20 +287,17 @@ export class SupervisorRun {
 
   #store(): ClusterStore {
     const { network, etcd } = this.#world;
+    const ask = <Answer>(serve: () => Answer) => network.ask(this.#host.id, () => etcd.slowMs, 2000, serve);
     const write = (serve: () => number | null) =>
-      network
-        .ask(this.#host.id, () => etcd.slowMs, 2000, serve)
-        .then((epoch) => (epoch === null ? { won: false as const } : { won: true as const, epoch }));
+      ask(serve).then((epoch) => (epoch === null ? { won: false as const } : { won: true as const, epoch }));
     return {
-      claimLeadership: (record, leaseId, revision) => write(() => etcd.claim(record, leaseId, revision)),
+      claimLeadership: (record, leaseId, revision, alone) =>
+        write(() => etcd.claim(record, leaseId, revision, alone)),
       moveLeadership: (epoch, record, leaseId) => write(() => etcd.move(epoch, record, leaseId)),
-      releaseLeadership: (epoch) =>
-        network.ask(
-          this.#host.id,
-          () => etcd.slowMs,
-          2000,
-          () => etcd.release(epoch),
-        ),
+      releaseLeadership: (epoch) => ask(() => etcd.release(epoch)),
+      writeSuccessor: (epoch, node, leaseId) => ask(() => etcd.writeSuccessor(epoch, node, leaseId)),
+      writeOperation: (record, revision) => ask(() => etcd.writeOperation(record, revision)),
+      writePause: (pause) => ask(() => etcd.writePause(pause)),
       grantLease: noAnswer,
       renewLease: noAnswer,
       revokeLease: noAnswer,
@@ -350,26 +359,56 @@ export class SupervisorRun {
         if (host.node?.epoch === epoch) run(host.node);
       });
     };
+    const shut = (node: NodeModel) => {
+      node.isShut = true;
+      node.gateUntilMs = Number.NEGATIVE_INFINITY;
+      this.observe({ type: 'node-gate-shut', epoch: node.epoch });
+    };
     return {
       start: (epoch) => {
-        if (host.node !== null) return;
-        host.node = { epoch, listening: false, gateUntilMs: Number.NEGATIVE_INFINITY };
+        if (host.node !== null) {
+          toNode(epoch, (node) => {
+            if (!node.isShut) return;
+            node.isShut = false;
+            this.observe({ type: 'node-listening', epoch });
+          });
+          return;
+        }
+        host.node = { epoch, listening: false, isShut: false, gateUntilMs: Number.NEGATIVE_INFINITY };
+        const takes = this.#spareIsReady ? random.between(5, 50) : random.between(80, 300);
+        this.#spareIsReady = false;
+        this.observe({ type: 'spare', is: 'absent' });
         this.observe({ type: 'node-starting', epoch });
-        timeline.after(random.between(80, 300), () =>
+        timeline.after(takes, () =>
           toNode(epoch, (node) => {
             node.listening = true;
             this.observe({ type: 'node-listening', epoch });
           }),
         );
       },
+      keepSpare: () => {
+        this.observe({ type: 'spare', is: 'loading' });
+        this.later(random.between(80, 300), () => {
+          if (this.state.spare !== 'loading') return;
+          this.#spareIsReady = true;
+          this.observe({ type: 'spare', is: 'ready' });
+          this.#publish();
+        });
+      },
+      dropSpare: () => {
+        this.#spareIsReady = false;
+        this.observe({ type: 'spare', is: 'absent' });
+      },
       openGate: (epoch, validUntilMs) =>
         toNode(epoch, (node) => {
-          node.gateUntilMs = validUntilMs;
+          if (!node.isShut) node.gateUntilMs = validUntilMs;
         }),
-      shutGate: (epoch) =>
+      shutGate: (epoch) => toNode(epoch, shut),
+      drain: (epoch, limitMs) =>
         toNode(epoch, (node) => {
-          node.gateUntilMs = Number.NEGATIVE_INFINITY;
-          this.observe({ type: 'node-gate-shut', epoch });
+          timeline.after(random.between(0, limitMs), () => {
+            if (host.node === node) toNode(epoch, shut);
+          });
         }),
       stop: (epoch) => toNode(epoch, () => host.crashNode()),
       kill: () => this.later(1, () => host.crashNode()),

@@ -1,6 +1,12 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
 import {
+  type Operation,
+  operationSchema,
+  pauseSchema,
+  successorRecordSchema,
+} from '../../cluster/operation.ts';
+import {
   type ClusterView,
   inSyncRecordSchema,
   type Leader,
@@ -48,6 +54,8 @@ export function leaderOf(kv: IKeyValue | undefined, problems: Problems): Leader 
     since: '',
     cause: 'unknown',
     handedOverBy: null,
+    operationId: null,
+    downMs: null,
   };
   return { ...record, epoch: Number(kv.mod_revision), leaseId: kv.lease };
 }
@@ -69,30 +77,61 @@ function recordsOf<Record extends { node: string }>(
   return records;
 }
 
-/** Builds the view from the answers to the ranges leader, insync, nodes/, peers/, in this order. */
-export function viewOf(
-  revision: number,
-  sentAtMs: number,
-  ranges: readonly (IRangeResponse | undefined)[],
-): ClusterView {
-  const [leader, inSync, nodes, peers] = ranges;
+/** The keys that hold one value each, and the folders of values: what a view is read from. */
+export const viewKeys = ['leader', 'insync', 'operation', 'successor', 'paused'] as const;
+export const viewFolders = ['nodes/', 'peers/'] as const;
+export type ViewRanges = Partial<
+  Record<(typeof viewKeys)[number] | (typeof viewFolders)[number], IRangeResponse | undefined>
+>;
+
+export interface ReadMoment {
+  readonly revision: number;
+  /** Boot time at which the read was sent, and the wall clock then. */
+  readonly sentAtMs: number;
+  readonly wallMs: number;
+}
+
+export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
   const problems: Problems = [];
-  const inSyncKv = inSync?.kvs[0];
-  const inSyncRecord = inSyncKv === undefined ? null : parse(inSyncKv, inSyncRecordSchema, problems);
+  const single = <Schema extends z.ZodType>(kv: IKeyValue | undefined, schema: Schema) =>
+    kv === undefined ? null : parse(kv, schema, problems);
+  const first = (key: (typeof viewKeys)[number]) => ranges[key]?.kvs[0];
   return {
-    revision,
-    sentAtMs,
-    leader: leaderOf(leader?.kvs[0], problems),
-    inSync:
-      inSyncKv === undefined
-        ? null
-        : {
-            // An unreadable set lets nobody in: losing the record must not look like a new cluster.
-            ...(inSyncRecord ?? { members: [], epoch: 0, reason: 'the record cannot be read' }),
-            modRevision: Number(inSyncKv.mod_revision),
-          },
-    nodes: recordsOf(nodes, nodeRecordSchema, problems),
-    peers: recordsOf(peers, peerRecordSchema, problems),
+    revision: moment.revision,
+    sentAtMs: moment.sentAtMs,
+    leader: leaderOf(first('leader'), problems),
+    inSync: inSyncOf(first('insync'), problems),
+    operation: operationOf(first('operation'), moment, problems),
+    successor: single(first('successor'), successorRecordSchema),
+    paused: single(first('paused'), pauseSchema),
+    nodes: recordsOf(ranges['nodes/'], nodeRecordSchema, problems),
+    peers: recordsOf(ranges['peers/'], peerRecordSchema, problems),
     problems,
+  };
+}
+
+/** An unreadable set lets nobody in: losing the record must not look like a new cluster. */
+function inSyncOf(kv: IKeyValue | undefined, problems: Problems): ClusterView['inSync'] {
+  if (kv === undefined) return null;
+  const unreadable = { members: [], epoch: 0, reason: 'the record cannot be read' };
+  return {
+    ...(parse(kv, inSyncRecordSchema, problems) ?? unreadable),
+    modRevision: Number(kv.mod_revision),
+  };
+}
+
+function operationOf(
+  kv: IKeyValue | undefined,
+  { sentAtMs, wallMs }: ReadMoment,
+  problems: Problems,
+): Operation | null {
+  const record = kv === undefined ? null : parse(kv, operationSchema, problems);
+  if (kv === undefined || record === null) return null;
+  // Reckoned anew with each read: the wall clock may be stepped meanwhile.
+  const beginsAtMs = Date.parse(record.at ?? record.requestedAt);
+  return {
+    ...record,
+    modRevision: Number(kv.mod_revision),
+    dueAtMs: sentAtMs + (beginsAtMs - wallMs),
   };
 }

@@ -1,10 +1,11 @@
 import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { OperationRecord, Pause } from '../../cluster/operation.ts';
 import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../cluster/records.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Clock, ClusterStore, ClusterWatcher, LeadershipWrite, LeaseGrant } from '../../ports.ts';
-import { leaderOf, viewOf } from './codec.ts';
+import { leaderOf, viewFolders, viewKeys, viewOf } from './codec.ts';
 import { EndpointRing, openEndpoints } from './endpoints.ts';
 
 /** How long a write may take before its author reads again to learn whether it happened. */
@@ -86,22 +87,18 @@ export class EtcdStore implements ClusterStore {
   }
 
   async read(): Promise<ClusterView> {
-    const ranges: IRequestOp[] = [
-      { request_range: { key: this.#key('leader') } },
-      { request_range: { key: this.#key('insync') } },
-      ...['nodes/', 'peers/'].map((folder) => ({
-        request_range: { key: this.#key(folder), range_end: prefixEnd(this.#key(folder)) },
-      })),
-    ];
+    const keys = [...viewKeys, ...viewFolders];
+    const ranges: IRequestOp[] = keys.map((name) => {
+      const key = this.#key(name);
+      return { request_range: name.endsWith('/') ? { key, range_end: prefixEnd(key) } : { key } };
+    });
     return this.#ask(async (client, options) => {
       const sentAtMs = this.#clock.bootTimeMs();
+      const wallMs = Date.parse(this.#clock.wallTimeIso());
       const answer = await client.kv.txn({ success: ranges }, options);
-      const revision = Number(answer.header.revision);
-      return viewOf(
-        revision,
-        sentAtMs,
-        answer.responses.map((response) => response.response_range),
-      );
+      const answers = answer.responses.map((response) => response.response_range);
+      const moment = { revision: Number(answer.header.revision), sentAtMs, wallMs };
+      return viewOf(moment, Object.fromEntries(keys.map((name, index) => [name, answers[index]])));
     }, pollBudgetMs);
   }
 
@@ -125,15 +122,14 @@ export class EtcdStore implements ClusterStore {
     record: LeaderRecord,
     leaseId: string,
     inSyncModRevision: number,
+    alone: boolean,
   ): Promise<LeadershipWrite> {
-    const newCluster = inSyncModRevision === 0;
+    const reason = inSyncModRevision === 0 ? 'a new cluster' : alone ? `failover to ${record.node}` : null;
     return this.#writeLeader(
       [absent(this.#key('leader')), unchanged(this.#key('insync'), inSyncModRevision)],
       [
         this.#put('leader', record, leaseId),
-        ...(newCluster
-          ? [this.#put('insync', { members: [record.node], epoch: 0, reason: 'a new cluster' })]
-          : []),
+        ...(reason === null ? [] : [this.#put('insync', { members: [record.node], epoch: 0, reason })]),
       ],
     );
   }
@@ -167,16 +163,26 @@ export class EtcdStore implements ClusterStore {
     reason: string,
     modRevision: number,
   ): Promise<boolean> {
-    return this.#ask(async (client, options) => {
-      const answer = await client.kv.txn(
-        {
-          compare: [unchanged(this.#key('leader'), epoch), unchanged(this.#key('insync'), modRevision)],
-          success: [this.#put('insync', { members, epoch, reason })],
-        },
-        options,
-      );
-      return answer.succeeded;
-    }, writeBudgetMs);
+    return this.#writeIf(
+      [unchanged(this.#key('leader'), epoch), unchanged(this.#key('insync'), modRevision)],
+      [this.#put('insync', { members, epoch, reason })],
+    );
+  }
+
+  async writeSuccessor(epoch: Epoch, node: NodeId | null, leaseId: string): Promise<boolean> {
+    const key = this.#key('successor');
+    const write: IRequestOp =
+      node === null ? { request_delete_range: { key } } : this.#put('successor', { node, epoch }, leaseId);
+    return this.#writeIf([unchanged(this.#key('leader'), epoch)], [write]);
+  }
+
+  async writeOperation(record: OperationRecord, modRevision: number): Promise<boolean> {
+    return this.#writeIf([unchanged(this.#key('operation'), modRevision)], [this.#put('operation', record)]);
+  }
+
+  async writePause(pause: Pause | null): Promise<void> {
+    const key = this.#key('paused');
+    await this.#write(pause === null ? { request_delete_range: { key } } : this.#put('paused', pause));
   }
 
   async publishNode(record: NodeRecord, leaseId: string): Promise<void> {
@@ -189,6 +195,13 @@ export class EtcdStore implements ClusterStore {
 
   close(): void {
     this.#ring.close();
+  }
+
+  async #writeIf(compare: ICompare[], success: IRequestOp[]): Promise<boolean> {
+    return this.#ask(
+      async (client, options) => (await client.kv.txn({ compare, success }, options)).succeeded,
+      writeBudgetMs,
+    );
   }
 
   async #write(operation: IRequestOp): Promise<void> {

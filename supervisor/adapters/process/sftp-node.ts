@@ -9,10 +9,11 @@ import {
 import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
 import type { SftpNodeControl } from '../../ports.ts';
-import type { Cause } from '../../role/state.ts';
+import type { Cause, SpareFact } from '../../role/state.ts';
 import { Child, compileCacheOf } from './child.ts';
 
 export interface SftpNodeReports {
+  spare(is: SpareFact): void;
   starting(epoch: Epoch): void;
   started(pid: number): void;
   listening(epoch: Epoch): void;
@@ -25,12 +26,24 @@ export interface SftpNodeActivity {
   readonly transfers: number;
 }
 
-/** At most one SFTP node process, started for one epoch and gone before the next is started. */
+/** A process, of which leadership it is (null: a spare), and what it said before it failed. */
+interface Running {
+  readonly child: Child<typeof fromSftpNodeSchema>;
+  epoch: Epoch | null;
+  isShut: boolean;
+  failure: Cause | null;
+}
+
+/**
+ * At most one SFTP node process, started for one epoch and gone before the next is started; and at most one spare,
+ * which becomes the next.
+ */
 export class SftpNodeProcess implements SftpNodeControl {
   readonly #config: Config;
   readonly #reports: SftpNodeReports;
   readonly #log: Logger;
-  #running: { child: Child<typeof fromSftpNodeSchema>; epoch: Epoch; failure: Cause | null } | null = null;
+  #running: Running | null = null;
+  #spare: Running | null = null;
   activity: SftpNodeActivity = { sessions: 0, transfers: 0 };
 
   constructor(config: Config, reports: SftpNodeReports, log: Logger) {
@@ -44,19 +57,33 @@ export class SftpNodeProcess implements SftpNodeControl {
   }
 
   start(epoch: Epoch): void {
-    if (this.#running !== null) return;
+    if (this.#running !== null) {
+      if (this.#running.isShut) this.#send(epoch, { type: 'resume' });
+      return;
+    }
+    const running = this.#spare ?? this.#spawn();
+    const wasSpare = this.#spare !== null;
+    this.#spare = null;
+    this.#running = running;
+    running.epoch = epoch;
+    running.child.send({ type: 'start', epoch, settings: settingsOf(this.#config) });
+    if (wasSpare) this.#reports.spare('absent');
     this.#reports.starting(epoch);
-    const child = new Child({
-      name: 'sftp-node',
-      compileCache: compileCacheOf(this.#config),
-      schema: fromSftpNodeSchema,
-      onMessage: (message) => this.#receive(epoch, message),
-      onExit: ({ how }) => this.#exited(epoch, how),
-      log: this.#log,
-    });
-    this.#running = { child, epoch, failure: null };
-    child.send({ type: 'start', epoch, settings: settingsOf(this.#config) });
-    if (child.pid !== undefined) this.#reports.started(child.pid);
+    if (running.child.pid !== undefined) this.#reports.started(running.child.pid);
+  }
+
+  keepSpare(): void {
+    if (this.#spare !== null) return;
+    this.#spare = this.#spawn();
+    this.#reports.spare('loading');
+  }
+
+  dropSpare(): void {
+    this.#spare?.child.kill();
+  }
+
+  drain(epoch: Epoch, limitMs: number): void {
+    this.#send(epoch, { type: 'drain', limitMs });
   }
 
   openGate(epoch: Epoch, validUntilMs: number): void {
@@ -75,22 +102,54 @@ export class SftpNodeProcess implements SftpNodeControl {
     this.#running?.child.kill();
   }
 
+  #spawn(): Running {
+    const running: Running = {
+      child: new Child({
+        name: 'sftp-node',
+        compileCache: compileCacheOf(this.#config),
+        schema: fromSftpNodeSchema,
+        onMessage: (message) => this.#receive(running, message),
+        onExit: ({ how }) => this.#exited(running, how),
+        log: this.#log,
+      }),
+      epoch: null,
+      isShut: false,
+      failure: null,
+    };
+    return running;
+  }
+
   #send(epoch: Epoch, message: ToSftpNode): void {
     if (this.#running?.epoch === epoch) this.#running.child.send(message);
   }
 
-  #receive(epoch: Epoch, message: FromSftpNode): void {
+  #receive(running: Running, message: FromSftpNode): void {
+    if (message.type === 'loaded') {
+      if (running === this.#spare) this.#reports.spare('ready');
+      return;
+    }
+    const { epoch } = running;
+    if (epoch === null || running !== this.#running) return;
     switch (message.type) {
       case 'listening':
+        running.isShut = false;
         this.#reports.listening(epoch);
         return;
       case 'failed':
-        if (this.#running !== null) {
-          this.#running.failure = { code: message.code, sentence: message.message };
+        running.failure = { code: message.code, sentence: message.message };
+        return;
+      case 'drained':
+        if (message.cutTransfers > 0) {
+          this.#log.warn(
+            { epoch, cutTransfers: message.cutTransfers },
+            'transfers were cut short by the drain',
+          );
         }
+        running.isShut = true;
+        this.#reports.gateShut(epoch);
         return;
       case 'gate-shut':
-      case 'drained':
+        running.isShut = true;
         this.#reports.gateShut(epoch);
         return;
       case 'activity':
@@ -98,13 +157,17 @@ export class SftpNodeProcess implements SftpNodeControl {
     }
   }
 
-  #exited(epoch: Epoch, how: string): void {
-    const failure = this.#running?.failure ?? null;
+  #exited(running: Running, how: string): void {
+    if (running === this.#spare) {
+      this.#spare = null;
+      this.#reports.spare('absent');
+      return;
+    }
     this.#running = null;
     this.activity = { sessions: 0, transfers: 0 };
     this.#reports.exited(
-      epoch,
-      failure ?? { code: 'SFTP_NODE_EXITED', sentence: `the SFTP node ended: ${how}` },
+      running.epoch ?? 0,
+      running.failure ?? { code: 'SFTP_NODE_EXITED', sentence: `the SFTP node ended: ${how}` },
     );
   }
 }

@@ -34,11 +34,11 @@ export const toSftpNodeSchema = z.discriminatedUnion('type', [
   /** Shuts the write gate now; answered by `gate-shut` once no acknowledgement can leave any more. */
   z.object({ type: z.literal('shut-gate') }),
   /**
-   * Stop accepting logins and new transfers, let running ones end for at most `limitMs`, then shut the gate;
-   * answered by `drained`.
+   * Serve everybody until the transfers that run now have ended; then take nobody new until the rest has; all within
+   * `limitMs`. Then shut the gate; answered by `drained`.
    */
   z.object({ type: z.literal('drain'), limitMs: z.number().nonnegative() }),
-  /** Take up service again after a drain that was called off. */
+  /** Take up service again after a drain or a shut gate; answered by `listening`. The gate needs a new permit. */
   z.object({ type: z.literal('resume') }),
   /** Close every client connection and exit 0. */
   z.object({ type: z.literal('stop') }),
@@ -46,6 +46,8 @@ export const toSftpNodeSchema = z.discriminatedUnion('type', [
 export type ToSftpNode = z.infer<typeof toSftpNodeSchema>;
 
 export const fromSftpNodeSchema = z.discriminatedUnion('type', [
+  /** The first message: the code is loaded, `start` may come. */
+  z.object({ type: z.literal('loaded') }),
   z.object({ type: z.literal('listening'), epoch: epochSchema, port: z.int() }),
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
   z.object({ type: z.literal('gate-shut'), epoch: epochSchema }),

@@ -1,4 +1,4 @@
-/** A planned move: transfers may end, nothing begins. */
+/** A planned move: transfers may end, everybody is served meanwhile, and at last nothing begins. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -31,21 +31,39 @@ describe('a drain', { timeout: 60_000 }, () => {
     );
   const isRefused = async () => (await node.sftp('pwd\n')).exitCode !== 0;
 
-  it('waits for running transfers, takes nobody new, and shuts the gate', async () => {
+  it('waits for the transfers that run, serves everybody meanwhile, and shuts the gate', async () => {
     const handle = await session.open('/f', forWriting);
     assert.ok(handle !== null);
     await node.send({ type: 'drain', limitMs: 30_000 });
-    await waitFor('newcomers to be refused', isRefused);
-    // The lease is renewed meanwhile: that lets nobody in again.
-    await node.openGate(700_000);
-    assert.equal(await isRefused(), true);
+    await delay(100);
+    assert.equal(await isRefused(), false);
     assert.equal(await session.write(handle, 0, Buffer.from('text')), statusCode.ok);
     assert.equal(drained(), undefined);
     assert.equal(await session.close(handle), statusCode.ok);
     const { cutTransfers, sequence } = await waitFor('drained', drained);
     assert.equal(cutTransfers, 0);
     assert.equal(sequence, node.journal.operations.at(-1)?.sequence);
+    assert.equal(await isRefused(), true);
+    // A permit that was on its way opens nothing.
+    await node.openGate(700_000);
     assert.notEqual(await session.mkdir('/late'), statusCode.ok);
+  });
+
+  it('takes nobody new at last, while what began during the drain ends', async () => {
+    const first = await session.open('/f', forWriting);
+    await node.send({ type: 'drain', limitMs: 30_000 });
+    await delay(100);
+    const second = await session.open('/g', forWriting);
+    assert.ok(first !== null && second !== null);
+    assert.equal(await session.close(first), statusCode.ok);
+    await waitFor('newcomers to be refused', isRefused);
+    // The lease is renewed meanwhile: that lets nobody in again.
+    await node.openGate(700_000);
+    assert.equal(await isRefused(), true);
+    assert.equal(drained(), undefined);
+    assert.equal(await session.write(second, 0, Buffer.from('text')), statusCode.ok);
+    assert.equal(await session.close(second), statusCode.ok);
+    assert.equal((await waitFor('drained', drained)).cutTransfers, 0);
   });
 
   it('cuts what lasts longer than the limit, and says how much', async () => {
@@ -56,8 +74,12 @@ describe('a drain', { timeout: 60_000 }, () => {
 
   it('lets an idle session begin nothing, and go on when it is called off', async () => {
     const other = new RawSession(await node.rawChannel());
-    assert.notEqual(await session.open('/f', forWriting), null);
+    const first = await session.open('/f', forWriting);
+    assert.ok(first !== null);
     await node.send({ type: 'drain', limitMs: 30_000 });
+    await delay(100);
+    assert.notEqual(await session.open('/e', forWriting), null);
+    assert.equal(await session.close(first), statusCode.ok);
     await waitFor('newcomers to be refused', isRefused);
     let opened = false;
     const opening = other.open('/g', forWriting).then((handle) => {
@@ -78,5 +100,17 @@ describe('a drain', { timeout: 60_000 }, () => {
     assert.equal(drained(), undefined, 'a drain that was called off shuts no gate');
     assert.equal(await session.mkdir('/d'), statusCode.ok);
     other.client.destroy();
+  });
+
+  it('is taken back after it has shut the gate, with a new permit', async () => {
+    await node.send({ type: 'drain', limitMs: 0 });
+    await waitFor('drained', drained);
+    const before = node.messages.length;
+    await node.send({ type: 'resume' });
+    await waitFor('listening', () => node.messages.slice(before).find(({ type }) => type === 'listening'));
+    assert.notEqual(await session.mkdir('/d'), statusCode.ok, 'not before the gate is opened again');
+    await node.openGate(700_000);
+    assert.equal(await session.mkdir('/d'), statusCode.ok);
+    assert.equal(await isRefused(), false);
   });
 });

@@ -142,7 +142,7 @@ export class NodeFixture {
     writeFileSync(join(this.configRoot, 'users.yaml'), text);
   }
 
-  /** Starts the node; resolves with its first word: `listening` or `failed`. */
+  /** Starts the node; resolves with what became of it: `listening` or `failed`. */
   async start({ port = 0, program = source } = {}): Promise<FromSftpNode> {
     const node = forkNode(program);
     this.#process = node;
@@ -163,7 +163,9 @@ export class NodeFixture {
         logLevel: 'info',
       },
     });
-    const first = await waitFor('the first word of the node', () => this.messages[0]);
+    const first = await waitFor('the node to listen or fail', () =>
+      this.messages.find(({ type }) => type === 'listening' || type === 'failed'),
+    );
     if (first.type === 'listening') this.port = first.port;
     return first;
   }

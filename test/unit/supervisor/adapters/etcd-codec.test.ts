@@ -16,31 +16,38 @@ function range(...entries: [key: string, value: unknown, modRevision?: number][]
   return { kvs } as IRangeResponse;
 }
 
-const none = range();
-const leader = { node: 'a', since: 's', cause: 'claimed', handedOverBy: null };
+const moment = { revision: 9, sentAtMs: 1000, wallMs: Date.parse('2026-01-01T00:00:10Z') };
+const leader = {
+  node: 'a',
+  since: 's',
+  cause: 'claimed',
+  handedOverBy: null,
+  operationId: null,
+  downMs: null,
+};
 
 describe('the view of the cluster', () => {
   it('takes epoch and lease from the key, not from its value', () => {
-    const view = viewOf(9, 0, [range(['leader', leader, 42]), none, none, none]);
+    const view = viewOf(moment, { leader: range(['leader', leader, 42]) });
     assert.deepEqual(view.leader, { ...leader, epoch: 42, leaseId: '77' });
     assert.deepEqual(view.problems, []);
   });
 
   it('reports a foreign leader value by key, and lets it lead nobody of ours', () => {
-    const view = viewOf(9, 0, [range(['leader', 'garbage {']), none, none, none]);
+    const view = viewOf(moment, { leader: range(['leader', 'garbage {']) });
     assert.equal(view.leader?.node, 'unreadable');
     assert.deepEqual(view.problems, [{ key: '/holdfast/demo/leader', what: 'is not JSON' }]);
   });
 
   it('never takes a corrupt in-sync set for a new cluster', () => {
-    const view = viewOf(9, 0, [none, range(['insync', { members: 'all' }]), none, none]);
+    const view = viewOf(moment, { insync: range(['insync', { members: 'all' }]) });
     assert.deepEqual(view.inSync?.members, []);
     assert.equal(view.problems.length, 1);
   });
 
   it('does not let one host speak for another', () => {
     const peer = { node: 'b', address: '10.0.0.2', port: 1, publicKey: 'k' };
-    const view = viewOf(9, 0, [none, none, none, range(['peers/b', peer], ['peers/c', peer])]);
+    const view = viewOf(moment, { 'peers/': range(['peers/b', peer], ['peers/c', peer]) });
     assert.deepEqual(
       view.peers.map((entry) => entry.node),
       ['b'],
@@ -49,7 +56,44 @@ describe('the view of the cluster', () => {
   });
 
   it('does not read values without measure', () => {
-    const view = viewOf(9, 0, [range(['leader', 'x'.repeat(100_000)]), none, none, none]);
+    const view = viewOf(moment, { leader: range(['leader', 'x'.repeat(100_000)]) });
     assert.match(view.problems[0]?.what ?? '', /100000 bytes/);
+  });
+
+  const operation = {
+    id: '0123abcd',
+    kind: 'switchover',
+    from: 'a',
+    to: 'b',
+    force: false,
+    drainMs: 0,
+    requestedBy: 'root',
+    requestedAt: '2026-01-01T00:00:00Z',
+    at: '2026-01-01T00:01:10Z',
+    state: 'pending',
+    epoch: 42,
+    step: null,
+    steps: [],
+    cancelledBy: null,
+    outcome: null,
+  };
+
+  it('reckons when an operation is due by the boot time of who reads it', () => {
+    const view = viewOf(moment, { operation: range(['operation', operation, 7]) });
+    assert.equal(view.operation?.dueAtMs, 61_000);
+    assert.equal(view.operation?.modRevision, 7);
+  });
+
+  it('trusts no operation, successor or pause that it cannot read, and names the keys', () => {
+    const view = viewOf(moment, {
+      operation: range(['operation', { ...operation, to: '../../x' }]),
+      successor: range(['successor', { node: 'b' }]),
+      paused: range(['paused', 'yes']),
+    });
+    assert.deepEqual([view.operation, view.successor, view.paused], [null, null, null]);
+    assert.deepEqual(
+      view.problems.map(({ key }) => key),
+      ['operation', 'successor', 'paused'].map((name) => `/holdfast/demo/${name}`),
+    );
   });
 });

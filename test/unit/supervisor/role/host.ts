@@ -99,7 +99,8 @@ export class Host {
 }
 
 export function leaderOf(node: string, epoch: number, leaseId = `lease-${node}`) {
-  return { node, epoch, leaseId, since: '', cause: 'claimed', handedOverBy: null };
+  const origin = { since: '', cause: 'claimed', handedOverBy: null, operationId: null, downMs: null };
+  return { node, epoch, leaseId, ...origin };
 }
 
 export function view(parts: Partial<ClusterView>): ClusterView {
@@ -108,6 +109,9 @@ export function view(parts: Partial<ClusterView>): ClusterView {
     sentAtMs: 0,
     leader: null,
     inSync: { members: ['a', 'b', 'c'], epoch: 0, reason: '', modRevision: 7 },
+    operation: null,
+    successor: null,
+    paused: null,
     nodes: [],
     peers: [],
     problems: [],
@@ -126,6 +130,7 @@ export function liveNode(node: string, parts: Partial<LiveNode> = {}): LiveNode 
     caughtUp: true,
     configDigest: 'd',
     hostKeyFingerprints: [],
+    preparedFor: 0,
     ineligible: [],
     health: [],
     ...parts,

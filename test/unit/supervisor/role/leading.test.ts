@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Host, leaderOf, liveNode, timing } from './host.ts';
+import { Host, leaderOf, timing } from './host.ts';
 
 const budget = timing.leaseTtlMs - timing.marginMs;
 
@@ -138,62 +138,5 @@ describe('a leader', () => {
     assert.equal(host.phase, 'stepping-down');
     host.see({ type: 'vip-absent' });
     assert.equal(host.phase, 'standby');
-  });
-});
-
-describe('a leader that is told to stop', () => {
-  const nodes = [liveNode('a'), liveNode('b', { priority: 50 }), liveNode('c')];
-  const stopping = () => {
-    const host = new Host().leading().read({ leader: leaderOf('a', 200), nodes });
-    host.see({ type: 'stop' });
-    return host;
-  };
-
-  it('hands over in order: gate, tail, clients, address, key', () => {
-    const host = stopping();
-    assert.deepEqual(host.order('gate'), { kind: 'gate', want: 'shut', epoch: 200 });
-    host.see({ type: 'node-gate-shut', epoch: 200 });
-    assert.deepEqual(
-      host.order('hand-off'),
-      { kind: 'hand-off', epoch: 200, to: 'c' },
-      'the highest priority',
-    );
-    host.see({ type: 'handed-off', epoch: 200, complete: true, reason: '' });
-    assert.equal(host.order('sftp-node')?.want, 'stopped');
-    assert.equal(host.order('vip')?.want, 'present', 'clients are told before the address goes');
-    host.see({ type: 'node-exited', epoch: 200, cause: { code: '', sentence: '' } });
-    assert.deepEqual(host.order('vip'), { kind: 'vip', want: 'absent' });
-    host.see({ type: 'vip-absent' });
-    assert.deepEqual(host.order('leadership'), {
-      kind: 'leadership',
-      want: 'transfer',
-      epoch: 200,
-      to: { node: 'c', leaseId: 'lease-c' },
-    });
-    host.see({ type: 'leader-released', epoch: 200, leader: leaderOf('c', 220) });
-    assert.equal(host.phase, 'stopped');
-    assert.equal(host.order('exit')?.kind, 'exit');
-  });
-
-  it('hands over to nobody who is not in sync or says that it may not', () => {
-    const host = new Host().leading().read({
-      leader: leaderOf('a', 200),
-      inSync: { members: ['a', 'b'], epoch: 200, reason: '', modRevision: 201 },
-      nodes: [liveNode('b', { ineligible: [{ code: 'DISK_LOW', sentence: '' }] }), liveNode('c')],
-    });
-    host.see({ type: 'stop' });
-    host.see({ type: 'node-gate-shut', epoch: 200 });
-    assert.equal(host.order('hand-off'), undefined);
-    host.see({ type: 'node-exited', epoch: 200, cause: { code: '', sentence: '' } });
-    host.see({ type: 'vip-absent' });
-    assert.equal(host.order('leadership')?.want, 'release');
-  });
-
-  it('steps down by force when a step gets stuck', () => {
-    const host = stopping();
-    host.at += timing.handOverStepLimitMs + 1;
-    host.renew(10);
-    assert.equal(host.phase, 'stepping-down');
-    assert.equal(host.state.lastFailure?.code, 'HAND_OVER_TIMEOUT');
   });
 });

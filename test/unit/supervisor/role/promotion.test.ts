@@ -17,6 +17,7 @@ describe('a standby', () => {
       want: 'claim',
       leaseId: 'lease-a',
       inSyncModRevision: 7,
+      alone: false,
     });
   });
 

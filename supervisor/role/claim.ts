@@ -1,0 +1,47 @@
+import { ineligibility } from './eligibility.ts';
+import { failoverToHere } from './operation.ts';
+import type { Order } from './orders.ts';
+import type { RoleState } from './state.ts';
+import type { Timing } from './timing.ts';
+
+/** What an operator's word overrides: it is about what this host may lack, not about whether it can serve. */
+const overridden = ['NO_FAILOVER', 'BACKOFF'];
+const overriddenByForce = [...overridden, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
+
+/** The claim of a standby when nobody leads and it may; null otherwise (G5). */
+export function claimOrder(state: RoleState, at: number, timing: Timing): Order | null {
+  const { cluster, lease } = state;
+  if (cluster === null || lease === null || cluster.leader !== null) return null;
+  if (at - cluster.sentAtMs >= timing.leaseTtlMs) return null;
+  const asked = failoverToHere(state, at, timing);
+  const ignored = asked === null ? [] : asked.force ? overriddenByForce : overridden;
+  const reasons = ineligibility(state, at, timing).filter(({ code }) => !ignored.includes(code));
+  if (reasons.length > 0) return null;
+  if (asked === null && (isPausedFor(state) || givesPrecedence(state, at, timing))) return null;
+  return {
+    kind: 'leadership',
+    want: 'claim',
+    leaseId: lease.id,
+    inSyncModRevision: cluster.inSync?.modRevision ?? 0,
+    alone: asked?.force === true && cluster.inSync?.members.includes(state.nodeId) === false,
+  };
+}
+
+/** During a pause nobody takes over but the host that led when it began. */
+export function isPausedFor({ cluster, nodeId }: RoleState): boolean {
+  return cluster?.paused != null && cluster.paused.leader !== nodeId;
+}
+
+/** A host of higher priority that may lead goes first, for as long as a claim takes. */
+function givesPrecedence(state: RoleState, at: number, timing: Timing): boolean {
+  const { cluster, leaderlessSinceMs, nodeId, priority } = state;
+  if (leaderlessSinceMs === null || at - leaderlessSinceMs >= timing.precedenceMs) return false;
+  const members = cluster?.inSync?.members ?? [];
+  return (cluster?.nodes ?? []).some(
+    (node) =>
+      node.node !== nodeId &&
+      node.priority > priority &&
+      members.includes(node.node) &&
+      node.ineligible.length === 0,
+  );
+}

@@ -1,0 +1,160 @@
+import { successorOf } from './candidates.ts';
+import { leaderKeyIsMine, lossOf } from './leadership.ts';
+import { dueSwitchover, objectionTo } from './operation.ts';
+import type { Cause, HandOverStep, OperationReport, Phase, RoleState, Successor } from './state.ts';
+import { enterStandby, enterSteppingDown, type Phased, type Step } from './step.ts';
+import type { Timing } from './timing.ts';
+
+type HandingOver = Phased<'handing-over'>;
+
+/** The supervisor was told to stop: whoever can takes over, and nothing calls it off. */
+export function beginStop(state: RoleState, epoch: number, at: number): Step {
+  const to = successorOf(state);
+  return begin(
+    state,
+    { epoch, at, to, operationId: null, drainMs: 0 },
+    {
+      code: 'STOPPING',
+      sentence: to === null ? 'stopping, and no other host is eligible' : `stopping, ${to.node} takes over`,
+    },
+  );
+}
+
+/** The operator's switchover that is due, begun or refused; null when there is none. */
+export function beginSwitchover(state: RoleState, epoch: number, at: number, timing: Timing): Step | null {
+  const due = dueSwitchover(state, epoch, at, timing);
+  if (due === null) return null;
+  const { id, drainMs, requestedBy } = due.operation;
+  if (due.refusal !== null) {
+    const ended = due.refusal.code === 'OPERATION_CANCELLED' ? 'cancelled' : 'failed';
+    return { state: { ...state, operation: report(id, ended, null, due.refusal) }, cause: null };
+  }
+  const begun = { ...state, operation: report(id, 'running', 'preparing', null) };
+  return begin(
+    begun,
+    { epoch, at, to: due.to, operationId: id, drainMs },
+    {
+      code: 'SWITCHOVER',
+      sentence: `${requestedBy} asked for it, ${due.to?.node} takes over`,
+    },
+  );
+}
+
+function begin(
+  state: RoleState,
+  move: { epoch: number; at: number; to: Successor | null; operationId: string | null; drainMs: number },
+  cause: Cause,
+): Step {
+  const { at, ...parts } = move;
+  const phase: Phase = {
+    name: 'handing-over',
+    ...parts,
+    sinceMs: at,
+    step: parts.to === null ? 'draining' : 'preparing',
+    closedAtMs: null,
+  };
+  return { state: { ...state, phase }, cause };
+}
+
+export function fromHandingOver(
+  state: RoleState,
+  phase: HandingOver,
+  at: number,
+  timing: Timing,
+): Step | null {
+  if (phase.step === 'transferring' && !leaderKeyIsMine(state)) return enterStandby(state, phase.epoch);
+  const loss = lossOf(state, phase.epoch, at, timing);
+  if (loss !== null) return enterSteppingDown(state, at, phase.epoch, loss);
+  const objection = objectionOf(state, phase, at, timing);
+  if (objection !== null) return callOff(state, phase, at, objection);
+  const following = nextStep(state, phase, at, timing);
+  if (following !== null) return enterStep(state, { ...following, sinceMs: at }, at);
+  if (phase.step === 'preparing' || at - phase.sinceMs <= stepLimitMs(phase, timing)) return null;
+  return enterSteppingDown(state, at, phase.epoch, timeout(phase, timing));
+}
+
+function enterStep(state: RoleState, phase: HandingOver, at: number): Step {
+  const closedAtMs =
+    phase.closedAtMs ?? (phase.step === 'handing-off' || phase.step === 'leaving' ? at : null);
+  const operation =
+    phase.operationId === null ? state.operation : report(phase.operationId, 'running', phase.step, null);
+  return { state: { ...state, operation, phase: { ...phase, closedAtMs } }, cause: null };
+}
+
+/** Why a switchover goes no further, while it can be taken back. A stop goes on whatever happens. */
+function objectionOf(state: RoleState, phase: HandingOver, at: number, timing: Timing): Cause | null {
+  if (phase.operationId === null || phase.step === 'leaving' || phase.step === 'transferring') return null;
+  const objection = objectionTo(state, phase.operationId, phase.to);
+  if (objection !== null) return objection;
+  if (phase.step === 'preparing') return null;
+  const { handedOff } = state.replicator;
+  if (phase.step === 'handing-off' && handedOff?.epoch === phase.epoch && !handedOff.complete) {
+    const sentence = `${phase.to?.node} did not confirm the last operations: ${handedOff.reason}`;
+    return { code: 'HAND_OFF_INCOMPLETE', sentence };
+  }
+  return at - phase.sinceMs > stepLimitMs(phase, timing) ? timeout(phase, timing) : null;
+}
+
+/** Back to serving, as if nothing had been: clients that were shut out are let in again. */
+function callOff(state: RoleState, phase: HandingOver, at: number, cause: Cause): Step {
+  const ended = cause.code === 'OPERATION_CANCELLED' ? 'cancelled' : 'failed';
+  return {
+    state: {
+      ...state,
+      phase: { name: 'leading', epoch: phase.epoch, sinceMs: at },
+      operation: phase.operationId === null ? null : report(phase.operationId, ended, phase.step, cause),
+      replicator: { ...state.replicator, handedOff: null },
+    },
+    cause,
+  };
+}
+
+function nextStep(state: RoleState, phase: HandingOver, at: number, timing: Timing): HandingOver | null {
+  const to = (step: HandOverStep) => ({ ...phase, step });
+  switch (phase.step) {
+    case 'preparing': {
+      // One that is not ready can take over all the same: it only takes longer.
+      const successor = state.cluster?.nodes.find((node) => node.node === phase.to?.node);
+      const late = at - phase.sinceMs > timing.prepareLimitMs;
+      return late || successor?.preparedFor === phase.epoch ? to('draining') : null;
+    }
+    case 'draining': {
+      if (state.node.is !== 'gate-shut' && state.node.is !== 'absent') return null;
+      return to(phase.to === null ? 'leaving' : 'handing-off');
+    }
+    case 'handing-off': {
+      const { handedOff } = state.replicator;
+      if (handedOff?.epoch !== phase.epoch) return null;
+      // Whoever is in the in-sync set holds all that was acknowledged; without the tail nobody is preferred.
+      return handedOff.complete ? to('leaving') : { ...phase, to: null, step: 'leaving' };
+    }
+    case 'leaving':
+      return state.node.is === 'absent' && state.vip.is === 'absent' ? to('transferring') : null;
+    case 'transferring':
+      return null;
+  }
+}
+
+/** The leadership after which this host stands ready, with its spare loaded; 0: none. */
+export function preparedFor(state: RoleState): number {
+  const { successor } = state.cluster ?? {};
+  return state.spare === 'ready' && successor?.node === state.nodeId ? successor.epoch : 0;
+}
+
+function stepLimitMs({ step, drainMs }: HandingOver, timing: Timing): number {
+  return timing.handOverStepLimitMs + (step === 'draining' ? drainMs : 0);
+}
+
+function timeout(phase: HandingOver, timing: Timing): Cause {
+  const sentence = `handing over did not get past "${phase.step}" in ${stepLimitMs(phase, timing)} ms`;
+  return { code: 'HAND_OVER_TIMEOUT', sentence };
+}
+
+function report(
+  id: string,
+  state: OperationReport['state'],
+  step: HandOverStep | null,
+  outcome: Cause | null,
+): OperationReport {
+  return { id, state, step, outcome };
+}

@@ -1,0 +1,41 @@
+import { leaseDeadlineMs } from './lease.ts';
+import type { Cause, RoleState } from './state.ts';
+import type { Timing } from './timing.ts';
+
+/** Whether etcd says that this host leads, on the lease that it holds now and not one of an earlier run. */
+export function leaderKeyIsMine(state: RoleState): boolean {
+  const leader = state.cluster?.leader;
+  return leader?.node === state.nodeId && state.lease !== null && leader.leaseId === state.lease.id;
+}
+
+/** The SFTP node listens, the virtual IP is on, and the replicator takes the journal: the gate may be open. */
+export function isServing(state: RoleState, epoch: number): boolean {
+  return (
+    state.node.is === 'listening' &&
+    state.node.epoch === epoch &&
+    state.vip.is === 'present' &&
+    state.vip.epoch === epoch &&
+    state.replicator.role === 'leader' &&
+    state.replicator.highestEpoch === epoch
+  );
+}
+
+export function isLeaseOver(state: RoleState, at: number, timing: Timing): boolean {
+  return state.lease === null || at >= leaseDeadlineMs(state.lease, timing);
+}
+
+/** Why this host does not lead at `epoch` any more; null while it does. */
+export function lossOf(state: RoleState, epoch: number, at: number, timing: Timing): Cause | null {
+  if (isLeaseOver(state, at, timing)) {
+    return { code: 'LEASE_LOST', sentence: 'the lease was not renewed in time' };
+  }
+  const { highestEpoch } = state.replicator;
+  if (highestEpoch > epoch) {
+    const sentence = `epoch ${highestEpoch} was seen, this leadership is ${epoch}: a newer leader, or a restored etcd`;
+    return { code: 'EPOCH_STALE', sentence };
+  }
+  const leader = state.cluster?.leader;
+  if (leaderKeyIsMine(state) && leader?.epoch === epoch) return null;
+  const who = leader ? `${leader.node} leads at epoch ${leader.epoch}` : 'the leader key is gone';
+  return { code: 'LEADERSHIP_LOST', sentence: `etcd says that ${who}` };
+}
