@@ -1,5 +1,6 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { ToReplicator } from '#contracts/ipc/replicator.ts';
+import type { Departure, HistoryRecord } from './cluster/history.ts';
 import type { OperationRecord, Pause } from './cluster/operation.ts';
 import type { ClusterView, Leader, LeaderRecord, NodeRecord, PeerRecord } from './cluster/records.ts';
 
@@ -55,8 +56,8 @@ export interface ClusterStore {
   ): Promise<LeadershipWrite>;
   /** Moves the leader key from `epoch` to another host's lease, or to a new epoch of this host. */
   moveLeadership(epoch: Epoch, record: LeaderRecord, leaseId: string): Promise<LeadershipWrite>;
-  /** Deletes the leader key if it is still of this epoch. */
-  releaseLeadership(epoch: Epoch): Promise<void>;
+  /** Deletes the leader key if it is still of this epoch, and leaves word why. */
+  releaseLeadership(epoch: Epoch, departure: Departure): Promise<void>;
   /** Writes the in-sync set if this epoch still leads and the set is as it was read. True when written. */
   writeInSync(
     epoch: Epoch,
@@ -69,6 +70,10 @@ export interface ClusterStore {
   /** Writes the operation if it is as it was read (0: there is none). True when written. */
   writeOperation(record: OperationRecord, modRevision: number): Promise<boolean>;
   writePause(pause: Pause | null): Promise<void>;
+  /** Oldest first; records that cannot be read are left out. */
+  readHistory(): Promise<HistoryRecord[]>;
+  /** Writes one and deletes those beyond the limit. */
+  writeHistory(record: HistoryRecord): Promise<void>;
   publishNode(record: NodeRecord, leaseId: string): Promise<void>;
   publishPeer(record: PeerRecord): Promise<void>;
   close(): void;

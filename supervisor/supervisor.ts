@@ -10,11 +10,13 @@ import { changedMembers } from './cluster/membership.ts';
 import type { ClusterView, NodeRecord, PeerRecord } from './cluster/records.ts';
 import { ClusterReader } from './cluster-reader.ts';
 import type { Config } from './config/schema.ts';
+import { Operator } from './control/operator.ts';
 import { Announcer } from './effects/announcer.ts';
 import { Executor, type Observation } from './effects/executor.ts';
 import { LeadershipWriter } from './effects/leadership-writer.ts';
 import { RecordWriter } from './effects/record-writer.ts';
 import { HealthMonitor } from './health/monitor.ts';
+import { HistoryKeeper } from './history-keeper.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import type { Clock, ClusterStore, Notifier, RunState, VirtualIps } from './ports.ts';
 import { Publisher } from './publisher.ts';
@@ -50,12 +52,14 @@ export class Supervisor {
   readonly sftpNode: SftpNodeProcess;
   readonly replicator: ReplicatorProcess;
   readonly health: HealthMonitor;
+  readonly operator: Operator;
   readonly timing: Timing;
   state: RoleState;
   readonly #parts: SupervisorParts;
   readonly #reader: ClusterReader;
   readonly #publisher: Publisher;
   readonly #executor: Executor;
+  readonly #history: HistoryKeeper;
   readonly #over = new AbortController();
   #peerKey: string | null = null;
 
@@ -74,6 +78,8 @@ export class Supervisor {
       log,
     });
     this.#publisher = new Publisher(store, log);
+    this.#history = new HistoryKeeper({ store, clock, log });
+    this.operator = new Operator({ store, clock, log, onWritten: () => this.#reader.readSoon() });
     this.keeper = new LeaseKeeper({
       store,
       clock,
@@ -181,6 +187,7 @@ export class Supervisor {
     const { clock, log, notifier } = this.#parts;
     const at = clock.bootTimeMs();
     const { state, orders, changes } = decide(this.state, { ...observation, at }, this.timing);
+    this.#history.see(this.state, state, at);
     this.state = state;
     for (const change of changes) this.#report(change);
     this.#executor.carryOut(orders);

@@ -3,11 +3,17 @@ import { Command } from 'commander';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import { version } from '../version.ts';
 import { configCommand } from './config-command.ts';
+import { failoverCommand } from './failover-command.ts';
 import { fsmCommand } from './fsm-command.ts';
+import { historyCommand } from './history-command.ts';
+import { operationCommand } from './operation-command.ts';
 import { passwordCommand } from './password-command.ts';
+import { pauseCommand, resumeCommand } from './pause-command.ts';
 import { releaseCommand } from './release-command.ts';
 import { statusCommand } from './status-command.ts';
 import { supervisorCommand } from './supervisor-command.ts';
+import { switchoverCommand } from './switchover-command.ts';
+import { whyCommand } from './why-command.ts';
 
 /** The whole command line. Subcommands load what they need when they run, so that each starts quickly. */
 export function program(): Command {
@@ -16,6 +22,13 @@ export function program(): Command {
     .version(version)
     .showHelpAfterError('(see `holdfast --help`)')
     .addCommand(statusCommand())
+    .addCommand(whyCommand())
+    .addCommand(historyCommand())
+    .addCommand(switchoverCommand())
+    .addCommand(failoverCommand())
+    .addCommand(operationCommand())
+    .addCommand(pauseCommand())
+    .addCommand(resumeCommand())
     .addCommand(configCommand())
     .addCommand(passwordCommand())
     .addCommand(fsmCommand())

@@ -1,9 +1,18 @@
 import Table from 'cli-table3';
+import { isOver } from '../cluster/operation.ts';
 import type { HostStatus, Status } from '../control/status.ts';
 
 /** `holdfast status` for people. */
 export function renderStatus(status: Status): string {
-  return [summary(status), hostTable(status), notes(status)].filter((part) => part !== '').join('\n');
+  return [pauseOf(status), summary(status), hostTable(status), notes(status)]
+    .filter((part) => part !== '')
+    .join('\n');
+}
+
+function pauseOf({ paused }: Status): string {
+  if (paused === null) return '';
+  const why = paused.reason === '' ? '' : `: ${paused.reason}`;
+  return `*** PAUSED by ${paused.by} since ${paused.at}${why}. No other host takes over by itself. ***\n`;
 }
 
 function summary({ cluster, leader, vips, leaseLeftMs, node, phase, activity }: Status): string {
@@ -62,7 +71,15 @@ function notes(status: Status): string {
     ...status.hosts.flatMap((host) =>
       host.health.map((fact) => `${host.node}: ${fact.name} ${fact.level}: ${fact.detail}`),
     ),
+    ...operationNote(status),
     ...status.problems.map(({ key, what }) => `etcd key ${key}: ${what}`),
   ];
   return lines.map((line) => `${line}\n`).join('');
+}
+
+function operationNote({ operation }: Status): string[] {
+  if (operation === null || isOver(operation)) return [];
+  const { kind, id, to, state, step, at, requestedBy } = operation;
+  const where = state === 'running' ? `at "${step}"` : at === null ? 'about to begin' : `to begin at ${at}`;
+  return [`${kind} ${id} to ${to ?? 'the best candidate'}, asked for by ${requestedBy}: ${where}`];
 }

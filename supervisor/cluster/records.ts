@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Epoch, epochSchema, type NodeId, nodeIdSchema, positionSchema } from '#contracts/identities.ts';
+import type { Departure } from './history.ts';
 import type { Operation, Pause, SuccessorRecord } from './operation.ts';
 
 /** The values under `/holdfast/<cluster>/` in etcd, JSON each. Unknown fields of newer releases are dropped. */
@@ -80,6 +81,8 @@ export interface ClusterView {
   readonly successor: SuccessorRecord | null;
   readonly operation: Operation | null;
   readonly paused: Pause | null;
+  /** Of the last leader that went without handing over. */
+  readonly departure: Departure | null;
   readonly nodes: readonly LiveNode[];
   readonly peers: readonly PeerRecord[];
   /** Keys whose value is not what Holdfast writes: reported, never trusted. */

@@ -60,8 +60,12 @@ export const errorTable = {
   SFTP_NODE_SILENT: 'It is killed and started again by itself; see the log and the disk.',
   LINK_DOWN: 'Check cable, switch port and bond of the interface named.',
   MEMORY_LOW: 'Find what uses the memory of this host.',
-  // switchover and failover by an operator
+  // switchover and failover by an operator; causes in the history
+  FIRST_START: 'Nothing to do: the cluster is new.',
+  LEASE_EXPIRED: 'See what happened to the host that led before: its log, its network, its etcd member.',
+  FAILOVER: 'Nothing to do: an operator asked for it.',
   SWITCHOVER: 'Nothing to do: an operator asked for it (see `holdfast history`).',
+  TARGET_UNKNOWN: 'Name a host of this cluster: see `holdfast status`.',
   TARGET_AWAY: 'Start Holdfast on that host, or name another one.',
   TARGET_INELIGIBLE: 'See `holdfast why` for what that host lacks, or name another one.',
   NO_CANDIDATE: 'See `holdfast why` for what each host lacks.',

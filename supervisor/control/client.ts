@@ -1,25 +1,46 @@
 import { request } from 'node:http';
-import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import * as z from 'zod';
+import { type ErrorCode, errorTable, HoldfastError, messageOf } from '#contracts/errors.ts';
 import { controlSocket } from './server.ts';
 import type { Status } from './status.ts';
 
 const maxAnswerBytes = 16 * 1024 * 1024;
+const refusalSchema = z.object({ code: z.string(), message: z.string() });
 
 /** Asks the supervisor of this host. @throws HoldfastError CONTROL_UNREACHABLE */
-export async function fetchStatus(runFolder: string): Promise<Status> {
+export function fetchStatus(runFolder: string): Promise<Status> {
+  return callControl(runFolder, 'GET', '/v1/status');
+}
+
+/**
+ * One request to the supervisor of this host; its answer is taken at its word, since both are of one release.
+ * @throws HoldfastError CONTROL_UNREACHABLE, or the code with which it was refused
+ */
+export async function callControl<Answer>(
+  runFolder: string,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+): Promise<Answer> {
   const socketPath = controlSocket(runFolder);
-  try {
-    return JSON.parse(await get(socketPath, '/v1/status'));
-  } catch (cause) {
+  const { status, text } = await exchange(socketPath, method, path, body).catch((cause) => {
     throw new HoldfastError('CONTROL_UNREACHABLE', `no answer on ${socketPath}: ${messageOf(cause)}`, {
       cause,
     });
-  }
+  });
+  if (status === 200) return JSON.parse(text);
+  const { code, message } = refusalSchema.parse(JSON.parse(text));
+  throw new HoldfastError(code in errorTable ? (code as ErrorCode) : 'INTERNAL', message);
 }
 
-function get(socketPath: string, path: string): Promise<string> {
+function exchange(
+  socketPath: string,
+  method: string,
+  path: string,
+  body: unknown,
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, path, timeout: 5000 }, async (response) => {
+    const outgoing = request({ socketPath, path, method, timeout: 5000 }, async (response) => {
       try {
         const chunks: Buffer[] = [];
         let bytes = 0;
@@ -28,15 +49,13 @@ function get(socketPath: string, path: string): Promise<string> {
           if (bytes > maxAnswerBytes) throw new Error('the answer is too long');
           chunks.push(chunk);
         }
-        const text = Buffer.concat(chunks).toString('utf8');
-        if (response.statusCode === 200) resolve(text);
-        else reject(new Error(`${response.statusCode}: ${text}`));
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
       } catch (error) {
         reject(error);
       }
     });
     outgoing.on('timeout', () => outgoing.destroy(new Error('no answer within 5 s')));
     outgoing.on('error', reject);
-    outgoing.end();
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }

@@ -1,10 +1,12 @@
 import type { Epoch, NodeId, Position } from '#contracts/identities.ts';
 import type { PeerProgress } from '#contracts/ipc/replicator.ts';
+import type { Pause } from '../cluster/operation.ts';
 import type { HealthFact } from '../health/facts.ts';
 import type { Cause } from '../role/state.ts';
 import { epochOf } from '../role/state.ts';
 import type { Supervisor } from '../supervisor.ts';
 import { version } from '../version.ts';
+import { type OperationStatus, operationStatus } from './operator.ts';
 
 /** One row of `holdfast status`: a host as this one knows it. */
 export interface HostStatus {
@@ -43,6 +45,11 @@ export interface Status {
   readonly leaseLeftMs: number | null;
   readonly vips: readonly string[];
   readonly inSync: readonly NodeId[];
+  /** The operation that was asked for last. */
+  readonly operation: OperationStatus | null;
+  /** Maintenance: no host takes over by itself. */
+  readonly paused: Pause | null;
+  readonly sftpPort: number;
   readonly hosts: readonly HostStatus[];
   readonly health: readonly HealthFact[];
   readonly ineligible: readonly Cause[];
@@ -69,6 +76,9 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     leaseLeftMs: lease && lease.endsAtMs - nowMs,
     vips: config.vips.map((vip) => `${vip.address.address}/${vip.address.prefixLength}`),
     inSync: cluster?.inSync?.members ?? [],
+    operation: operationStatus(cluster),
+    paused: cluster?.paused ?? null,
+    sftpPort: config.sftp.port,
     hosts: hostsOf(supervisor),
     health: supervisor.health.facts,
     ineligible: supervisor.ineligibility(),

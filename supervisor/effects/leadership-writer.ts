@@ -40,7 +40,7 @@ export class LeadershipWriter {
   async #write(order: LeadershipOrder): Promise<void> {
     switch (order.want) {
       case 'claim': {
-        const record = this.#record(this.#nodeId, 'claimed');
+        const record = { ...this.#record(this.#nodeId, 'claimed'), operationId: order.operationId };
         const { leaseId, inSyncModRevision, alone } = order;
         const result = await this.#store.claimLeadership(record, leaseId, inSyncModRevision, alone);
         return this.#won(result, record, order.leaseId);
@@ -64,7 +64,11 @@ export class LeadershipWriter {
         return this.#observe({ type: 'leader-released', epoch: order.epoch, leader });
       }
       case 'release':
-        await this.#store.releaseLeadership(order.epoch);
+        await this.#store.releaseLeadership(order.epoch, {
+          node: this.#nodeId,
+          epoch: order.epoch,
+          cause: order.cause,
+        });
         return this.#observe({ type: 'leader-released', epoch: order.epoch, leader: null });
     }
   }

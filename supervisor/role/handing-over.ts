@@ -27,9 +27,9 @@ export function beginSwitchover(state: RoleState, epoch: number, at: number, tim
   const { id, drainMs, requestedBy } = due.operation;
   if (due.refusal !== null) {
     const ended = due.refusal.code === 'OPERATION_CANCELLED' ? 'cancelled' : 'failed';
-    return { state: { ...state, operation: report(id, ended, null, due.refusal) }, cause: null };
+    return { state: { ...state, operation: report(id, epoch, ended, null, due.refusal) }, cause: null };
   }
-  const begun = { ...state, operation: report(id, 'running', 'preparing', null) };
+  const begun = { ...state, operation: report(id, epoch, 'running', 'preparing', null) };
   return begin(
     begun,
     { epoch, at, to: due.to, operationId: id, drainMs },
@@ -77,7 +77,9 @@ function enterStep(state: RoleState, phase: HandingOver, at: number): Step {
   const closedAtMs =
     phase.closedAtMs ?? (phase.step === 'handing-off' || phase.step === 'leaving' ? at : null);
   const operation =
-    phase.operationId === null ? state.operation : report(phase.operationId, 'running', phase.step, null);
+    phase.operationId === null
+      ? state.operation
+      : report(phase.operationId, phase.epoch, 'running', phase.step, null);
   return { state: { ...state, operation, phase: { ...phase, closedAtMs } }, cause: null };
 }
 
@@ -102,7 +104,8 @@ function callOff(state: RoleState, phase: HandingOver, at: number, cause: Cause)
     state: {
       ...state,
       phase: { name: 'leading', epoch: phase.epoch, sinceMs: at },
-      operation: phase.operationId === null ? null : report(phase.operationId, ended, phase.step, cause),
+      operation:
+        phase.operationId === null ? null : report(phase.operationId, phase.epoch, ended, phase.step, cause),
       replicator: { ...state.replicator, handedOff: null },
     },
     cause,
@@ -152,9 +155,10 @@ function timeout(phase: HandingOver, timing: Timing): Cause {
 
 function report(
   id: string,
+  epoch: number,
   state: OperationReport['state'],
   step: HandOverStep | null,
   outcome: Cause | null,
 ): OperationReport {
-  return { id, state, step, outcome };
+  return { id, epoch, state, step, outcome };
 }

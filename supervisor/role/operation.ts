@@ -19,7 +19,8 @@ export function dueSwitchover(
 ): DueSwitchover | null {
   const operation = state.cluster?.operation ?? null;
   if (operation?.kind !== 'switchover' || operation.state !== 'pending') return null;
-  if (operation.id === state.operation?.id || operation.dueAtMs > at) return null;
+  const own = state.operation;
+  if ((operation.id === own?.id && own.epoch === epoch) || operation.dueAtMs > at) return null;
   const refuse = (code: string, sentence: string) => ({ operation, to: null, refusal: { code, sentence } });
   if (operation.cancelledBy !== null) {
     return refuse('OPERATION_CANCELLED', `called off by ${operation.cancelledBy}`);
@@ -66,7 +67,7 @@ export function operationReport(state: RoleState, epoch: number): OperationRepor
   const operation = state.cluster?.operation ?? null;
   if (operation === null || isOver(operation)) return null;
   const own = state.operation;
-  if (own?.id === operation.id) {
+  if (own?.id === operation.id && own.epoch === epoch) {
     const told = operation.state === own.state && operation.step === own.step;
     return told ? null : own;
   }
@@ -79,17 +80,18 @@ function left(operation: Operation, state: RoleState, epoch: number): OperationR
   const leader = state.cluster?.leader;
   const end = (ended: 'done' | 'failed', code: string, sentence: string): OperationReport => ({
     id,
+    epoch,
     state: ended,
     step: null,
     outcome: { code, sentence },
   });
   if (leader?.operationId === id) {
-    return end('done', 'HANDED_OVER', `${from ?? 'nobody'} handed over to ${state.nodeId}`);
+    return operation.kind === 'failover'
+      ? end('done', 'TAKEN_OVER', `${state.nodeId} leads`)
+      : end('done', 'HANDED_OVER', `${from ?? 'nobody'} handed over to ${state.nodeId}`);
   }
   if (operation.kind === 'failover') {
-    return to === state.nodeId
-      ? end('done', 'TAKEN_OVER', `${state.nodeId} leads`)
-      : end('failed', 'OPERATION_INTERRUPTED', `${state.nodeId} leads meanwhile`);
+    return end('failed', 'OPERATION_INTERRUPTED', `${state.nodeId} leads meanwhile`);
   }
   if (operation.state !== 'running' || operation.epoch === epoch) return null;
   const sentence = `the leader of epoch ${operation.epoch} was gone at step "${operation.step}"; ${state.nodeId} leads`;

@@ -3,7 +3,7 @@ import { isServing, leaderKeyIsMine } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import { operationReport } from './operation.ts';
 import type { Order } from './orders.ts';
-import type { RoleState } from './state.ts';
+import type { Cause, RoleState } from './state.ts';
 import type { Phased } from './step.ts';
 import type { Timing } from './timing.ts';
 
@@ -28,7 +28,8 @@ function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
   const orders: Order[] = everythingOff(state);
   const leader = state.cluster?.leader ?? null;
   if (leader !== null && leaderKeyIsMine(state)) {
-    orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch });
+    const cause = state.lastFailure ?? leftover;
+    orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch, cause });
   } else if (leader !== null && leader.node !== state.nodeId) {
     orders.push({ kind: 'replicator', want: 'follow', epoch: leader.epoch, leader: leader.node });
   } else {
@@ -47,6 +48,12 @@ function spareOrders(state: RoleState): Order[] {
   if (awaited) return [{ kind: 'spare', want: 'ready' }];
   return state.spare === 'absent' ? [] : [{ kind: 'spare', want: 'absent' }];
 }
+
+const stopped: Cause = { code: 'STOPPING', sentence: 'it was stopped, and nobody was there to hand over to' };
+const leftover: Cause = {
+  code: 'LEADERSHIP_LOST',
+  sentence: 'the leadership was over when its key was read',
+};
 
 function everythingOff(state: RoleState): Order[] {
   const orders: Order[] = [];
@@ -136,7 +143,7 @@ function leavingOrders({ epoch, step, to, operationId, closedAtMs }: Phased<'han
       { kind: 'vip', want: 'absent' },
     ];
   }
-  if (to === null) return [{ kind: 'leadership', want: 'release', epoch }];
+  if (to === null) return [{ kind: 'leadership', want: 'release', epoch, cause: stopped }];
   return [{ kind: 'leadership', want: 'transfer', epoch, to, operationId, closedAtMs: closedAtMs ?? 0 }];
 }
 
@@ -156,7 +163,7 @@ function steppingDownOrders(
   const alive = state.lease !== null && at < leaseDeadlineMs(state.lease, timing);
   const leader = state.cluster?.leader;
   if (off && alive && leader && leaderKeyIsMine(state)) {
-    orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch });
+    orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch, cause: phase.cause });
   }
   return orders;
 }

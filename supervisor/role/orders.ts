@@ -1,5 +1,5 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
-import type { OperationReport, Successor } from './state.ts';
+import type { Cause, OperationReport, Successor } from './state.ts';
 
 /**
  * What must be so. Each decision gives the whole list, in order of urgency; carrying out an order that is already so
@@ -38,6 +38,8 @@ export type Order =
       readonly inSyncModRevision: number;
       /** By an operator's word, though this host may lack what was acknowledged: it alone is in sync then. */
       readonly alone: boolean;
+      /** The failover that an operator asked for. */
+      readonly operationId: string | null;
     }
   /** A new epoch for the same leader, since its SFTP node died with the journal's sequence. */
   | {
@@ -54,7 +56,12 @@ export type Order =
       readonly operationId: string | null;
       readonly closedAtMs: number;
     }
-  | { readonly kind: 'leadership'; readonly want: 'release'; readonly epoch: Epoch }
+  | {
+      readonly kind: 'leadership';
+      readonly want: 'release';
+      readonly epoch: Epoch;
+      readonly cause: Cause;
+    }
   /** What etcd is to say of the operation. */
   | { readonly kind: 'operation'; readonly epoch: Epoch; readonly report: OperationReport }
   /** The pause goes on with this host as the one that may take over again. */

@@ -66,6 +66,8 @@ export type SpareFact = 'absent' | 'loading' | 'ready';
 /** What this host tells of the operation that it runs or ran. */
 export interface OperationReport {
   readonly id: string;
+  /** The leadership that runs it: of another one, also of this host, the report says nothing. */
+  readonly epoch: Epoch;
   readonly state: 'running' | 'done' | 'failed' | 'cancelled';
   readonly step: HandOverStep | null;
   readonly outcome: Cause | null;

@@ -43,6 +43,17 @@ export class LabClient {
     return stdout;
   }
 
+  /** An OpenSSH sftp batch that goes on by itself. */
+  spawnSftp(address: string, batch: string, options: readonly string[] = [], user = 'alice') {
+    const args = [...this.sshOptions, ...options, '-P', String(this.#port), '-b', '-', `${user}@${address}`];
+    return execa('ip', ['netns', 'exec', this.network.namespace, 'sftp', ...args], {
+      input: batch,
+      cwd: this.folder,
+      reject: false,
+      all: true,
+    });
+  }
+
   exec(file: string, args: readonly string[], input = '') {
     return execa('ip', ['netns', 'exec', this.network.namespace, file, ...args], {
       input,

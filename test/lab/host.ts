@@ -133,6 +133,16 @@ export class LabHost {
     return fetchStatus(this.runFolder);
   }
 
+  /** Runs to its end in the host's network, whatever its exit code; `all` is what it printed. */
+  run(file: string, args: readonly string[]) {
+    return execa('ip', ['netns', 'exec', this.network.namespace, file, ...args], {
+      reject: false,
+      all: true,
+      input: '',
+      timeout: 120_000,
+    });
+  }
+
   /** Runs to its end in the host's network. Rejects when it fails. */
   exec(file: string, args: readonly string[], input = '') {
     return execa('ip', ['netns', 'exec', this.network.namespace, file, ...args], { input });

@@ -1,8 +1,9 @@
-import type {
-  Operation,
-  OperationRecord,
-  Pause,
-  SuccessorRecord,
+import {
+  isOver,
+  type Operation,
+  type OperationRecord,
+  type Pause,
+  type SuccessorRecord,
 } from '../../supervisor/cluster/operation.ts';
 import type {
   ClusterView,
@@ -33,6 +34,8 @@ export class EtcdModel {
   #leader: Leader | null = null;
   #inSync: ClusterView['inSync'] = null;
   #operation: Operation | null = null;
+  /** How operations ended, by kind and state. */
+  readonly ended: Record<string, number> = {};
   #successor: { record: SuccessorRecord; leaseId: string } | null = null;
   #paused: Pause | null = null;
   readonly watchers: ((leader: Leader | null, revision: number) => void)[] = [];
@@ -86,9 +89,14 @@ export class EtcdModel {
       sentAtMs,
       leader: this.#leader,
       inSync: this.#inSync,
-      operation: this.#operation,
+      operation: this.#operation && {
+        ...this.#operation,
+        // The model's hosts have no wall clock in common: due since it was written.
+        dueAtMs: sentAtMs - (this.#timeline.now - this.#operation.dueAtMs),
+      },
       successor: this.#successor?.record ?? null,
       paused: this.#paused,
+      departure: null,
       nodes: [...this.#nodes.values()],
       peers: [],
       problems: [],
@@ -135,8 +143,11 @@ export class EtcdModel {
 
   writeOperation(record: OperationRecord, modRevision: number): boolean {
     if ((this.#operation?.modRevision ?? 0) !== modRevision) return false;
-    // Whenever it was asked for, it is due: the model's hosts have no wall clock in common.
-    this.#operation = { ...record, modRevision: this.#changed(), dueAtMs: Number.NEGATIVE_INFINITY };
+    const isNew = this.#operation?.id !== record.id;
+    const dueAtMs = isNew ? this.#timeline.now : (this.#operation?.dueAtMs ?? 0);
+    this.#operation = { ...record, modRevision: this.#changed(), dueAtMs };
+    if (isOver(record))
+      this.ended[`${record.kind} ${record.state}`] = (this.ended[`${record.kind} ${record.state}`] ?? 0) + 1;
     return true;
   }
 

@@ -298,6 +298,8 @@ export class SupervisorRun {
       writeSuccessor: (epoch, node, leaseId) => ask(() => etcd.writeSuccessor(epoch, node, leaseId)),
       writeOperation: (record, revision) => ask(() => etcd.writeOperation(record, revision)),
       writePause: (pause) => ask(() => etcd.writePause(pause)),
+      readHistory: noAnswer,
+      writeHistory: noAnswer,
       grantLease: noAnswer,
       renewLease: noAnswer,
       revokeLease: noAnswer,

@@ -15,27 +15,38 @@ interface Share {
   readonly seeds: number;
 }
 
-async function liveThrough(
-  seed: number,
-): Promise<{ seed: number; broken: string | null; story: string[]; acknowledged: number }> {
+type Counts = Record<string, number>;
+
+interface Life {
+  readonly seed: number;
+  readonly broken: string | null;
+  readonly story: string[];
+  readonly acknowledged: number;
+  readonly operations: Counts;
+}
+
+async function liveThrough(seed: number): Promise<Life> {
   const world = new World(seed);
   try {
-    const { acknowledged } = await world.run();
-    return { seed, broken: null, story: world.story, acknowledged };
+    return { seed, broken: null, story: world.story, ...(await world.run()) };
   } catch (error) {
     if (!(error instanceof BrokenGuarantee)) throw error;
-    return { seed, broken: error.message, story: world.story, acknowledged: 0 };
+    return { seed, broken: error.message, story: world.story, acknowledged: 0, operations: {} };
   }
 }
 
+function add(sum: Counts, more: Counts): void {
+  for (const [what, count] of Object.entries(more)) sum[what] = (sum[what] ?? 0) + count;
+}
+
 async function work({ start, step, seeds }: Share): Promise<void> {
-  let acknowledged = 0;
+  const counts: Counts = {};
   for (let seed = start; seed < start + seeds * step; seed += step) {
     const result = await liveThrough(seed);
-    acknowledged += result.acknowledged;
+    add(counts, { 'writes acknowledged': result.acknowledged, ...result.operations });
     if (result.broken !== null) parentPort?.postMessage({ broken: result });
   }
-  parentPort?.postMessage({ done: seeds, acknowledged });
+  parentPort?.postMessage({ done: seeds, counts });
 }
 
 async function main(): Promise<void> {
@@ -57,14 +68,14 @@ async function main(): Promise<void> {
   const workers = availableParallelism();
   const began = performance.now();
   let failures = 0;
-  let acknowledged = 0;
+  const counts: Counts = {};
   process.stdout.write(`${seeds} seeds from ${start}, on ${workers} threads\n`);
   await Promise.all(
     Array.from({ length: workers }, (_, index) => {
       const share: Share = { start: start + index, step: workers, seeds: Math.ceil(seeds / workers) };
       const worker = new Worker(new URL(import.meta.url), { workerData: share });
       worker.on('message', (message) => {
-        if (message.done !== undefined) acknowledged += message.acknowledged;
+        if (message.done !== undefined) add(counts, message.counts);
         else if (failures++ < 3) {
           const { seed, broken, story } = message.broken;
           process.stdout.write(`\nseed ${seed}: ${broken}\n${story.slice(-25).join('\n')}\n`);
@@ -75,7 +86,9 @@ async function main(): Promise<void> {
   );
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   process.stdout.write(
-    `${failures} of ${seeds} stories broke a guarantee; ${acknowledged} writes acknowledged; ${seconds} s\n`,
+    `${Object.entries(counts)
+      .map(([what, count]) => `${what}: ${count}`)
+      .join(', ')}\n${failures} of ${seeds} stories broke a guarantee; ${seconds} s\n`,
   );
   process.exitCode = failures === 0 ? 0 : 1;
 }

@@ -1,4 +1,5 @@
 import { changedMembers } from '../../supervisor/cluster/membership.ts';
+import { isOver } from '../../supervisor/cluster/operation.ts';
 import type { Leader } from '../../supervisor/cluster/records.ts';
 import { EtcdModel } from './etcd.ts';
 import { append, holds, type Write } from './history.ts';
@@ -39,7 +40,7 @@ export class World {
   }
 
   /** Lives through it. @throws BrokenGuarantee */
-  async run(): Promise<{ acknowledged: number; epochs: number }> {
+  async run(): Promise<{ acknowledged: number; operations: Record<string, number> }> {
     for (const host of this.hosts) this.timeline.after(this.random.between(0, 300), () => host.start());
     this.timeline.every(25, () => {
       this.#clientWrites();
@@ -51,7 +52,7 @@ export class World {
       this.#check();
     }
     this.#checkHealed();
-    return { acknowledged: this.#acknowledged, epochs: this.#highestLeader };
+    return { acknowledged: this.#acknowledged, operations: this.etcd.ended };
   }
 
   tell(what: string): void {
@@ -228,6 +229,10 @@ export class World {
           () => (this.etcd.slowMs = 0),
         ),
       () => this.#stopByOperator(host),
+      () => this.#switchoverByOperator(random.chance(0.3) ? null : other.id),
+      () => this.#switchoverByOperator(random.chance(0.3) ? null : other.id),
+      () => this.#pauseByOperator(lasts),
+      () => this.#failoverByOperator(host),
     ];
     random.pick(kinds)();
   }
@@ -248,6 +253,55 @@ export class World {
     this.tell(`${host.id}: told to stop`);
     host.run?.observe({ type: 'stop' });
     this.timeline.after(this.random.between(3000, 6000), () => host.start());
+  }
+
+  /** As a supervisor takes it down for an operator, on any host that reaches etcd. */
+  #switchoverByOperator(to: string | null): void {
+    const { etcd, random, timeline } = this;
+    const drainMs = random.chance(0.5) ? 0 : random.between(0, 3000);
+    if (!this.#ask('switchover', to, drainMs)) return;
+    if (random.chance(0.3)) {
+      timeline.after(random.between(0, 1500), () => {
+        const { operation } = etcd;
+        if (operation === null || isOver(operation)) return;
+        this.tell(`operation ${operation.id} is called off at step ${operation.step}`);
+        etcd.writeOperation({ ...operation, cancelledBy: 'operator' }, operation.modRevision);
+      });
+    }
+  }
+
+  #failoverByOperator(host: HostModel): void {
+    if (this.etcd.leader === null) this.#ask('failover', host.id, 0);
+  }
+
+  #ask(kind: 'switchover' | 'failover', to: string | null, drainMs: number): boolean {
+    const { etcd, random } = this;
+    const before = etcd.operation;
+    if (before !== null && !isOver(before)) return false;
+    const id = Math.floor(random.between(0x1000_0000, 0xffff_ffff)).toString(16);
+    this.tell(`operator: ${kind} ${id} to ${to ?? 'the best'}, drain ${drainMs.toFixed(0)} ms`);
+    const from = etcd.leader?.node ?? null;
+    const epoch = etcd.leader?.epoch ?? 0;
+    const asked = {
+      kind,
+      id,
+      to,
+      drainMs,
+      from,
+      epoch,
+      force: false,
+      requestedBy: 'operator',
+      requestedAt: '',
+    };
+    const fresh = { at: null, step: null, steps: [], cancelledBy: null, outcome: null };
+    const state = 'pending' as const;
+    return etcd.writeOperation({ ...asked, ...fresh, state }, before?.modRevision ?? 0);
+  }
+
+  #pauseByOperator(lasts: number): void {
+    this.tell(`operator: paused for ${lasts.toFixed(0)} ms`);
+    this.etcd.writePause({ by: 'operator', at: '', reason: '', leader: this.etcd.leader?.node ?? null });
+    this.timeline.after(lasts, () => this.etcd.writePause(null));
   }
 
   #heal(): void {
@@ -294,6 +348,12 @@ export class World {
         .map((host) => `${host.id} ${host.run?.state.phase.name ?? 'down'}`)
         .join(', ');
       throw new BrokenGuarantee(`no service ${healMs} ms after the last fault: ${phases}`);
+    }
+    const { operation } = this.etcd;
+    if (operation !== null && !isOver(operation)) {
+      throw new BrokenGuarantee(
+        `the operation ${operation.id} is stuck: ${operation.state} ${operation.step}`,
+      );
     }
   }
 }

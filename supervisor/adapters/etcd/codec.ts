@@ -1,5 +1,6 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
+import { departureSchema, type HistoryRecord, historySchema } from '../../cluster/history.ts';
 import {
   type Operation,
   operationSchema,
@@ -78,7 +79,7 @@ function recordsOf<Record extends { node: string }>(
 }
 
 /** The keys that hold one value each, and the folders of values: what a view is read from. */
-export const viewKeys = ['leader', 'insync', 'operation', 'successor', 'paused'] as const;
+export const viewKeys = ['leader', 'insync', 'operation', 'successor', 'paused', 'departure'] as const;
 export const viewFolders = ['nodes/', 'peers/'] as const;
 export type ViewRanges = Partial<
   Record<(typeof viewKeys)[number] | (typeof viewFolders)[number], IRangeResponse | undefined>
@@ -103,11 +104,22 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
     inSync: inSyncOf(first('insync'), problems),
     operation: operationOf(first('operation'), moment, problems),
     successor: single(first('successor'), successorRecordSchema),
+    departure: single(first('departure'), departureSchema),
     paused: single(first('paused'), pauseSchema),
     nodes: recordsOf(ranges['nodes/'], nodeRecordSchema, problems),
     peers: recordsOf(ranges['peers/'], peerRecordSchema, problems),
     problems,
   };
+}
+
+/** Oldest first. */
+export function historyOf(kvs: readonly IKeyValue[]): { key: Buffer; record: HistoryRecord }[] {
+  return kvs
+    .flatMap((kv) => {
+      const record = parse(kv, historySchema, []);
+      return record === null ? [] : [{ key: kv.key, record }];
+    })
+    .sort((a, b) => a.record.epoch - b.record.epoch);
 }
 
 /** An unreadable set lets nobody in: losing the record must not look like a new cluster. */

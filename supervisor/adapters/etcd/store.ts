@@ -1,11 +1,12 @@
 import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
+import { type Departure, type HistoryRecord, historyLimit } from '../../cluster/history.ts';
 import type { OperationRecord, Pause } from '../../cluster/operation.ts';
 import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../cluster/records.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Clock, ClusterStore, ClusterWatcher, LeadershipWrite, LeaseGrant } from '../../ports.ts';
-import { leaderOf, viewFolders, viewKeys, viewOf } from './codec.ts';
+import { historyOf, leaderOf, viewFolders, viewKeys, viewOf } from './codec.ts';
 import { EndpointRing, openEndpoints } from './endpoints.ts';
 
 /** How long a write may take before its author reads again to learn whether it happened. */
@@ -145,15 +146,11 @@ export class EtcdStore implements ClusterStore {
     }, writeBudgetMs);
   }
 
-  async releaseLeadership(epoch: Epoch): Promise<void> {
+  async releaseLeadership(epoch: Epoch, departure: Departure): Promise<void> {
     const key = this.#key('leader');
-    await this.#ask(
-      (client, options) =>
-        client.kv.txn(
-          { compare: [unchanged(key, epoch)], success: [{ request_delete_range: { key } }] },
-          options,
-        ),
-      writeBudgetMs,
+    await this.#writeIf(
+      [unchanged(key, epoch)],
+      [{ request_delete_range: { key } }, this.#put('departure', departure)],
     );
   }
 
@@ -183,6 +180,27 @@ export class EtcdStore implements ClusterStore {
   async writePause(pause: Pause | null): Promise<void> {
     const key = this.#key('paused');
     await this.#write(pause === null ? { request_delete_range: { key } } : this.#put('paused', pause));
+  }
+
+  async readHistory(): Promise<HistoryRecord[]> {
+    const key = this.#key('history/');
+    const { kvs } = await this.#ask(
+      (client, options) => client.kv.range({ key, range_end: prefixEnd(key) }, options),
+      writeBudgetMs,
+    );
+    return historyOf(kvs).map(({ record }) => record);
+  }
+
+  async writeHistory(record: HistoryRecord): Promise<void> {
+    await this.#write(this.#put(`history/${record.epoch}`, record));
+    const key = this.#key('history/');
+    await this.#ask(async (client, options) => {
+      const { kvs } = await client.kv.range({ key, range_end: prefixEnd(key) }, options);
+      const old = historyOf(kvs).slice(0, -historyLimit);
+      const success = old.map((entry) => ({ request_delete_range: { key: entry.key } }));
+      // As many as one transaction may hold; the rest with the next record.
+      if (success.length > 0) await client.kv.txn({ success: success.slice(0, 100) }, options);
+    }, writeBudgetMs);
   }
 
   async publishNode(record: NodeRecord, leaseId: string): Promise<void> {

@@ -112,6 +112,7 @@ export function view(parts: Partial<ClusterView>): ClusterView {
     operation: null,
     successor: null,
     paused: null,
+    departure: null,
     nodes: [],
     peers: [],
     problems: [],

@@ -127,7 +127,8 @@ describe('a leader', () => {
     assert.equal(host.phase, 'standby');
     host.read({ leader: leaderOf('a', 200) });
     assert.equal(host.phase, 'standby');
-    assert.deepEqual(host.order('leadership'), { kind: 'leadership', want: 'release', epoch: 200 });
+    const order = host.order('leadership');
+    assert.ok(order?.want === 'release' && order.epoch === 200);
   });
 
   it('stays in stepping down until node and address are known to be gone', () => {

@@ -18,6 +18,7 @@ describe('a standby', () => {
       leaseId: 'lease-a',
       inSyncModRevision: 7,
       alone: false,
+      operationId: null,
     });
   });
 
@@ -137,7 +138,8 @@ describe('a promotion', () => {
     assert.equal(host.phase, 'stepping-down');
     host.see({ type: 'node-exited', epoch: 200, cause: { code: 'X', sentence: '' } });
     host.see({ type: 'vip-absent' });
-    assert.deepEqual(host.order('leadership'), { kind: 'leadership', want: 'release', epoch: 200 });
+    const cause = { code: 'VIP_IN_USE', sentence: 'aa:bb' };
+    assert.deepEqual(host.order('leadership'), { kind: 'leadership', want: 'release', epoch: 200, cause });
     host.see({ type: 'leader-released', epoch: 200, leader: null });
     assert.equal(host.phase, 'standby');
     assert.equal(host.order('leadership'), undefined, 'no crash loop');

@@ -1,0 +1,22 @@
+import { hostname, userInfo } from 'node:os';
+import { createInterface } from 'node:readline/promises';
+import { HoldfastError } from '#contracts/errors.ts';
+
+/** Who runs this command, for the history: `alice on host-a`, by the login and not by what sudo made of it. */
+export function whoAsks(): string {
+  const name = process.env.SUDO_USER ?? userInfo().username;
+  return `${name} on ${hostname()}`.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 128);
+}
+
+/** Asks a person. @throws HoldfastError REQUEST_INVALID where nobody can be asked */
+export async function question(text: string, insteadOf: string): Promise<string> {
+  if (!process.stdin.isTTY) {
+    throw new HoldfastError('REQUEST_INVALID', `nobody is there to be asked: give ${insteadOf}`);
+  }
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return (await lines.question(text)).trim();
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,62 @@
+import { Command } from 'commander';
+import { HoldfastError } from '#contracts/errors.ts';
+import { loadConfig } from '../config/load.ts';
+import { callControl } from '../control/client.ts';
+import type { Plan } from '../control/refusals.ts';
+import type { OperationRequest } from '../control/requests.ts';
+import { question, whoAsks } from './ask.ts';
+import { configOption } from './options.ts';
+import { renderPlan } from './render-operation.ts';
+import { runOperation } from './switchover-command.ts';
+
+interface FailoverOptions {
+  config: string;
+  to?: string;
+  force?: boolean;
+  yes?: boolean;
+  yesLoseData?: boolean;
+}
+
+export function failoverCommand(): Command {
+  return new Command('failover')
+    .description('make a host lead when nobody does and none may by itself')
+    .addOption(configOption())
+    .option('--to <host>', 'the host that is to lead; default: who holds most')
+    .option('--force', 'also a host that may lack files which clients were told are stored')
+    .option('-y, --yes', 'do not ask (not with --force)')
+    .option('--yes-lose-data', 'with --force: do not ask for the name of the cluster')
+    .action(failover);
+}
+
+async function failover(options: FailoverOptions): Promise<void> {
+  const config = loadConfig(options.config);
+  const { run } = config.paths;
+  const request: OperationRequest = {
+    kind: 'failover',
+    to: options.to ?? null,
+    at: null,
+    drainMs: 0,
+    force: options.force === true,
+    by: whoAsks(),
+    dryRun: false,
+  };
+  const plan = await callControl<Plan>(run, 'POST', '/v1/operations', { ...request, dryRun: true });
+  process.stdout.write(`${renderPlan(plan)}\n`);
+  if (plan.refusal === null) await confirm(options, plan, config.cluster);
+  await runOperation(run, request, true);
+}
+
+async function confirm(options: FailoverOptions, plan: Plan, cluster: string): Promise<void> {
+  const lacks = plan.candidates
+    .find(({ node }) => node === plan.to)
+    ?.reasons.some(({ code }) => code === 'NOT_IN_SYNC');
+  if (options.force === true && lacks === true) {
+    if (options.yesLoseData === true) return;
+    const text = `${plan.to} may lack files that clients were told are stored.\nType the name of the cluster to go on: `;
+    if ((await question(text, '--yes-lose-data')) === cluster) return;
+  } else {
+    if (options.yes === true || options.yesLoseData === true) return;
+    if (/^y(es)?$/i.test(await question(`Make ${plan.to} lead? [y/N] `, '--yes'))) return;
+  }
+  throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
+}

@@ -1,0 +1,62 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '#contracts/errors.ts';
+import { isOver } from '../cluster/operation.ts';
+import { fetchStatus } from '../control/client.ts';
+import type { OperationStatus } from '../control/operator.ts';
+import type { Status } from '../control/status.ts';
+import { renderOutcome } from './render-operation.ts';
+
+const everyMs = 100;
+
+const sentences: Record<string, string> = {
+  preparing: 'the successor loads its SFTP node, clients are served',
+  draining: 'running transfers may end',
+  'handing-off': 'the last operations go to the successor',
+  leaving: 'clients are let go, the virtual IP is taken off',
+  transferring: 'the leader key moves to the successor',
+};
+
+/**
+ * Prints each step of an operation as it happens, until it is over. Ctrl-C ends the watching alone.
+ * @returns the operation as it ended
+ */
+export async function followOperation(
+  runFolder: string,
+  id: string,
+  print: (line: string) => void,
+): Promise<OperationStatus | null> {
+  process.once('SIGINT', () => {
+    print(
+      `\nThe ${id} goes on without being watched: \`holdfast operation show\`, or \`holdfast operation cancel\`.`,
+    );
+    process.exit(130);
+  });
+  let shown = '';
+  for (;;) {
+    // The supervisor of this host may be restarted while it is watched.
+    const status = await fetchStatus(runFolder).catch((error) => messageOf(error));
+    if (typeof status !== 'string') {
+      const { operation } = status;
+      if (operation?.id !== id) return null;
+      const line = stepLine(operation, status);
+      if (line !== shown && line !== '') print(line);
+      shown = line;
+      if (isOver(operation)) {
+        print(renderOutcome(operation));
+        return operation;
+      }
+    }
+    await delay(everyMs);
+  }
+}
+
+function stepLine(operation: OperationStatus, { activity, phase }: Status): string {
+  const { state, step, at } = operation;
+  if (state === 'pending') return at === null ? 'waiting for the leader to take it up' : `waiting for ${at}`;
+  if (state !== 'running' || step === null) return '';
+  const left =
+    step === 'draining' && phase === 'handing-over'
+      ? `: ${activity.sessions} session(s), ${activity.transfers} transfer(s) left`
+      : '';
+  return `${step}: ${sentences[step] ?? ''}${left}`;
+}

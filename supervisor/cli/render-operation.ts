@@ -1,0 +1,41 @@
+import Table from 'cli-table3';
+import type { OperationStatus } from '../control/operator.ts';
+import type { Plan } from '../control/refusals.ts';
+
+/** What a switchover or failover would do, and how each host stands. */
+export function renderPlan({ from, to, candidates, refusal }: Plan): string {
+  const table = new Table({
+    head: ['Host', 'Priority', 'May lead'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { node, priority, reasons } of candidates) {
+    const [first] = reasons;
+    table.push([node, String(priority), first === undefined ? 'yes' : `no: ${first.code}`]);
+  }
+  const details = candidates.flatMap(({ node, reasons }) =>
+    reasons.map(({ code, sentence }) => `${node}: ${code}: ${sentence}`),
+  );
+  return [
+    `from ${from ?? 'nobody'} to ${to ?? 'nobody'}`,
+    table.toString(),
+    ...details,
+    ...(refusal === null ? [] : [`It would be refused: ${refusal.code}: ${refusal.sentence}`]),
+  ].join('\n');
+}
+
+export function renderOperation(operation: OperationStatus): string {
+  const { id, kind, from, to, state, requestedBy, requestedAt, at, drainMs, steps } = operation;
+  return [
+    `${kind} ${id}: ${state}`,
+    `from ${from ?? 'nobody'} to ${to ?? 'the best candidate'}, drain ${drainMs / 1000} s`,
+    `asked for by ${requestedBy} at ${requestedAt}${at === null ? '' : `, to begin at ${at}`}`,
+    ...steps.map((entry) => `  ${entry.at}  ${entry.step}`),
+    renderOutcome(operation),
+  ]
+    .filter((line) => line !== '')
+    .join('\n');
+}
+
+export function renderOutcome({ state, outcome }: OperationStatus): string {
+  return outcome === null ? '' : `${state}: ${outcome.code}: ${outcome.sentence}`;
+}

@@ -1,0 +1,115 @@
+import { messageOf } from '#contracts/errors.ts';
+import type { Logger } from '#contracts/log.ts';
+import type { HistoryRecord } from './cluster/history.ts';
+import type { Leader } from './cluster/records.ts';
+import type { Clock, ClusterStore } from './ports.ts';
+import { type Cause, epochOf, type RoleState } from './role/state.ts';
+
+type Phases = HistoryRecord['phases'];
+type Part = keyof Phases;
+
+/** Watches how this host's leaderships come to be, and writes each into the history once it serves. */
+export class HistoryKeeper {
+  readonly #store: ClusterStore;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  #leader: Leader | null = null;
+  #previous: Leader | null = null;
+  #leaderlessSinceMs: number | null = null;
+  #promotion: { epoch: number; beganMs: number; phases: Partial<Phases> } | null = null;
+
+  constructor(parts: { store: ClusterStore; clock: Clock; log: Logger }) {
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+  }
+
+  /** Told each decision. `before` is the state that the one at `atMs` came from. */
+  see(before: RoleState, state: RoleState, atMs: number): void {
+    this.#leaderlessSinceMs =
+      before.leaderlessSinceMs ?? (before.cluster?.leader ? null : this.#leaderlessSinceMs);
+    this.#seeLeader(state.cluster?.leader ?? null);
+    const { phase } = state;
+    if (phase.name !== 'promoting' && phase.name !== 'leading') {
+      this.#promotion = null;
+      return;
+    }
+    if (this.#promotion?.epoch !== phase.epoch) {
+      if (phase.name === 'leading') return;
+      this.#promotion = { epoch: phase.epoch, beganMs: atMs, phases: {} };
+    }
+    const { phases, beganMs } = this.#promotion;
+    for (const [part, isUp] of partsUp(state)) if (isUp) phases[part] ??= atMs - beganMs;
+    if (phase.name === 'leading' && before.phase.name === 'promoting') {
+      const leaderlessMs = before.nodeDeaths.at(-1) ?? this.#leaderlessSinceMs;
+      void this.#write(state, phases as Phases, leaderlessMs === null ? null : atMs - leaderlessMs);
+    }
+  }
+
+  #seeLeader(leader: Leader | null): void {
+    if (leader === null || leader.epoch === this.#leader?.epoch) return;
+    this.#previous = this.#leader;
+    this.#leader = leader;
+  }
+
+  async #write(state: RoleState, phases: Phases, sinceMs: number | null): Promise<void> {
+    const leader = this.#leader;
+    if (leader === null) return;
+    try {
+      const from = this.#previous ?? (await this.#store.readHistory()).at(-1) ?? null;
+      const operation = state.cluster?.operation;
+      const asked = operation != null && operation.id === leader.operationId;
+      const record: HistoryRecord = {
+        epoch: leader.epoch,
+        node: leader.node,
+        at: this.#clock.wallTimeIso(),
+        from: from === null ? null : { node: from.node, epoch: from.epoch },
+        cause: causeOf(state, leader, from),
+        requestedBy: asked ? operation.requestedBy : null,
+        operationId: leader.operationId,
+        phases,
+        outageMs: leader.downMs === null ? sinceMs : leader.downMs + phases.servingMs,
+      };
+      await this.#store.writeHistory(record);
+    } catch (error) {
+      this.#log.warn({ epoch: leader.epoch, reason: messageOf(error) }, 'the history could not be written');
+    }
+  }
+}
+
+function partsUp({ replicator, node, vip, announcedFor, phase }: RoleState): [Part, boolean][] {
+  const epoch = epochOf(phase);
+  return [
+    ['replicatorMs', replicator.role === 'leader' && replicator.highestEpoch === epoch],
+    ['sftpNodeMs', node.is === 'listening' && node.epoch === epoch],
+    ['vipMs', vip.is === 'present' && vip.epoch === epoch],
+    ['announcedMs', announcedFor === epoch],
+    ['servingMs', phase.name === 'leading'],
+  ];
+}
+
+/** Why this leadership came to be, told apart as far as anybody left word. */
+function causeOf(state: RoleState, leader: Leader, from: { node: string; epoch: number } | null): Cause {
+  const operation = state.cluster?.operation;
+  if (leader.handedOverBy !== null) {
+    return leader.operationId === null
+      ? { code: 'STOPPING', sentence: `${leader.handedOverBy} was stopped and handed over` }
+      : { code: 'SWITCHOVER', sentence: `${leader.handedOverBy} handed over` };
+  }
+  if (leader.operationId !== null) {
+    const forced = operation?.id === leader.operationId && operation.force;
+    return { code: 'FAILOVER', sentence: forced ? 'forced by an operator' : 'by an operator' };
+  }
+  if (from === null) return { code: 'FIRST_START', sentence: 'the first leader of this cluster' };
+  if (from.node === leader.node && leader.cause !== 'claimed') {
+    return { code: 'SFTP_NODE_EXITED', sentence: 'the SFTP node died and was started again' };
+  }
+  const departure = state.cluster?.departure;
+  if (departure?.epoch === from.epoch) {
+    return { code: departure.cause.code, sentence: `${from.node} gave up: ${departure.cause.sentence}` };
+  }
+  return {
+    code: 'LEASE_EXPIRED',
+    sentence: `the lease of ${from.node} ended: its host died, froze, or was cut off from etcd`,
+  };
+}

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { HistoryRecord } from '../../../supervisor/cluster/history.ts';
+import { isOver } from '../../../supervisor/cluster/operation.ts';
+import type { LabHost } from '../../lab/host.ts';
+import { Lab } from '../../lab/lab.ts';
+
+const bundle = join(import.meta.dirname, '../../../dist/holdfast.js');
+
+describe('operators', { timeout: 600_000 }, () => {
+  let lab: Lab;
+  let leader: LabHost;
+  let target: LabHost;
+  before(async () => {
+    lab = await Lab.create();
+    await lab.start();
+  });
+  after(() => lab.dispose());
+  beforeEach(async () => {
+    leader = await lab.waitForService();
+    target = lab.others(leader)[0] ?? assert.fail();
+    await lab.wait('every host to say that it may lead', async () =>
+      (await leader.status()).hosts.every(({ ineligible }) => ineligible.length === 0),
+    );
+  });
+
+  /** The command line of a host: its exit code and all that it printed. */
+  const holdfast = async (host: LabHost, ...args: string[]) => {
+    const { exitCode, all } = await host.run(process.execPath, [
+      bundle,
+      ...args,
+      '--config',
+      host.configFile,
+    ]);
+    return { exitCode, text: String(all) };
+  };
+  const history = async () => {
+    const { text } = await holdfast(leader, 'history', '--json');
+    return JSON.parse(text) as HistoryRecord[];
+  };
+  const ended = () =>
+    lab.wait('the operation to be over', async () => {
+      for (const host of lab.hosts) {
+        const operation = (await host.status().catch(() => null))?.operation;
+        if (operation && isOver(operation)) return operation;
+      }
+      return null;
+    });
+
+  it('move the service, watch it, and find it in the history', async () => {
+    await lab.client.sftp(lab.vipV4, 'put /etc/hostname kept\n');
+    const asked = await holdfast(leader, 'switchover', '--to', target.name, '--yes');
+    assert.equal(asked.exitCode, 0, asked.text);
+    for (const line of [
+      /preparing/,
+      /draining|handing-off|leaving/,
+      /done: HANDED_OVER/,
+      /could not connect to .* for \d+ ms/,
+    ]) {
+      assert.match(asked.text, line);
+    }
+    assert.equal((await lab.waitForLeader()).name, target.name);
+    await lab.client.sftp(lab.vipV4, 'get kept kept.back\nrm kept\n');
+    const record = (await history()).at(-1);
+    assert.deepEqual(
+      [record?.from?.node, record?.node, record?.cause.code],
+      [leader.name, target.name, 'SWITCHOVER'],
+    );
+    assert.match(record?.requestedBy ?? '', / on /);
+    assert.equal(leader.supervisorIsRunning, true);
+  });
+
+  it('see a plan that changes nothing, from any host', async () => {
+    const { epoch } = await leader.status();
+    const plan = await holdfast(target, 'switchover', '--dry-run');
+    assert.equal(plan.exitCode, 0, plan.text);
+    assert.match(plan.text, new RegExp(`from ${leader.name} to [abc]`));
+    await delay(500);
+    assert.equal((await leader.status()).epoch, epoch);
+  });
+
+  it('are refused what makes no sense, with the reason', async () => {
+    const refusals: [args: string[], code: RegExp][] = [
+      [['switchover', '--to', leader.name, '--yes'], /ALREADY_LEADING/],
+      [['switchover', '--to', 'nowhere', '--yes'], /TARGET_UNKNOWN.*a, b, c/],
+      [['switchover', '--at', '2020-01-01T00:00:00Z', '--yes'], /REQUEST_INVALID.*past/],
+      [['switchover', '--at', '2030-01-01T00:00:00', '--yes'], /offset/],
+      [['switchover'], /give --yes/],
+      [['failover', '--yes'], /LEADER_PRESENT/],
+      [['operation', 'cancel'], /NO_OPERATION/],
+      [['resume'], /NOT_PAUSED/],
+    ];
+    for (const [args, code] of refusals) {
+      const { exitCode, text } = await holdfast(leader, ...args);
+      assert.equal(exitCode, 1, `${args.join(' ')}: ${text}`);
+      assert.match(text, code);
+    }
+  });
+
+  it('schedule a switchover, which stands in the way of another, survives restarts and can be called off', async () => {
+    const at = new Date(Date.now() + 3_600_000).toISOString();
+    const asked = await holdfast(leader, 'switchover', '--to', target.name, '--at', at, '--yes');
+    assert.equal(asked.exitCode, 0, asked.text);
+    const second = await holdfast(target, 'switchover', '--yes');
+    assert.match(second.text, /OPERATION_RUNNING/);
+    await leader.signalSupervisor('SIGTERM');
+    leader.startSupervisor();
+    const next = await lab.waitForService();
+    assert.equal((await next.status()).operation?.state, 'pending');
+    assert.match((await holdfast(next, 'operation', 'cancel')).text, /called off/);
+    assert.equal((await ended()).state, 'cancelled');
+  });
+
+  it('schedule a switchover that begins at its time', async () => {
+    const at = new Date(Date.now() + 3000).toISOString();
+    await holdfast(leader, 'switchover', '--to', target.name, '--at', at, '--yes');
+    assert.equal((await leader.status()).phase, 'leading');
+    assert.equal((await ended()).state, 'done');
+    assert.equal((await lab.waitForLeader()).name, target.name);
+  });
+
+  it('wait for transfers that run, and take a switchover back meanwhile', async () => {
+    await lab.client.exec('truncate', ['-s', '1G', 'large']);
+    const upload = lab.client.spawnSftp(lab.vipV4, 'put large slow\n', ['-l', '8000']);
+    await lab.wait('the upload to run', async () => (await leader.status()).activity.transfers > 0);
+    const { epoch } = await leader.status();
+    const asked = await holdfast(
+      leader,
+      'switchover',
+      '--to',
+      target.name,
+      '--drain',
+      '60s',
+      '--yes',
+      '--no-wait',
+    );
+    assert.equal(asked.exitCode, 0, asked.text);
+    await lab.wait('the drain', async () => (await leader.status()).operation?.step === 'draining');
+    await lab.client.sftp(lab.vipV4, 'put /etc/hostname during\nrm during\n');
+    const cancelled = await holdfast(target, 'operation', 'cancel');
+    assert.match(cancelled.text, /OPERATION_CANCELLED/);
+    const status = await leader.status();
+    assert.deepEqual([status.phase, status.epoch], ['leading', epoch]);
+    await lab.client.sftp(lab.vipV4, 'put /etc/hostname after\nrm after\n');
+    assert.equal((await leader.status()).activity.transfers, 1, 'the upload goes on');
+    upload.kill('SIGKILL');
+    await upload;
+    await lab.client.sftp(lab.vipV4, 'rm slow\n');
+  });
+
+  for (const who of ['leader', 'target'] as const) {
+    for (const step of ['preparing', 'draining', 'handing-off', 'leaving', 'transferring'] as const) {
+      it(`lose the ${who} at the step "${step}", and one host serves all the same`, async () => {
+        const asked = await holdfast(leader, 'switchover', '--to', target.name, '--yes', '--no-wait');
+        assert.equal(asked.exitCode, 0, asked.text);
+        const victim = who === 'leader' ? leader : target;
+        // The steps take milliseconds: whichever one it is at when the signal comes is the one tested.
+        await lab.wait(`step ${step} or later`, async () => {
+          const operation = (await leader.status()).operation;
+          return operation?.steps.some((entry) => entry.step === step) || (operation && isOver(operation));
+        });
+        await victim.signalSupervisor('SIGKILL');
+        await lab.waitForLeader(lab.others(victim));
+        await lab.client.sftp(lab.vipV4, 'put /etc/hostname x\nrm x\n');
+        victim.startSupervisor();
+        await lab.waitForService();
+        assert.ok(['done', 'failed'].includes((await ended()).state));
+        for (const host of lab.hosts) {
+          const hasVip = (await host.network.addresses()).includes(lab.vipV4);
+          assert.equal(hasVip, (await host.status()).phase === 'leading');
+        }
+      });
+    }
+  }
+
+  it('pause: a dead leader is not followed by another, until the pause is over', async () => {
+    assert.equal((await holdfast(target, 'pause', '--reason', 'switch upgrade')).exitCode, 0);
+    await lab.wait('the pause to be known', async () => (await leader.status()).paused !== null);
+    const shown = await holdfast(leader, 'status');
+    assert.match(shown.text, /PAUSED by .* switch upgrade/);
+    assert.match((await holdfast(leader, 'why')).text, /nobody would take over, since the cluster is paused/);
+    await leader.signalSupervisor('SIGKILL');
+    await delay(6000);
+    for (const host of lab.others(leader)) assert.equal((await host.status()).phase, 'standby');
+    leader.startSupervisor();
+    assert.equal((await lab.waitForLeader()).name, leader.name, 'who led may lead again');
+    assert.equal((await holdfast(leader, 'switchover', '--to', target.name, '--yes')).exitCode, 0);
+    assert.equal((await lab.waitForLeader()).name, target.name, 'an operator’s word counts');
+    assert.equal((await holdfast(leader, 'resume')).exitCode, 0);
+    await lab.wait('the end of the pause', async () => (await target.status()).paused === null);
+  });
+
+  it('fail over by force when only a host is left that may lack files, knowing so', async () => {
+    const [other] = lab.others(leader).filter((host) => host !== target);
+    if (other === undefined) return assert.fail();
+    for (const host of [target, other]) {
+      await host.signalSupervisor('SIGKILL');
+    }
+    // Alone, the leader takes the others out of the in-sync set before it acknowledges.
+    await lab.client.sftp(lab.vipV4, 'put /etc/hostname only-here\n');
+    await leader.signalSupervisor('SIGKILL');
+    target.startSupervisor();
+    other.startSupervisor();
+    await lab.wait('nobody to lead', async () => {
+      const status = await target.status().catch(() => null);
+      return (
+        status !== null &&
+        status.leader === null &&
+        status.hosts.some(({ node, role }) => node === target.name && role === 'standby')
+      );
+    });
+    const refused = await holdfast(target, 'failover', '--to', target.name, '--yes');
+    assert.equal(refused.exitCode, 1);
+    assert.match(refused.text, /NOT_IN_SYNC/);
+    const forced = await holdfast(target, 'failover', '--to', target.name, '--force', '--yes-lose-data');
+    assert.equal(forced.exitCode, 0, forced.text);
+    assert.match(forced.text, /done: TAKEN_OVER/);
+    assert.equal((await lab.waitForLeader()).name, target.name);
+    leader.startSupervisor();
+    await lab.waitForService();
+    const record = JSON.parse((await holdfast(target, 'history', '--json')).text).at(-1);
+    assert.equal(record.cause.code, 'FAILOVER');
+  });
+});
