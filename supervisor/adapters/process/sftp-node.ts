@@ -30,7 +30,8 @@ export interface SftpNodeActivity {
 interface Running {
   readonly child: Child<typeof fromSftpNodeSchema>;
   epoch: Epoch | null;
-  isShut: boolean;
+  /** It was told to drain, or to shut its gate: only `resume` takes that back. */
+  isLeaving: boolean;
   failure: Cause | null;
 }
 
@@ -58,7 +59,7 @@ export class SftpNodeProcess implements SftpNodeControl {
 
   start(epoch: Epoch): void {
     if (this.#running !== null) {
-      if (this.#running.isShut) this.#send(epoch, { type: 'resume' });
+      if (this.#running.isLeaving) this.#send(epoch, { type: 'resume' });
       return;
     }
     const running = this.#spare ?? this.#spawn();
@@ -83,6 +84,7 @@ export class SftpNodeProcess implements SftpNodeControl {
   }
 
   drain(epoch: Epoch, limitMs: number): void {
+    if (this.#running?.epoch === epoch) this.#running.isLeaving = true;
     this.#send(epoch, { type: 'drain', limitMs });
   }
 
@@ -91,6 +93,7 @@ export class SftpNodeProcess implements SftpNodeControl {
   }
 
   shutGate(epoch: Epoch): void {
+    if (this.#running?.epoch === epoch) this.#running.isLeaving = true;
     this.#send(epoch, { type: 'shut-gate' });
   }
 
@@ -113,7 +116,7 @@ export class SftpNodeProcess implements SftpNodeControl {
         log: this.#log,
       }),
       epoch: null,
-      isShut: false,
+      isLeaving: false,
       failure: null,
     };
     return running;
@@ -132,7 +135,7 @@ export class SftpNodeProcess implements SftpNodeControl {
     if (epoch === null || running !== this.#running) return;
     switch (message.type) {
       case 'listening':
-        running.isShut = false;
+        running.isLeaving = false;
         this.#reports.listening(epoch);
         return;
       case 'failed':
@@ -145,11 +148,9 @@ export class SftpNodeProcess implements SftpNodeControl {
             'transfers were cut short by the drain',
           );
         }
-        running.isShut = true;
         this.#reports.gateShut(epoch);
         return;
       case 'gate-shut':
-        running.isShut = true;
         this.#reports.gateShut(epoch);
         return;
       case 'activity':
