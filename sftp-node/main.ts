@@ -2,6 +2,7 @@ import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import { receiveFrom, sendTo } from '#contracts/ipc/channel.ts';
 import { type FromSftpNode, type ToSftpNode, toSftpNodeSchema } from '#contracts/ipc/sftp-node.ts';
 import { createLogger, type Logger } from '#contracts/log.ts';
+import { rehearse } from './rehearsal.ts';
 import { SftpNode } from './sftp-node.ts';
 
 /**
@@ -27,8 +28,6 @@ receiveFrom(
   (problem) => log.error({ code: 'INTERNAL', problem }, 'the supervisor sent a message that no schema knows'),
 );
 
-tell({ type: 'loaded' });
-
 async function handle(message: ToSftpNode): Promise<void> {
   try {
     await obey(message);
@@ -39,6 +38,10 @@ async function handle(message: ToSftpNode): Promise<void> {
 
 async function obey(message: ToSftpNode): Promise<void> {
   switch (message.type) {
+    case 'rehearse':
+      // What is wrong is told by the start: until then it may be mended.
+      await rehearse(message.settings, log).catch(() => {});
+      return tell({ type: 'rehearsed' });
     case 'start':
       log = createLogger('sftp-node', message.settings.logLevel, {
         node: message.settings.nodeId,

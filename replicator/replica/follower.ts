@@ -7,6 +7,8 @@ import type { PeerKey } from '../state/peer-key.ts';
 import { dialPeer } from '../transport/dialer.ts';
 import { type FollowerParts, type LeaderChannel, LeaderSession } from './leader-session.ts';
 
+/** A new leader has clients to let in first: a handshake with each follower would take its time just then. */
+const leaderSettlesMs = 100;
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
 
@@ -47,6 +49,7 @@ export class Follower {
     const { signal } = this.#stopping;
     let place: LeaderSession['place'] = null;
     let pauseMs = firstPauseMs;
+    await this.#pause(leaderSettlesMs);
     while (!signal.aborted) {
       const session = await this.#connect(place);
       if (session !== null) {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { noop } from 'cockatiel';
 import { Etcd3, type IOptions } from 'etcd3';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
@@ -55,6 +54,19 @@ function credentialsOf(tls: Config['etcd']['tls']): Pick<IOptions, 'credentials'
   };
 }
 
+/** Waits that end together. (An AbortSignal would make an exception with a stack for each of them, at each request.) */
+class Timers {
+  readonly #running: NodeJS.Timeout[] = [];
+
+  after(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#running.push(setTimeout(resolve, ms)));
+  }
+
+  clear(): void {
+    for (const timer of this.#running) clearTimeout(timer);
+  }
+}
+
 /**
  * Asks the endpoints in order until one answers: the next is asked as well when the one before failed, or has been
  * silent for `hedgeAfterMs`, while the earlier ones may still answer. So a dead member costs one hedge delay, and a
@@ -80,7 +92,7 @@ export class EndpointRing {
     // gRPC counts deadlines by the wall clock, which may be stepped: it only cleans up, `outOfTime` decides.
     const deadline = new Date(Date.now() + budgetMs + 1000);
     const failures = new Map<string, string>();
-    const settled = new AbortController();
+    const timers = new Timers();
     const attempt = async (endpoint: Endpoint) => {
       try {
         const answer = await call(endpoint.client, deadline);
@@ -92,10 +104,9 @@ export class EndpointRing {
       }
     };
     const attempts: Promise<Answer>[] = [];
-    const outOfTime = delay(budgetMs, undefined, { signal: settled.signal }).then(
-      () => Promise.reject(new Error(`no answer in ${budgetMs} ms`)),
-      () => new Promise<never>(() => {}),
-    );
+    const outOfTime = timers.after(budgetMs).then(() => {
+      throw new Error(`no answer in ${budgetMs} ms`);
+    });
     outOfTime.catch(() => {});
     try {
       for (const endpoint of [...this.#endpoints]) {
@@ -104,7 +115,7 @@ export class EndpointRing {
         const turn = await Promise.race([
           Promise.any(attempts).then(yes, no),
           running.then(yes, no),
-          delay(hedgeAfterMs, undefined, { signal: settled.signal }).then(no, no),
+          timers.after(hedgeAfterMs).then(no),
         ]);
         if (turn) break;
       }
@@ -113,7 +124,7 @@ export class EndpointRing {
       const told = this.urls.map((url) => `${url} (${failures.get(url) ?? 'no answer'})`).join(', ');
       throw new HoldfastError('ETCD_UNREACHABLE', `no etcd member answered: tried ${told}`, { cause });
     } finally {
-      settled.abort();
+      timers.clear();
       for (const running of attempts) running.catch(() => {});
     }
   }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { mustRun } from '../command.ts';
 
 const interfacesSchema = z.array(
@@ -26,9 +27,30 @@ export interface AssignedAddress {
 
 export const ipTimeoutMs = 1000;
 
-/** Reads back what the kernel has (`ip -j addr`). IPv6 addresses come in their canonical short form. */
+/** Reads back what the kernel has. */
 export async function assignedAddresses(): Promise<AssignedAddress[]> {
-  const output = await mustRun('ip', ['-j', 'addr', 'show'], { timeoutMs: ipTimeoutMs });
+  return addressesIn(await mustRun('ip', ['-j', 'addr', 'show'], { timeoutMs: ipTimeoutMs }));
+}
+
+/**
+ * What `ip -j addr show` prints. IPv6 addresses come in their canonical short form.
+ * @throws HoldfastError VIP_FAILED when that is not what it is: then nothing is known about the addresses
+ */
+export function addressesIn(output: string): AssignedAddress[] {
+  try {
+    return parse(output);
+  } catch (cause) {
+    throw new HoldfastError(
+      'VIP_FAILED',
+      `the addresses of this host could not be read: ${messageOf(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function parse(output: string): AssignedAddress[] {
   return interfacesSchema.parse(JSON.parse(output)).flatMap((entry) =>
     entry.addr_info.map((info) => ({
       interface: entry.ifname,

@@ -6,7 +6,7 @@ import type { Config } from '../../config/schema.ts';
 import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../config/timing.ts';
 import type { Clock, VipConflict, VirtualIps } from '../../ports.ts';
 import { mustRun, runCommand } from '../command.ts';
-import { type AssignedAddress, assignedAddresses, ipTimeoutMs } from './addresses.ts';
+import { type AssignedAddress, addressesIn, assignedAddresses, ipTimeoutMs } from './addresses.ts';
 import { announceVip } from './announce.ts';
 import { findStranger } from './probe.ts';
 
@@ -82,9 +82,13 @@ export class KernelVips implements VirtualIps {
     const lines = this.#vips.map(
       (vip) => `addr del ${vip.address}/${vip.prefixLength} dev ${vip.interface}\n`,
     );
-    // An address that is not on is an error to `ip`, and none here: the look afterwards decides.
-    await runCommand('ip', ['-force', '-batch', '-'], { timeoutMs: ipTimeoutMs, input: lines.join('') });
-    const after = await assignedAddresses();
+    // An address that is not on is an error to `ip`, and none here: the look afterwards, by the same process, decides.
+    const input = `${lines.join('')}addr show\n`;
+    const { stdout } = await runCommand('ip', ['-j', '-force', '-batch', '-'], {
+      timeoutMs: ipTimeoutMs,
+      input,
+    });
+    const after = addressesIn(stdout);
     const stuck = this.#vips.find((vip) => after.some((entry) => isOn(vip, entry)));
     if (stuck)
       throw new HoldfastError('VIP_FAILED', `${stuck.address} is still on ${stuck.interface} after removal`);

@@ -76,6 +76,7 @@ export class SftpNodeProcess implements SftpNodeControl {
   keepSpare(): void {
     if (this.#spare !== null) return;
     this.#spare = this.#spawn();
+    this.#spare.child.send({ type: 'rehearse', settings: settingsOf(this.#config) });
     this.#reports.spare('loading');
   }
 
@@ -127,7 +128,7 @@ export class SftpNodeProcess implements SftpNodeControl {
   }
 
   #receive(running: Running, message: FromSftpNode): void {
-    if (message.type === 'loaded') {
+    if (message.type === 'rehearsed') {
       if (running === this.#spare) this.#reports.spare('ready');
       return;
     }

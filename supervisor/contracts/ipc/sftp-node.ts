@@ -27,7 +27,9 @@ export const sftpNodeSettingsSchema = z.object({
 export type SftpNodeSettings = z.infer<typeof sftpNodeSettingsSchema>;
 
 export const toSftpNodeSchema = z.discriminatedUnion('type', [
-  /** Always the first message. The node reads keys and users, listens, and answers `listening` or `failed`. */
+  /** To a spare, before `start`: do once what that will do, so that it is quick; keep nothing. */
+  z.object({ type: z.literal('rehearse'), settings: sftpNodeSettingsSchema }),
+  /** The first message to a node that was not kept as a spare. The node reads keys and users, listens, and answers `listening` or `failed`. */
   z.object({ type: z.literal('start'), epoch: epochSchema, settings: sftpNodeSettingsSchema }),
   /** Opens or extends the write gate. A permit of another epoch than `start`'s is ignored. */
   z.object({ type: z.literal('gate'), permit: gatePermitSchema }),
@@ -46,8 +48,8 @@ export const toSftpNodeSchema = z.discriminatedUnion('type', [
 export type ToSftpNode = z.infer<typeof toSftpNodeSchema>;
 
 export const fromSftpNodeSchema = z.discriminatedUnion('type', [
-  /** The first message: the code is loaded, `start` may come. */
-  z.object({ type: z.literal('loaded') }),
+  /** The answer to `rehearse`: all that takes long is done. */
+  z.object({ type: z.literal('rehearsed') }),
   z.object({ type: z.literal('listening'), epoch: epochSchema, port: z.int() }),
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
   z.object({ type: z.literal('gate-shut'), epoch: epochSchema }),

@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { type Duplex, duplexPair } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import ssh2 from 'ssh2';
+import type { SftpNodeSettings } from '#contracts/ipc/sftp-node.ts';
+import type { Logger } from '#contracts/log.ts';
+import { Users } from './auth/users.ts';
+import { readHostKeys } from './host-keys.ts';
+
+const limitMs = 2000;
+
+/**
+ * Does in a spare what its start and the first login will do, so that the code is compiled when clients wait for it:
+ * keys and users are read, and a client within this process goes through a key exchange and a refused login. Nothing
+ * of it is kept, and no port is opened.
+ * @throws whatever is wrong with keys or users: the start will say so
+ */
+export async function rehearse(settings: SftpNodeSettings, log: Logger): Promise<void> {
+  const hostKeys = readHostKeys(settings.configRoot);
+  new Users(settings.configRoot, log, () => {}).close();
+  await Promise.race([refusedLogin(hostKeys), delay(limitMs, undefined, { ref: false })]);
+}
+
+function refusedLogin(hostKeys: Buffer[]): Promise<void> {
+  return new Promise((resolve) => {
+    const [here, there] = duplexPair();
+    const server = new ssh2.Server({ hostKeys }, (connection) => {
+      connection.on('authentication', (context) => context.reject());
+      connection.on('error', () => {});
+    });
+    const client = new ssh2.Client();
+    client.on('error', () => client.destroy());
+    client.on('close', () => resolve());
+    server.injectSocket(asSocket(here));
+    client.connect({
+      sock: asSocket(there),
+      username: 'rehearsal',
+      password: randomBytes(8).toString('hex'),
+    });
+  });
+}
+
+/** ssh2 asks no more of a socket than these. */
+function asSocket(stream: Duplex): Socket {
+  const nothing = () => stream;
+  return Object.assign(stream, {
+    setNoDelay: nothing,
+    setTimeout: nothing,
+    setMaxListeners: nothing,
+  }) as unknown as Socket;
+}
