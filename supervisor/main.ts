@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { createLogger } from '#contracts/log.ts';
+import { GatewayPlacement } from './adapters/etcd/placement.ts';
 import { EtcdStore } from './adapters/etcd/store.ts';
 import { KernelVips } from './adapters/network/kernel-vips.ts';
 import { createNotifier } from './adapters/notifier.ts';
@@ -20,6 +21,7 @@ export async function runSupervisor(config: Config): Promise<void> {
   const supervisor = new Supervisor({
     config,
     store: new EtcdStore(config, systemClock),
+    placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,
     vips: new KernelVips(config.vips, systemClock),
     clock: systemClock,
     runState: new FileRunState(config.paths.run),

@@ -79,6 +79,12 @@ export interface ClusterStore {
   close(): void;
 }
 
+/** Where etcd's own leadership is. */
+export interface EtcdPlacement {
+  /** Moves it off this host if it is here. @returns the member that has it now, null when it was not here */
+  leaveThisHost(): Promise<string | null>;
+}
+
 /** Somebody else answers for the virtual IP. */
 export interface VipConflict {
   readonly address: string;

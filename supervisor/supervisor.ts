@@ -18,7 +18,8 @@ import { RecordWriter } from './effects/record-writer.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
-import type { Clock, ClusterStore, Notifier, RunState, VirtualIps } from './ports.ts';
+import { PlacementKeeper } from './placement-keeper.ts';
+import type { Clock, ClusterStore, EtcdPlacement, Notifier, RunState, VirtualIps } from './ports.ts';
 import { Publisher } from './publisher.ts';
 import type { Change } from './role/advance.ts';
 import { decide } from './role/decide.ts';
@@ -31,6 +32,8 @@ import { version } from './version.ts';
 export interface SupervisorParts {
   readonly config: Config;
   readonly store: ClusterStore;
+  /** Null: etcd's own leadership is left where it is. */
+  readonly placement: EtcdPlacement | null;
   readonly vips: VirtualIps;
   readonly clock: Clock;
   readonly runState: RunState;
@@ -60,6 +63,7 @@ export class Supervisor {
   readonly #publisher: Publisher;
   readonly #executor: Executor;
   readonly #history: HistoryKeeper;
+  readonly #placement: PlacementKeeper;
   readonly #over = new AbortController();
   #peerKey: string | null = null;
 
@@ -78,6 +82,7 @@ export class Supervisor {
       log,
     });
     this.#publisher = new Publisher(store, log);
+    this.#placement = new PlacementKeeper(parts.placement, log);
     this.#history = new HistoryKeeper({ store, clock, log });
     this.operator = new Operator({ store, clock, log, onWritten: () => this.#reader.readSoon() });
     this.keeper = new LeaseKeeper({
@@ -189,6 +194,7 @@ export class Supervisor {
     const { state, orders, changes } = decide(this.state, { ...observation, at }, this.timing);
     this.#history.see(this.state, state, at);
     this.state = state;
+    this.#placement.leading(state.phase.name === 'leading');
     for (const change of changes) this.#report(change);
     this.#executor.carryOut(orders);
     if (observation.type === 'tick') notifier.alive();

@@ -49,6 +49,10 @@ const etcd = z.strictObject({
       description: 'All members of the etcd cluster; the nearest first',
       example: ['http://10.0.0.11:2379', 'http://10.0.0.12:2379', 'http://10.0.0.13:2379'],
     }),
+  moveLeader: z.boolean().default(true).meta({
+    description: "Keep etcd's own leadership off the host that leads, whose death is over sooner then",
+    example: true,
+  }),
   tls: etcdTls
     .optional()
     .meta({ description: 'Needed for https endpoints', example: { ca: '/etc/holdfast/etcd-ca.crt' } }),

@@ -34,7 +34,7 @@ export function openEndpoints(etcd: Config['etcd']): Endpoint[] {
 }
 
 /** The member on this host is asked first: it dies with us, while any other may die alone. */
-function isOnThisHost(url: string): boolean {
+export function isOnThisHost(url: string): boolean {
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
   return Object.values(networkInterfaces()).some((addresses) =>
     addresses?.some((entry) => entry.address === host),

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { LabHost } from '../../lab/host.ts';
 import { Lab } from '../../lab/lab.ts';
 
 const etcdPorts = [2379, 2380];
+
+/** Asks the member of a host, from that host. */
+async function gateway(host: LabHost, what: string, body: object): Promise<string> {
+  const url = `http://${host.network.ipv4}:2379/v3/maintenance/${what}`;
+  const script = `const a = await fetch(${JSON.stringify(url)}, { method: 'POST', body: ${JSON.stringify(JSON.stringify(body))} });
+    process.stdout.write(await a.text());`;
+  return (await host.exec(process.execPath, ['--input-type=module', '-e', script])).stdout;
+}
 
 describe('trouble with etcd', { timeout: 300_000 }, () => {
   let lab: Lab;
@@ -12,6 +21,23 @@ describe('trouble with etcd', { timeout: 300_000 }, () => {
     await lab.start();
   });
   after(() => lab.dispose());
+
+  it('has etcd led from another host than its own, whose death would cost an election on top', async () => {
+    const leader = await lab.waitForLeader();
+    const status = async (host: LabHost) => JSON.parse(await gateway(host, 'status', {}));
+    const { header } = await status(leader);
+    for (const host of lab.hosts) {
+      const member = await status(host);
+      if (member.leader !== member.header.member_id || host === leader) continue;
+      await gateway(host, 'transfer-leadership', { targetID: header.member_id });
+    }
+    assert.equal((await status(leader)).leader, header.member_id);
+    await lab.wait(
+      'it to be led from elsewhere',
+      async () => (await status(leader)).leader !== header.member_id,
+    );
+    assert.equal((await leader.status()).phase, 'leading');
+  });
 
   for (const direction of ['in', 'out', 'both'] as const) {
     it(`the leader steps down when it is cut off from etcd (${direction})`, async () => {
