@@ -1,12 +1,14 @@
 /**
  * node scripts/bench/failover.ts [rounds]      (root; after scripts/setup --test; Debian's keepalived for the peer)
  *
- * One table from one run: how long nobody can log in, as a client that tries every 20 ms sees it, for a planned stop, a
- * killed SFTP node, a killed supervisor and a dead host. Beside it the same for keepalived in front of OpenSSH's sshd,
+ * One table from one run: how long nobody can log in, as a client that tries every 20 ms sees it, for a switchover, a
+ * planned stop, a killed SFTP node, a killed supervisor and a dead host. Beside it the same for keepalived in front of OpenSSH's sshd,
  * with its defaults (advert_int 1), in the same kind of namespaces.
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { callControl } from '../../supervisor/control/client.ts';
+import type { LabHost } from '../../test/lab/host.ts';
 import { Lab } from '../../test/lab/lab.ts';
 import { keepalivedIsInstalled, measureKeepalived } from './keepalived.ts';
 import { measure, median } from './outages.ts';
@@ -34,11 +36,30 @@ function ratio(what: string, ours: readonly number[], theirs: readonly number[])
   );
 }
 
+/** As `holdfast switchover` asks for it; resolves when it is done. */
+async function switchover(from: LabHost, lab: Lab): Promise<void> {
+  const request = {
+    kind: 'switchover',
+    to: null,
+    at: null,
+    drainMs: 0,
+    force: false,
+    by: 'bench',
+    dryRun: false,
+  };
+  const { id } = await callControl<{ id: string }>(from.runFolder, 'POST', '/v1/operations', request);
+  await lab.wait('the switchover', async () => {
+    const { operation } = await from.status();
+    return operation?.id === id && operation.state === 'done';
+  });
+}
+
 async function measureHoldfast() {
   await using lab = await Lab.create();
   await lab.start();
   const prober = await lab.client.probe(lab.vipV4);
   const times = {
+    switchovers: [] as number[],
     stops: [] as number[],
     nodeKills: [] as number[],
     crashes: [] as number[],
@@ -51,6 +72,9 @@ async function measureHoldfast() {
     return lab.waitForService();
   };
   for (let round = 0; round < rounds; round++) {
+    const zeroth = await settled();
+    times.switchovers.push(await measure(prober, () => switchover(zeroth, lab)));
+
     const first = await settled();
     times.stops.push(await measure(prober, () => first.signalSupervisor('SIGTERM')));
     first.startSupervisor();
@@ -80,6 +104,7 @@ const load = loadavg()[0]?.toFixed(1);
 print(`${availableParallelism()} cores, load ${load} at the start, etcd with three members, lease 3 s\n`);
 print(`${'milliseconds without a login'.padEnd(48)}    min median    max  rounds`);
 const ours = await measureHoldfast();
+row('Holdfast: switchover', ours.switchovers);
 row('Holdfast: planned stop (SIGTERM)', ours.stops);
 row('Holdfast: SFTP node killed', ours.nodeKills);
 row('Holdfast: supervisor killed, ExecStopPost runs', ours.crashes);
@@ -89,6 +114,7 @@ if (keepalivedIsInstalled()) {
   row('keepalived + sshd: planned stop (SIGTERM)', theirs.stops);
   row('keepalived + sshd: host dead', theirs.deaths);
   print('');
+  ratio('Holdfast to keepalived: planned move', ours.switchovers, theirs.stops);
   ratio('Holdfast to keepalived: planned stop', ours.stops, theirs.stops);
   ratio('Holdfast to keepalived: host dead', ours.deaths, theirs.deaths);
 } else {
