@@ -1,12 +1,13 @@
 /**
  * npm run sim -- --seeds 10000 [--start N] [--seed N]
  *
- * Lives through so many random stories and checks the guarantees at every step. A broken one is printed with its seed
- * and its story, and told again by `--seed N`.
+ * Lives through so many random stories and checks the guarantees at every step. A broken one is printed with its seed,
+ * the commit, and its story, shortened to the misfortunes that it takes; `--seed N` tells it again.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { execa } from 'execa';
 import { BrokenGuarantee, World } from './world.ts';
 
 interface Share {
@@ -20,19 +21,36 @@ type Counts = Record<string, number>;
 interface Life {
   readonly seed: number;
   readonly broken: string | null;
+  readonly misfortunes: number;
   readonly story: string[];
   readonly acknowledged: number;
   readonly operations: Counts;
 }
 
-async function liveThrough(seed: number): Promise<Life> {
-  const world = new World(seed);
+async function liveThrough(seed: number, without: ReadonlySet<number> = new Set()): Promise<Life> {
+  const world = new World(seed, without);
   try {
-    return { seed, broken: null, story: world.story, ...(await world.run()) };
+    const counts = await world.run();
+    return { seed, broken: null, misfortunes: world.misfortunes, story: world.story, ...counts };
   } catch (error) {
     if (!(error instanceof BrokenGuarantee)) throw error;
-    return { seed, broken: error.message, story: world.story, acknowledged: 0, operations: {} };
+    const { misfortunes, story } = world;
+    return { seed, broken: error.message, misfortunes, story, acknowledged: 0, operations: {} };
   }
+}
+
+/** The same guarantee broken with fewer misfortunes: each is left out in turn for as long as that works. */
+async function shorten(life: Life): Promise<Life> {
+  const guarantee = (broken: string | null) => broken?.slice(0, 3);
+  const without = new Set<number>();
+  let shortest = life;
+  for (let number = 0; number < life.misfortunes; number++) {
+    without.add(number);
+    const tried = await liveThrough(life.seed, without);
+    if (guarantee(tried.broken) === guarantee(life.broken)) shortest = tried;
+    else without.delete(number);
+  }
+  return shortest;
 }
 
 function add(sum: Counts, more: Counts): void {
@@ -44,7 +62,7 @@ async function work({ start, step, seeds }: Share): Promise<void> {
   for (let seed = start; seed < start + seeds * step; seed += step) {
     const result = await liveThrough(seed);
     add(counts, { 'writes acknowledged': result.acknowledged, ...result.operations });
-    if (result.broken !== null) parentPort?.postMessage({ broken: result });
+    if (result.broken !== null) parentPort?.postMessage({ broken: await shorten(result) });
   }
   parentPort?.postMessage({ done: seeds, counts });
 }
@@ -58,7 +76,8 @@ async function main(): Promise<void> {
     },
   });
   if (values.seed !== undefined) {
-    const { broken, story } = await liveThrough(Number(values.seed));
+    const life = await liveThrough(Number(values.seed));
+    const { broken, story } = life.broken === null ? life : await shorten(life);
     process.stdout.write(`${story.join('\n')}\n${broken ?? 'all guarantees hold'}\n`);
     process.exitCode = broken === null ? 0 : 1;
     return;
@@ -66,6 +85,7 @@ async function main(): Promise<void> {
   const seeds = Number(values.seeds);
   const start = values.start === undefined ? Math.floor(Math.random() * 1e9) : Number(values.start);
   const workers = availableParallelism();
+  const { stdout: commit } = await execa('git', ['describe', '--always', '--dirty'], { reject: false });
   const began = performance.now();
   let failures = 0;
   const counts: Counts = {};
@@ -78,7 +98,7 @@ async function main(): Promise<void> {
         if (message.done !== undefined) add(counts, message.counts);
         else if (failures++ < 3) {
           const { seed, broken, story } = message.broken;
-          process.stdout.write(`\nseed ${seed}: ${broken}\n${story.slice(-25).join('\n')}\n`);
+          process.stdout.write(`\nseed ${seed} at ${commit}: ${broken}\n${story.slice(-25).join('\n')}\n`);
         }
       });
       return new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject));

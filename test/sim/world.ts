@@ -31,7 +31,15 @@ export class World {
   #joining = { epoch: 0, nodes: new Set<string>() };
   #highestLeader = 0;
 
-  constructor(seed: number) {
+  readonly #seed: number;
+  readonly #without: ReadonlySet<number>;
+  /** How many misfortunes there would be, with those left out. */
+  misfortunes = 0;
+
+  /** @param without misfortunes left out, by number: to tell a shorter story of what broke */
+  constructor(seed: number, without: ReadonlySet<number> = new Set()) {
+    this.#seed = seed;
+    this.#without = without;
     this.random = new Random(seed);
     this.network = new Network(this.timeline, this.random);
     this.etcd = new EtcdModel(this.timeline, this.random, lease.ttl);
@@ -167,14 +175,17 @@ export class World {
   #scheduleMisfortune(): void {
     let at = 1500;
     while (at < faultsEndMs) {
-      this.timeline.after(at, () => this.#misfortune());
+      const number = this.misfortunes++;
+      // Dice of its own, so that leaving one out changes as little as can be of the others.
+      const dice = new Random(this.#seed ^ Math.imul(number + 1, 0x9e37_79b9));
+      if (!this.#without.has(number)) this.timeline.after(at, () => this.#misfortune(dice));
       at += this.random.between(200, 4000);
     }
     this.timeline.after(faultsEndMs, () => this.#heal());
   }
 
-  #misfortune(): void {
-    const { random, timeline } = this;
+  #misfortune(random: Random): void {
+    const { timeline } = this;
     const leader = this.hosts.find((host) => host.id === this.etcd.leader?.node);
     const host = leader !== undefined && random.chance(0.6) ? leader : random.pick(this.hosts);
     const lasts = random.chance(0.5) ? random.between(50, 1500) : random.between(1500, 8000);
