@@ -1,3 +1,4 @@
+import { messageOf } from '#contracts/errors.ts';
 import type { NodeId } from '#contracts/identities.ts';
 import type { FromReplicator, Peer } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
@@ -21,9 +22,11 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { PlacementKeeper } from './placement-keeper.ts';
 import type { Clock, ClusterStore, EtcdPlacement, Notifier, RunState, VirtualIps } from './ports.ts';
 import { Publisher } from './publisher.ts';
+import { RecentDecisions, saveRecording } from './recent-decisions.ts';
 import type { Change } from './role/advance.ts';
-import { decide } from './role/decide.ts';
+import { type Decision, decide } from './role/decide.ts';
 import { ineligibility } from './role/eligibility.ts';
+import type { RoleEvent } from './role/events.ts';
 import { preparedFor } from './role/handing-over.ts';
 import { epochOf, initialState, type RoleState } from './role/state.ts';
 import { type Timing, timingOf } from './role/timing.ts';
@@ -56,6 +59,7 @@ export class Supervisor {
   readonly replicator: ReplicatorProcess;
   readonly health: HealthMonitor;
   readonly operator: Operator;
+  readonly recent = new RecentDecisions();
   readonly timing: Timing;
   state: RoleState;
   readonly #parts: SupervisorParts;
@@ -191,7 +195,7 @@ export class Supervisor {
   #observe(observation: Observation): void {
     const { clock, log, notifier } = this.#parts;
     const at = clock.bootTimeMs();
-    const { state, orders, changes } = decide(this.state, { ...observation, at }, this.timing);
+    const { state, orders, changes } = this.#decide({ ...observation, at });
     this.#history.see(this.state, state, at);
     this.state = state;
     this.#placement.leading(state.phase.name === 'leading');
@@ -199,6 +203,23 @@ export class Supervisor {
     this.#executor.carryOut(orders);
     if (observation.type === 'tick') notifier.alive();
     else log.trace({ observation: observation.type, phase: state.phase.name }, 'observed');
+  }
+
+  /** A decision that should be impossible ends this process, as any defect: with what led to it on disk. */
+  #decide(event: RoleEvent): Decision {
+    this.recent.add(this.state, event);
+    try {
+      return decide(this.state, event, this.timing);
+    } catch (error) {
+      const { clock, log } = this.#parts;
+      const recording = this.recent.recording(version, this.timing, this.state);
+      const file = saveRecording(this.config.paths.state, recording, clock.wallTimeIso());
+      log.fatal(
+        { code: 'INTERNAL', reason: messageOf(error), file },
+        'an impossible decision: see `holdfast replay`',
+      );
+      throw error;
+    }
   }
 
   #report({ row, epoch, cause }: Change): void {

@@ -10,6 +10,7 @@ import { operationCommand } from './operation-command.ts';
 import { passwordCommand } from './password-command.ts';
 import { pauseCommand, resumeCommand } from './pause-command.ts';
 import { releaseCommand } from './release-command.ts';
+import { replayCommand } from './replay-command.ts';
 import { statusCommand } from './status-command.ts';
 import { supervisorCommand } from './supervisor-command.ts';
 import { switchoverCommand } from './switchover-command.ts';
@@ -32,6 +33,7 @@ export function program(): Command {
     .addCommand(configCommand())
     .addCommand(passwordCommand())
     .addCommand(fsmCommand())
+    .addCommand(replayCommand())
     .addCommand(supervisorCommand())
     .addCommand(releaseCommand());
 }

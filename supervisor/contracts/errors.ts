@@ -87,6 +87,7 @@ export const errorTable = {
   PAUSED: 'Run `holdfast resume` when the maintenance is over.',
   // control
   CONTROL_UNREACHABLE: 'Is the service running, and are you root or in the group holdfast?',
+  RECORDING_INVALID: 'Name a decisions-*.json that a supervisor of this release wrote.',
   INTERNAL: 'This is a defect in Holdfast: please report it with the log.',
 } as const satisfies Record<string, string>;
 

@@ -1,0 +1,48 @@
+import { Command } from 'commander';
+import { messageOf } from '#contracts/errors.ts';
+import { loadRecording, type Recording } from '../recent-decisions.ts';
+import { decide } from '../role/decide.ts';
+import { epochOf } from '../role/state.ts';
+
+export function replayCommand(): Command {
+  return new Command('replay')
+    .description('decide again what a supervisor recorded (decisions-*.json in its state folder) and show it')
+    .argument('<file>')
+    .action((file: string) => {
+      const { lines, failure } = replay(loadRecording(file));
+      process.stdout.write(`${lines.join('\n')}\n`);
+      if (failure === null) return;
+      process.stdout.write(`failed: ${failure}\n`);
+      process.exitCode = 1;
+    });
+}
+
+/** One line for each event that was more than a tick or changed something, as the role machine of this release sees it. */
+export function replay({ start, events, timing }: Recording): { lines: string[]; failure: string | null } {
+  const lines: string[] = [];
+  const beganMs = events[0]?.at ?? 0;
+  let state = start;
+  let ordered = '';
+  for (const event of events) {
+    const { at, ...told } = event;
+    const time = `${String(at - beganMs).padStart(6)} ms`;
+    try {
+      const { state: after, orders, changes } = decide(state, event, timing);
+      const list = orders
+        .map((order) => ('want' in order ? `${order.kind} ${order.want}` : order.kind))
+        .join(', ');
+      if (event.type !== 'tick' || changes.length > 0)
+        lines.push(`${time}  ${JSON.stringify(told).slice(0, 200)}`);
+      for (const { row, cause } of changes) {
+        lines.push(`           ${row.from} -> ${row.to}: ${cause?.sentence ?? row.sentence}`);
+      }
+      if (list !== ordered)
+        lines.push(`           ${after.phase.name} ${epochOf(after.phase)}: ${list || 'nothing'}`);
+      ordered = list;
+      state = after;
+    } catch (error) {
+      return { lines: [...lines, `${time}  ${JSON.stringify(told)}`], failure: messageOf(error) };
+    }
+  }
+  return { lines, failure: null };
+}
