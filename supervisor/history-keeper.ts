@@ -92,9 +92,8 @@ function partsUp({ replicator, node, vip, announcedFor, phase }: RoleState): [Pa
 function causeOf(state: RoleState, leader: Leader, from: { node: string; epoch: number } | null): Cause {
   const operation = state.cluster?.operation;
   if (leader.handedOverBy !== null) {
-    return leader.operationId === null
-      ? { code: 'STOPPING', sentence: `${leader.handedOverBy} was stopped and handed over` }
-      : { code: 'SWITCHOVER', sentence: `${leader.handedOverBy} handed over` };
+    const { code, sentence } = leader.handOverCause ?? { code: 'STOPPING', sentence: 'not told why' };
+    return { code, sentence: `${leader.handedOverBy} handed over: ${sentence}` };
   }
   if (leader.operationId !== null) {
     const forced = operation?.id === leader.operationId && operation.force;

@@ -14,6 +14,7 @@ export const leaderRecordSchema = z.object({
   cause: z.string(),
   /** The host that handed over in an orderly way: the virtual IP was on it, and is off. Null after a claim. */
   handedOverBy: nodeIdSchema.nullable(),
+  handOverCause: z.object({ code: z.string(), sentence: z.string() }).nullable().default(null),
   /** The operation that moved it here. */
   operationId: z.string().nullable().default(null),
   /** How long clients had been shut out when it was handed over, in milliseconds; null after a claim. */

@@ -55,6 +55,7 @@ export class LeadershipWriter {
         const record = {
           ...this.#record(node, `handed over by ${this.#nodeId}`),
           handedOverBy: this.#nodeId,
+          handOverCause: order.cause,
           operationId: order.operationId,
           downMs: this.#clock.bootTimeMs() - order.closedAtMs,
         };
@@ -81,6 +82,7 @@ export class LeadershipWriter {
 
   #record(node: NodeId, cause: string): LeaderRecord {
     const since = this.#clock.wallTimeIso();
-    return { node, since, cause, handedOverBy: null, operationId: null, downMs: null };
+    const origin = { handedOverBy: null, handOverCause: null, operationId: null, downMs: null };
+    return { node, since, cause, ...origin };
   }
 }

@@ -41,7 +41,11 @@ export function absorb(state: RoleState, event: RoleEvent, timing: Timing): Role
     case 'announced':
       return { ...state, announcedFor: event.epoch };
     case 'health':
-      return { ...state, unfit: event.unfit };
+      return {
+        ...state,
+        unfit: event.unfit,
+        unfitSinceMs: event.unfit.length === 0 ? null : (state.unfitSinceMs ?? event.at),
+      };
     case 'stop':
       return { ...state, stopping: true };
   }

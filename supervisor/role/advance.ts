@@ -1,4 +1,4 @@
-import { beginStop, beginSwitchover, fromHandingOver } from './handing-over.ts';
+import { beginRelief, beginStop, beginSwitchover, fromHandingOver } from './handing-over.ts';
 import { isLeaseOver, isServing, leaderKeyIsMine, lossOf } from './leadership.ts';
 import { type Cause, epochOf, type Phase, type RoleState } from './state.ts';
 import { enterStandby, enterSteppingDown, type Phased, type Step } from './step.ts';
@@ -136,7 +136,8 @@ function fromLeading(state: RoleState, phase: Phased<'leading'>, at: number, tim
   }
   const loss = lossOf(state, phase.epoch, at, timing) ?? exhaustion(state, at, timing);
   if (loss !== null) return enterSteppingDown(state, at, phase.epoch, loss);
-  return state.stopping ? beginStop(state, phase.epoch, at) : beginSwitchover(state, phase.epoch, at, timing);
+  if (state.stopping) return beginStop(state, phase.epoch, at);
+  return beginSwitchover(state, phase.epoch, at, timing) ?? beginRelief(state, phase.epoch, at, timing);
 }
 
 /** The same host goes on under a new epoch: the virtual IP stays on, so there is nothing to probe. */

@@ -1,7 +1,7 @@
 import { successorOf } from './candidates.ts';
 import { leaderKeyIsMine, lossOf } from './leadership.ts';
 import { dueSwitchover, objectionTo } from './operation.ts';
-import type { Cause, HandOverStep, OperationReport, Phase, RoleState, Successor } from './state.ts';
+import type { Cause, HandOverStep, OperationReport, Phase, RoleState } from './state.ts';
 import { enterStandby, enterSteppingDown, type Phased, type Step } from './step.ts';
 import type { Timing } from './timing.ts';
 
@@ -12,7 +12,7 @@ export function beginStop(state: RoleState, epoch: number, at: number): Step {
   const to = successorOf(state);
   return begin(
     state,
-    { epoch, at, to, operationId: null, drainMs: 0 },
+    { epoch, at, to, operationId: null, drainMs: 0, canBeCalledOff: false },
     {
       code: 'STOPPING',
       sentence: to === null ? 'stopping, and no other host is eligible' : `stopping, ${to.node} takes over`,
@@ -32,7 +32,7 @@ export function beginSwitchover(state: RoleState, epoch: number, at: number, tim
   const begun = { ...state, operation: report(id, epoch, 'running', 'preparing', null) };
   return begin(
     begun,
-    { epoch, at, to: due.to, operationId: id, drainMs },
+    { epoch, at, to: due.to, operationId: id, drainMs, canBeCalledOff: true },
     {
       code: 'SWITCHOVER',
       sentence: `${requestedBy} asked for it, ${due.to?.node} takes over`,
@@ -40,15 +40,30 @@ export function beginSwitchover(state: RoleState, epoch: number, at: number, tim
   );
 }
 
+/** A leader with a full disk or a dead link that a fit host could relieve; null when there is no need, or nobody. */
+export function beginRelief(state: RoleState, epoch: number, at: number, timing: Timing): Step | null {
+  const { unfitSinceMs, unfit } = state;
+  const [problem] = unfit;
+  if (problem === undefined || unfitSinceMs === null || at - unfitSinceMs < timing.unfitLimitMs) return null;
+  const to = state.cluster?.paused ? null : successorOf(state);
+  if (to === null) return null;
+  return begin(
+    state,
+    { epoch, at, to, operationId: null, drainMs: 0, canBeCalledOff: true },
+    { code: problem.code, sentence: `${problem.sentence}: ${to.node} takes over` },
+  );
+}
+
 function begin(
   state: RoleState,
-  move: { epoch: number; at: number; to: Successor | null; operationId: string | null; drainMs: number },
+  move: Pick<HandingOver, 'epoch' | 'to' | 'operationId' | 'drainMs' | 'canBeCalledOff'> & { at: number },
   cause: Cause,
 ): Step {
   const { at, ...parts } = move;
   const phase: Phase = {
     name: 'handing-over',
     ...parts,
+    cause,
     sinceMs: at,
     step: parts.to === null ? 'draining' : 'preparing',
     closedAtMs: null,
@@ -83,9 +98,9 @@ function enterStep(state: RoleState, phase: HandingOver, at: number): Step {
   return { state: { ...state, operation, phase: { ...phase, closedAtMs } }, cause: null };
 }
 
-/** Why a switchover goes no further, while it can be taken back. A stop goes on whatever happens. */
+/** Why a move goes no further, while it can be taken back. A stop goes on whatever happens. */
 function objectionOf(state: RoleState, phase: HandingOver, at: number, timing: Timing): Cause | null {
-  if (phase.operationId === null || phase.step === 'leaving' || phase.step === 'transferring') return null;
+  if (!phase.canBeCalledOff || phase.step === 'leaving' || phase.step === 'transferring') return null;
   const objection = objectionTo(state, phase.operationId, phase.to);
   if (objection !== null) return objection;
   if (phase.step === 'preparing') return null;
@@ -100,12 +115,14 @@ function objectionOf(state: RoleState, phase: HandingOver, at: number, timing: T
 /** Back to serving, as if nothing had been: clients that were shut out are let in again. */
 function callOff(state: RoleState, phase: HandingOver, at: number, cause: Cause): Step {
   const ended = cause.code === 'OPERATION_CANCELLED' ? 'cancelled' : 'failed';
+  const { operationId, epoch, step } = phase;
   return {
     state: {
       ...state,
-      phase: { name: 'leading', epoch: phase.epoch, sinceMs: at },
-      operation:
-        phase.operationId === null ? null : report(phase.operationId, phase.epoch, ended, phase.step, cause),
+      phase: { name: 'leading', epoch, sinceMs: at },
+      // Not again at once, when it was for want of fitness.
+      unfitSinceMs: state.unfitSinceMs === null ? null : at,
+      operation: operationId === null ? state.operation : report(operationId, epoch, ended, step, cause),
       replicator: { ...state.replicator, handedOff: null },
     },
     cause,

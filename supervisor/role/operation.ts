@@ -41,7 +41,11 @@ export function dueSwitchover(
 }
 
 /** Why a switchover that is under way, and could still be called off, has to be; null: it goes on. */
-export function objectionTo(state: RoleState, operationId: string, to: Successor | null): Cause | null {
+export function objectionTo(
+  state: RoleState,
+  operationId: string | null,
+  to: Successor | null,
+): Cause | null {
   const operation = state.cluster?.operation;
   if (operation?.id === operationId && operation.cancelledBy !== null) {
     return { code: 'OPERATION_CANCELLED', sentence: `called off by ${operation.cancelledBy}` };

@@ -49,7 +49,6 @@ function spareOrders(state: RoleState): Order[] {
   return state.spare === 'absent' ? [] : [{ kind: 'spare', want: 'absent' }];
 }
 
-const stopped: Cause = { code: 'STOPPING', sentence: 'it was stopped, and nobody was there to hand over to' };
 const leftover: Cause = {
   code: 'LEADERSHIP_LOST',
   sentence: 'the leadership was over when its key was read',
@@ -136,15 +135,18 @@ function handOverOrders(state: RoleState, phase: Phased<'handing-over'>, timing:
   return orders;
 }
 
-function leavingOrders({ epoch, step, to, operationId, closedAtMs }: Phased<'handing-over'>): Order[] {
+function leavingOrders({ epoch, step, to, ...move }: Phased<'handing-over'>): Order[] {
   if (step !== 'transferring') {
     return [
       { kind: 'sftp-node', want: 'stopped', epoch },
       { kind: 'vip', want: 'absent' },
     ];
   }
-  if (to === null) return [{ kind: 'leadership', want: 'release', epoch, cause: stopped }];
-  return [{ kind: 'leadership', want: 'transfer', epoch, to, operationId, closedAtMs: closedAtMs ?? 0 }];
+  const { cause, operationId, closedAtMs } = move;
+  if (to === null) return [{ kind: 'leadership', want: 'release', epoch, cause }];
+  return [
+    { kind: 'leadership', want: 'transfer', epoch, to, cause, operationId, closedAtMs: closedAtMs ?? 0 },
+  ];
 }
 
 function steppingDownOrders(

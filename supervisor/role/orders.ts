@@ -55,6 +55,7 @@ export type Order =
       readonly to: Successor;
       readonly operationId: string | null;
       readonly closedAtMs: number;
+      readonly cause: Cause;
     }
   | {
       readonly kind: 'leadership';

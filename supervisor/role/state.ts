@@ -15,8 +15,12 @@ export type Phase =
       readonly sinceMs: number;
       readonly to: Successor | null;
       readonly step: HandOverStep;
-      /** The operator's switchover; null when the supervisor was told to stop. */
+      /** The operator's switchover; null when nobody asked. */
       readonly operationId: string | null;
+      /** Whether the host goes on serving when it fails; a supervisor that was told to stop does not. */
+      readonly canBeCalledOff: boolean;
+      /** Why it is handed over. */
+      readonly cause: Cause;
       /** How long transfers may take to end. */
       readonly drainMs: number;
       /** When clients were shut out, from which their outage counts; null before. */
@@ -111,6 +115,8 @@ export interface RoleState {
   readonly replicator: ReplicatorFact;
   /** Health problems that forbid this host to lead. */
   readonly unfit: readonly Cause[];
+  /** Boot time since which there are any; null while there are none. */
+  readonly unfitSinceMs: number | null;
   /** Boot times at which the SFTP node died under this leadership. */
   readonly nodeDeaths: readonly number[];
   /** Failed attempts in a row to keep the virtual IP on. */
@@ -157,6 +163,7 @@ export function initialState(nodeId: NodeId, noFailover = false, priority = 100)
     announcedFor: 0,
     replicator: absentReplicator,
     unfit: [],
+    unfitSinceMs: null,
     nodeDeaths: [],
     vipFailures: 0,
     failure: null,

@@ -10,6 +10,8 @@ export interface Timing {
   readonly handOverStepLimitMs: number;
   /** After the leader is gone, a standby waits this long for one of higher priority to claim. */
   readonly precedenceMs: number;
+  /** A leader that has been unfit for this long hands over to a host that is fit. */
+  readonly unfitLimitMs: number;
   /** An operation that could not begin for this long is not begun any more. */
   readonly missedAfterMs: number;
   /** The wait after the first failed promotion; it doubles with each further one. */
@@ -29,6 +31,7 @@ export function timingOf(lease: { ttl: number; margin: number }): Timing {
     handOverStepLimitMs: 2000,
     /** Longer than a claim takes from the watch to the answer, on a busy host. */
     precedenceMs: 400,
+    unfitLimitMs: 3000,
     missedAfterMs: 60_000,
     backoffMs: 1000,
     maxBackoffMs: 60_000,

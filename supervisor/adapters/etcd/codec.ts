@@ -55,6 +55,7 @@ export function leaderOf(kv: IKeyValue | undefined, problems: Problems): Leader 
     since: '',
     cause: 'unknown',
     handedOverBy: null,
+    handOverCause: null,
     operationId: null,
     downMs: null,
   };

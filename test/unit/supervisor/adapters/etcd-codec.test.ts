@@ -22,6 +22,7 @@ const leader = {
   since: 's',
   cause: 'claimed',
   handedOverBy: null,
+  handOverCause: null,
   operationId: null,
   downMs: null,
 };

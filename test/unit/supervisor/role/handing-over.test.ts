@@ -50,6 +50,7 @@ describe('a leader that is told to stop', () => {
       want: 'transfer',
       epoch: 200,
       to: { node: 'c', leaseId: 'lease-c' },
+      cause: { code: 'STOPPING', sentence: 'stopping, c takes over' },
       operationId: null,
       closedAtMs: host.at - 20,
     });
@@ -252,6 +253,48 @@ describe('a switchover', () => {
     assert.equal(told(target), 'done OPERATION_INTERRUPTED');
     const third = new Host('b').leading(320).read({ leader: leaderOf('b', 320), operation: running });
     assert.equal(told(third), 'failed OPERATION_INTERRUPTED');
+  });
+});
+
+describe('a leader that is not fit any more', () => {
+  const problem = { code: 'DISK_LOW', sentence: 'data root is full' };
+  const unfit = (among = nodes, parts = {}) => {
+    const host = new Host().leading().read({ leader, nodes: among, ...parts });
+    host.see({ type: 'health', unfit: [problem] });
+    host.at += timing.unfitLimitMs - 1;
+    host.renew();
+    host.see({ type: 'health', unfit: [problem] });
+    return host;
+  };
+
+  it('hands over to a host that is, when that has lasted', () => {
+    const host = unfit();
+    assert.equal(host.phase, 'leading');
+    host.pass(1);
+    assert.equal(host.phase, 'handing-over');
+    goneBy(host.read({ leader, nodes: prepared }));
+    const order = host.order('leadership');
+    assert.ok(order?.want === 'transfer' && order.cause.code === 'DISK_LOW');
+  });
+
+  it('goes on serving while nobody is fitter, during a pause, and when it is well again', () => {
+    const paused = { by: '', at: '2026-01-01T00:00:00Z', reason: '', leader: 'a' };
+    assert.equal(unfit([liveNode('b', { ineligible: [problem] })]).pass(1).phase, 'leading');
+    assert.equal(unfit(nodes, { paused }).pass(1).phase, 'leading');
+    const host = unfit();
+    host.see({ type: 'health', unfit: [] });
+    assert.equal(host.pass(1).phase, 'leading');
+  });
+
+  it('goes on serving when the successor cannot take over after all, and tries again later', () => {
+    const host = unfit().pass(1);
+    host.read({ leader, nodes: [] });
+    assert.equal(host.phase, 'leading');
+    host.read({ leader, nodes });
+    assert.equal(host.phase, 'leading', 'not at once');
+    host.at += timing.unfitLimitMs;
+    host.renew();
+    assert.equal(host.phase, 'handing-over');
   });
 });
 

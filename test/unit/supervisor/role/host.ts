@@ -99,7 +99,14 @@ export class Host {
 }
 
 export function leaderOf(node: string, epoch: number, leaseId = `lease-${node}`) {
-  const origin = { since: '', cause: 'claimed', handedOverBy: null, operationId: null, downMs: null };
+  const origin = {
+    since: '',
+    cause: 'claimed',
+    handedOverBy: null,
+    handOverCause: null,
+    operationId: null,
+    downMs: null,
+  };
   return { node, epoch, leaseId, ...origin };
 }
 
