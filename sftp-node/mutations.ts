@@ -39,6 +39,7 @@ export class Mutations implements JournalOwner {
   readonly #waitsForPeers: boolean;
   #journal: Journal | null = null;
   #held = false;
+  #unanswered = 0;
   #refusal: string | null = null;
   readonly #waiting = new Set<() => void>();
 
@@ -130,7 +131,20 @@ export class Mutations implements JournalOwner {
   /** Waits until what was recorded is on the disks it must be on (G3); local fsync and the peers run side by side. */
   async durable(sequence: number, syncHere: () => Promise<void>): Promise<void> {
     const peers = this.#waitsForPeers ? this.#journal?.whenDurable(sequence) : undefined;
-    await Promise.all([syncHere(), peers]);
+    this.#unanswered += 1;
+    try {
+      await Promise.all([syncHere(), peers]);
+    } finally {
+      this.#unanswered -= 1;
+    }
+  }
+
+  /**
+   * Changes that were made and whose client has no answer yet. (The answer leaves within the turn of the event loop in
+   * which the last of them is durable.)
+   */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   /** The last look before an acknowledgement leaves (G1). */

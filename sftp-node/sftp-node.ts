@@ -18,6 +18,8 @@ import { WriteGate } from './write-gate.ts';
 
 const activityEveryMs = 1000;
 const drainPollMs = 20;
+/** For the answers to what was done; a standby that takes longer is no reason to stay. */
+const answerLimitMs = 300;
 /** A client that takes nothing in is not waited for. */
 const goodByeLimitMs = 100;
 
@@ -114,6 +116,9 @@ export class SftpNode {
     this.#admission.close();
     await waitWhile(() => this.#openFiles.length > 0, endsMs, signal);
     if (signal.aborted) return;
+    // A file whose CLOSE is on its way to the standbys is whole: its client shall know.
+    await waitWhile(() => this.#mutations.unanswered > 0, performance.now() + answerLimitMs, signal, 2);
+    if (signal.aborted) return;
     const cutTransfers = this.#openFiles.length;
     this.#shut();
     this.#tell({ type: 'drained', epoch: this.#epoch, sequence: this.#mutations.lastSequence, cutTransfers });
@@ -166,6 +171,11 @@ export class SftpNode {
   }
 }
 
-async function waitWhile(condition: () => boolean, untilMs: number, signal: AbortSignal): Promise<void> {
-  while (condition() && performance.now() < untilMs && !signal.aborted) await delay(drainPollMs);
+async function waitWhile(
+  condition: () => boolean,
+  untilMs: number,
+  signal: AbortSignal,
+  everyMs = drainPollMs,
+): Promise<void> {
+  while (condition() && performance.now() < untilMs && !signal.aborted) await delay(everyMs);
 }

@@ -66,6 +66,19 @@ describe('a drain', { timeout: 60_000 }, () => {
     assert.equal((await waitFor('drained', drained)).cutTransfers, 0);
   });
 
+  it('lets the last transfer have its answer, however long its copies take', async () => {
+    const handle = await session.open('/f', forWriting);
+    assert.ok(handle !== null);
+    await node.send({ type: 'drain', limitMs: 30_000 });
+    node.journal.acknowledges = false;
+    const closing = session.close(handle);
+    await delay(150);
+    assert.equal(drained(), undefined);
+    node.journal.acknowledgeAll();
+    assert.equal(await closing, statusCode.ok);
+    assert.equal((await waitFor('drained', drained)).cutTransfers, 0);
+  });
+
   it('cuts what lasts longer than the limit, and says how much', async () => {
     assert.notEqual(await session.open('/f', forWriting), null);
     await node.send({ type: 'drain', limitMs: 200 });
