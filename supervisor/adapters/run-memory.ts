@@ -3,7 +3,7 @@
  * a crash may take, and nobody serves meanwhile.
  */
 import { isAbsolute } from 'node:path';
-import type { InterfaceAddress, ProcessIdentity, RunMemory, RunSettings } from '../ports.ts';
+import type { EtcdMembers, InterfaceAddress, ProcessIdentity, RunMemory, RunSettings } from '../ports.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -39,7 +39,7 @@ function isAddress(value: unknown): value is InterfaceAddress {
   return isWhole(prefixLength, 1, longest) && isText(name, /^[A-Za-z0-9_.-]{1,15}$/);
 }
 
-function isEtcd(value: unknown): value is RunSettings['etcd'] {
+function isEtcd(value: unknown): value is EtcdMembers {
   if (!isRecord(value) || !isListOf(value.endpoints, isEndpoint)) return false;
   const { tls } = value;
   if (tls === undefined) return true;

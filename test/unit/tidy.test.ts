@@ -81,6 +81,23 @@ describe('the repository', () => {
     );
   });
 
+  it('loads no package for the release after a crash: nobody serves meanwhile', () => {
+    const seen = new Set(['supervisor/release/main.ts']);
+    for (const path of seen) {
+      if (!path.endsWith('.ts')) continue;
+      const text = readFileSync(join(root, path), 'utf8').replaceAll(/^import type [^;]+;/gm, '');
+      for (const target of importsOf({ path, text })) seen.add(target);
+    }
+    assert.ok(seen.has('supervisor/adapters/command.ts'), 'the imports are followed');
+    const packages = [...seen].filter((target) => !target.endsWith('.ts') && !target.startsWith('node:'));
+    assert.deepEqual(packages, []);
+    // Their imports evaluate all that they export: 45 ms.
+    assert.deepEqual(
+      [...seen].filter((target) => /^node:https?$/.test(target)),
+      [],
+    );
+  });
+
   it('measures elapsed time by boot time, never by the wall clock', () => {
     const allowed = [
       'supervisor/adapters/system-clock.ts', // the wall clock for people
