@@ -4,7 +4,7 @@
  * folder at run time, so it stays outside of the bundle, as do the libraries with prebuilt binaries.
  */
 import { rm } from 'node:fs/promises';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /** Loaded from node_modules at run time, since they bring files or binaries of their own. */
 export const externalPackages = ['etcd3', '@node-rs/argon2', 'pino-pretty'];
@@ -15,6 +15,18 @@ const entryPoints = {
   replicator: 'replicator/main.ts',
   holdfast: 'supervisor/cli/main.ts',
 };
+
+const common = {
+  outdir: 'dist',
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node24',
+  sourcemap: 'linked',
+  minifySyntax: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+} satisfies BuildOptions;
 
 /** ssh2's agents for tunnelling HTTP load Node's http, https and tls with them: 15 ms of a start that need none. */
 const withoutHttpAgents: Plugin = {
@@ -30,17 +42,9 @@ const withoutHttpAgents: Plugin = {
 async function main(): Promise<void> {
   await rm('dist', { recursive: true, force: true });
   await build({
+    ...common,
     entryPoints,
-    outdir: 'dist',
-    bundle: true,
     splitting: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    sourcemap: 'linked',
-    minifySyntax: true,
-    legalComments: 'none',
-    logLevel: 'warning',
     loader: { '.node': 'copy' },
     plugins: [withoutHttpAgents],
     external: [...externalPackages, 'cpu-features'],
@@ -52,6 +56,8 @@ async function main(): Promise<void> {
       ].join(' '),
     },
   });
+  // One file of its own, without packages: nobody serves while it loads.
+  await build({ ...common, entryPoints: { release: 'supervisor/release/main.ts' }, packages: 'external' });
 }
 
 if (import.meta.main) await main();

@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import { isRunning, killProcess } from './adapters/process/identity.ts';
-import type { ClusterStore, RunState, VirtualIps } from './ports.ts';
+import type { ClusterStore, ProcessIdentity, RunState, VirtualIps } from './ports.ts';
 
 export interface AftermathParts {
   readonly runState: RunState;
-  readonly vips: VirtualIps;
+  readonly vips: Pick<VirtualIps, 'absent'>;
+  /** Called while the address goes off, to be at hand when it is. */
   readonly store: () => Promise<Pick<ClusterStore, 'revokeLease'>>;
-  readonly log: Logger;
 }
 
 /**
@@ -19,27 +19,42 @@ export interface AftermathParts {
  * No command of the dead supervisor may be under way any more: systemd empties the service's control group before it
  * starts the service again, and `holdfast release` does so first.
  *
- * @returns whether everything is ended; what is not ends by itself with the lease
+ * @throws when something is not ended; it ends by itself with the lease
  */
-export async function endEarlierRun({ runState, vips, store, log }: AftermathParts): Promise<boolean> {
-  const { leaseId, sftpNode } = runState.recall();
+export async function endWhatIsLeft({ runState, vips, store }: AftermathParts): Promise<void> {
+  const { leaseId, sftpNode, settings } = runState.recall();
+  if (sftpNode !== null) await end(sftpNode);
+  const addressesOff = vips.absent(settings?.vips ?? []);
+  if (leaseId === null) await addressesOff;
+  else {
+    const [opened] = await Promise.all([store(), addressesOff]);
+    await opened.revokeLease(leaseId);
+  }
+  runState.forget();
+}
+
+/** As `endWhatIsLeft`. @returns whether everything is ended; what is not is logged */
+export async function endEarlierRun({
+  log,
+  ...parts
+}: AftermathParts & { readonly log: Logger }): Promise<boolean> {
   try {
-    if (sftpNode !== null) {
-      killProcess(sftpNode);
-      for (let waited = 0; isRunning(sftpNode); waited += 5) {
-        if (waited > 1000) throw new Error(`the SFTP node ${sftpNode.pid} of an earlier run does not die`);
-        await delay(5);
-      }
-    }
-    await vips.absent();
-    if (leaseId !== null) await (await store()).revokeLease(leaseId);
-    runState.forget();
+    await endWhatIsLeft(parts);
     return true;
   } catch (error) {
+    const { leaseId } = parts.runState.recall();
     log.warn(
       { leaseId, reason: messageOf(error) },
       'an earlier run could not be cleaned up: its lease ends by itself',
     );
     return false;
+  }
+}
+
+async function end(sftpNode: ProcessIdentity): Promise<void> {
+  killProcess(sftpNode);
+  for (let waitedMs = 0; isRunning(sftpNode); waitedMs += 1) {
+    if (waitedMs > 1000) throw new Error(`the SFTP node ${sftpNode.pid} of an earlier run does not die`);
+    await delay(1);
   }
 }

@@ -17,14 +17,19 @@ import { version } from './version.ts';
 export async function runSupervisor(config: Config): Promise<void> {
   const log = createLogger('supervisor', config.log.level, { node: config.node.id });
   makeFolders(config);
+  const vips = new KernelVips(config.vips, systemClock);
   const notifier = createNotifier(systemClock, log);
   const supervisor = new Supervisor({
     config,
     store: new EtcdStore(config, systemClock),
     placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,
-    vips: new KernelVips(config.vips, systemClock),
+    vips,
     clock: systemClock,
-    runState: new FileRunState(config.paths.run),
+    runState: new FileRunState(config.paths.run, {
+      node: config.node.id,
+      vips: vips.addresses,
+      etcd: { endpoints: config.etcd.endpoints, tls: config.etcd.tls },
+    }),
     notifier,
     log,
   });

@@ -3,6 +3,7 @@ import type { ToReplicator } from '#contracts/ipc/replicator.ts';
 import type { Departure, HistoryRecord } from './cluster/history.ts';
 import type { OperationRecord, Pause } from './cluster/operation.ts';
 import type { ClusterView, Leader, LeaderRecord, NodeRecord, PeerRecord } from './cluster/records.ts';
+import type { Config } from './config/schema.ts';
 
 /** Time as the supervisor sees it. Elapsed time and wall time are different methods. */
 export interface Clock {
@@ -79,10 +80,20 @@ export interface ClusterStore {
   close(): void;
 }
 
+/** Paths of the files for TLS, never what is in them. */
+export type EtcdMembers = Pick<Config['etcd'], 'endpoints' | 'tls'>;
+
 /** Where etcd's own leadership is. */
 export interface EtcdPlacement {
   /** Moves it off this host if it is here. @returns the member that has it now, null when it was not here */
   leaveThisHost(): Promise<string | null>;
+}
+
+export interface InterfaceAddress {
+  /** Canonical: IPv6 in the short form that the kernel prints. */
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly interface: string;
 }
 
 /** Somebody else answers for the virtual IP. */
@@ -99,8 +110,8 @@ export interface VirtualIps {
    * @throws HoldfastError INTERFACE_MISSING, VIP_FAILED, COMMAND_TIMEOUT, COMMAND_MISSING
    */
   present(untilMs: number): Promise<boolean>;
-  /** Takes them off and reads back that they are gone. Idempotent. */
-  absent(): Promise<void>;
+  /** Takes them off, and others of an earlier run, and reads back that they are gone. Idempotent. */
+  absent(others?: readonly InterfaceAddress[]): Promise<void>;
   /** Asks the network whether another host answers for one of them; null when nobody does. */
   conflict(): Promise<VipConflict | null>;
   /** Gratuitous ARP and unsolicited neighbour advertisement, one of each. @throws HoldfastError ANNOUNCE_FAILED */
@@ -140,14 +151,23 @@ export interface ProcessIdentity {
   readonly startTicks: string;
 }
 
+/** What the run had from holdfast.yaml, which may say something else by the time that the run is cleaned up after. */
+export interface RunSettings {
+  readonly node: NodeId;
+  readonly vips: readonly InterfaceAddress[];
+  readonly etcd: EtcdMembers;
+}
+
 export interface RunMemory {
   readonly leaseId: string | null;
   readonly sftpNode: ProcessIdentity | null;
+  /** Null when the run was of a Holdfast that did not write them. */
+  readonly settings: RunSettings | null;
 }
 
 /** What must survive this process, so that the next one, or `holdfast release`, can clean up after it. */
 export interface RunState {
-  remember(part: Partial<RunMemory>): void;
+  remember(part: Partial<Omit<RunMemory, 'settings'>>): void;
   recall(): RunMemory;
   forget(): void;
 }

@@ -1,37 +1,34 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as z from 'zod';
-import type { RunMemory, RunState } from '../ports.ts';
+import type { RunMemory, RunSettings, RunState } from '../ports.ts';
+import { memoryOf } from './run-memory.ts';
 
-const memorySchema = z.object({
-  leaseId: z
-    .string()
-    .regex(/^-?\d{1,20}$/)
-    .nullable(),
-  sftpNode: z.object({ pid: z.int().positive(), startTicks: z.string() }).nullable(),
-});
-
-const nothing: RunMemory = { leaseId: null, sftpNode: null };
+const nothing: RunMemory = { leaseId: null, sftpNode: null, settings: null };
 
 /** A file of the run folder (0600), which a reboot empties as it ends everything that the file names. */
 export class FileRunState implements RunState {
   readonly #file: string;
+  readonly #settings: RunSettings | null;
 
-  constructor(runFolder: string) {
+  /** @param settings written beside all that is remembered; null for one who only recalls */
+  constructor(runFolder: string, settings: RunSettings | null = null) {
     this.#file = join(runFolder, 'running.json');
+    this.#settings = settings;
   }
 
-  remember(part: Partial<RunMemory>): void {
-    const memory = { ...this.recall(), ...part };
+  remember(part: Partial<Omit<RunMemory, 'settings'>>): void {
+    const { leaseId, sftpNode } = { ...this.recall(), ...part };
+    const memory: RunMemory = { leaseId, sftpNode, settings: this.#settings };
     const staged = `${this.#file}.new`;
     // Not synced: what a crash of the whole host would lose, a reboot ends anyway.
     writeFileSync(staged, JSON.stringify(memory), { mode: 0o600 });
     renameSync(staged, this.#file);
   }
 
+  /** A file that is missing, or not as `remember` writes it, is taken for none. */
   recall(): RunMemory {
     try {
-      return memorySchema.parse(JSON.parse(readFileSync(this.#file, 'utf8')));
+      return memoryOf(JSON.parse(readFileSync(this.#file, 'utf8'))) ?? nothing;
     } catch {
       return nothing;
     }

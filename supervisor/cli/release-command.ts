@@ -7,21 +7,14 @@ import { configOption } from './options.ts';
 export function releaseCommand(): Command {
   return new Command('release')
     .description(
-      'take the virtual IP off and revoke the lease that a dead supervisor left (systemd runs this)',
+      'take the virtual IP off and revoke the lease that a dead supervisor left (systemd does this by itself)',
     )
     .addOption(configOption())
     .action(async ({ config }: { config: string }) => {
       const checked = loadConfig(config);
       const log = createLogger('release', checked.log.level, { node: checked.node.id });
-      if (isRunBySystemd()) {
-        const { emptyControlGroup } = await import('../adapters/process/control-group.ts');
-        const killed = await emptyControlGroup();
-        if (killed.length > 0)
-          log.info(
-            { pids: killed.map(({ pid }) => pid) },
-            'processes that outlived the supervisor are killed',
-          );
-      }
+      const { killOutlivers } = await import('../release/outlivers.ts');
+      await killOutlivers((fields, message) => log.info(fields, message));
       const { endEarlierRun } = await import('../aftermath.ts');
       const { FileRunState } = await import('../adapters/run-state.ts');
       const { KernelVips } = await import('../adapters/network/kernel-vips.ts');
@@ -46,12 +39,4 @@ async function revokeLease(config: Config, leaseId: string): Promise<void> {
     const { systemClock } = await import('../adapters/system-clock.ts');
     await new EtcdStore(config, systemClock).revokeLease(leaseId);
   }
-}
-
-/**
- * Set for ExecStopPost. After the watchdog (and only then) systemd runs it when the supervisor alone is dead: an `ip` of
- * its could put the address back on.
- */
-function isRunBySystemd(): boolean {
-  return process.env.SERVICE_RESULT !== undefined;
 }

@@ -6,6 +6,7 @@ import type { Status } from '../../supervisor/control/status.ts';
 import type { NetworkHost } from './network.ts';
 
 const bundle = join(import.meta.dirname, '../../dist/holdfast.js');
+const releaseBundle = join(import.meta.dirname, '../../dist/release.js');
 
 /** What all hosts of a lab have in common. */
 export interface ClusterPlan {
@@ -112,7 +113,7 @@ export class LabHost {
 
   /** What systemd does after a supervisor that died. */
   async release(): Promise<void> {
-    await this.exec(process.execPath, [bundle, 'release', '--config', this.configFile]);
+    await this.exec(process.execPath, [releaseBundle, this.runFolder, this.configFile]);
   }
 
   /** The host is gone: the link first, so that nothing can say good-bye, then every process. */

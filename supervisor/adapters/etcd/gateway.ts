@@ -1,10 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { text } from 'node:stream/consumers';
-import type { Config } from '../../config/schema.ts';
-
-type Tls = Config['etcd']['tls'];
-type Members = Pick<Config['etcd'], 'endpoints' | 'tls'>;
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { EtcdMembers } from '../../ports.ts';
 
 const limitMs = 1000;
 /** gRPC's NOT_FOUND: the lease has ended already. */
@@ -15,44 +11,81 @@ const notFoundCode = 5;
  * crash nobody serves meanwhile, and loading the gRPC client alone takes a quarter of a second.
  * @throws AggregateError when no member did it, as when the gateway is switched off (--enable-grpc-gateway=false)
  */
-export async function revokeThroughGateway(etcd: Members, leaseId: string): Promise<void> {
-  const over = AbortSignal.timeout(limitMs);
-  await Promise.any(etcd.endpoints.map((endpoint) => revokeAt(endpoint, etcd.tls, leaseId, over)));
+export async function revokeThroughGateway(etcd: EtcdMembers, leaseId: string): Promise<void> {
+  await connectToGateway(etcd).revoke(leaseId);
 }
 
-async function revokeAt(endpoint: string, tls: Tls, leaseId: string, signal: AbortSignal): Promise<void> {
-  const { status, answer } = await post(new URL('/v3/lease/revoke', endpoint), tls, { ID: leaseId }, signal);
+/** Connects to every member ahead of a revocation, so that nothing but the request itself is left to wait for. */
+export function connectToGateway(etcd: EtcdMembers): { revoke(leaseId: string): Promise<void> } {
+  const requests = etcd.endpoints.map(
+    (endpoint) => new GatewayRequest(etcd, new URL('/v3/lease/revoke', endpoint)),
+  );
+  return {
+    async revoke(leaseId) {
+      try {
+        await Promise.any(requests.map((request) => revokeBy(request, leaseId)));
+      } finally {
+        for (const request of requests) request.abandon();
+      }
+    },
+  };
+}
+
+async function revokeBy(request: GatewayRequest, leaseId: string): Promise<void> {
+  const { status, answer } = await request.send({ ID: leaseId });
   if (status === 404 && JSON.parse(answer).code === notFoundCode) return;
-  if (status !== 200) throw new Error(`${endpoint}: ${status} ${answer}`);
+  if (status !== 200) throw new Error(`${request.url}: ${status} ${answer}`);
 }
 
 /** One request of etcd's API in its JSON form. @throws Error when it was not answered with 200 */
-export async function askGateway(etcd: Members, endpoint: string, path: string, body: unknown) {
-  const { status, answer } = await post(
-    new URL(path, endpoint),
-    etcd.tls,
-    body,
-    AbortSignal.timeout(limitMs),
-  );
+export async function askGateway(etcd: EtcdMembers, endpoint: string, path: string, body: unknown) {
+  const { status, answer } = await new GatewayRequest(etcd, new URL(path, endpoint)).send(body);
   if (status !== 200) throw new Error(`${endpoint}${path}: ${status} ${answer}`);
   return JSON.parse(answer) as unknown;
 }
 
-async function post(url: URL, tls: Tls, body: unknown, signal: AbortSignal) {
-  const outgoing = await open(url, tls, signal);
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    outgoing.on('response', resolve).on('error', reject);
-    outgoing.end(JSON.stringify(body));
-  });
-  return { status: response.statusCode, answer: await text(response) };
+/** Connects at once; what is asked follows when it is known. */
+class GatewayRequest {
+  readonly url: URL;
+  readonly #outgoing: ClientRequest;
+  readonly #response: Promise<IncomingMessage>;
+
+  constructor({ tls }: EtcdMembers, url: URL) {
+    this.url = url;
+    const outgoing = open(url, tls);
+    this.#outgoing = outgoing;
+    this.#response = new Promise((resolve, reject) => {
+      outgoing.on('response', resolve).on('error', reject);
+    });
+    // Whoever sends hears of it; until then nobody listens.
+    this.#response.catch(() => {});
+  }
+
+  async send(body: unknown): Promise<{ status: number | undefined; answer: string }> {
+    const late = new Error(`${this.url}: no answer within ${limitMs} ms`);
+    const over = setTimeout(() => this.#outgoing.destroy(late), limitMs);
+    try {
+      this.#outgoing.end(JSON.stringify(body));
+      const response = await this.#response;
+      let answer = '';
+      for await (const chunk of response.setEncoding('utf8')) answer += chunk;
+      return { status: response.statusCode, answer };
+    } finally {
+      clearTimeout(over);
+    }
+  }
+
+  abandon(): void {
+    this.#outgoing.destroy();
+  }
 }
 
-async function open(url: URL, tls: Tls, signal: AbortSignal): Promise<ClientRequest> {
-  const options = { method: 'POST', signal, agent: false, headers: { 'content-type': 'application/json' } };
-  if (url.protocol === 'http:') return httpRequest(url, options);
-  const { request } = await import('node:https');
+function open(url: URL, tls: EtcdMembers['tls']): ClientRequest {
+  const options = { method: 'POST', agent: false, headers: { 'content-type': 'application/json' } };
+  // An import of Node's http would evaluate all that it exports, WebSocket among it: 45 ms.
+  if (url.protocol === 'http:') return process.getBuiltinModule('node:http').request(url, options);
   const { ca, cert, key } = tls ?? {};
-  return request(url, {
+  return process.getBuiltinModule('node:https').request(url, {
     ...options,
     ca: ca && readFileSync(ca),
     cert: cert && readFileSync(cert),

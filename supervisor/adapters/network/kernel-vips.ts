@@ -4,18 +4,14 @@ import { networkInterfaces } from 'node:os';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../config/timing.ts';
-import type { Clock, VipConflict, VirtualIps } from '../../ports.ts';
-import { mustRun, runCommand } from '../command.ts';
-import { type AssignedAddress, addressesIn, assignedAddresses, ipTimeoutMs } from './addresses.ts';
+import type { Clock, InterfaceAddress, VipConflict, VirtualIps } from '../../ports.ts';
+import { mustRun } from '../command.ts';
+import { type AssignedAddress, assignedAddresses, ipTimeoutMs, isOn, removeAddresses } from './addresses.ts';
 import { announceVip } from './announce.ts';
 import { findStranger } from './probe.ts';
 
-export interface KernelVip {
-  /** Canonical: IPv6 in the short form that the kernel prints. */
-  readonly address: string;
-  readonly prefixLength: number;
+export interface KernelVip extends InterfaceAddress {
   readonly family: 4 | 6;
-  readonly interface: string;
 }
 
 /** Addresses on a real interface, with a kernel lifetime that ends before the lease (G2). */
@@ -29,6 +25,14 @@ export class KernelVips implements VirtualIps {
       address: new SocketAddress({ address, family: family === 4 ? 'ipv4' : 'ipv6' }).address,
       prefixLength,
       family,
+      interface: name,
+    }));
+  }
+
+  get addresses(): InterfaceAddress[] {
+    return this.#vips.map(({ address, prefixLength, interface: name }) => ({
+      address,
+      prefixLength,
       interface: name,
     }));
   }
@@ -78,20 +82,8 @@ export class KernelVips implements VirtualIps {
     await this.#ip(lines, vipCommandLimitMs);
   }
 
-  async absent(): Promise<void> {
-    const lines = this.#vips.map(
-      (vip) => `addr del ${vip.address}/${vip.prefixLength} dev ${vip.interface}\n`,
-    );
-    // An address that is not on is an error to `ip`, and none here: the look afterwards, by the same process, decides.
-    const input = `${lines.join('')}addr show\n`;
-    const { stdout } = await runCommand('ip', ['-j', '-force', '-batch', '-'], {
-      timeoutMs: ipTimeoutMs,
-      input,
-    });
-    const after = addressesIn(stdout);
-    const stuck = this.#vips.find((vip) => after.some((entry) => isOn(vip, entry)));
-    if (stuck)
-      throw new HoldfastError('VIP_FAILED', `${stuck.address} is still on ${stuck.interface} after removal`);
+  async absent(others: readonly InterfaceAddress[] = []): Promise<void> {
+    await removeAddresses([...this.#vips, ...others]);
   }
 
   async conflict(): Promise<VipConflict | null> {
@@ -112,10 +104,6 @@ export class KernelVips implements VirtualIps {
       throw new HoldfastError('VIP_FAILED', `${lines.join('').trim()}: ${messageOf(cause)}`, { cause });
     }
   }
-}
-
-function isOn(vip: KernelVip, entry: { address: string; interface: string }): boolean {
-  return entry.address === vip.address && entry.interface === vip.interface;
 }
 
 /** As the runtime lists the addresses of interfaces that are up and running: no process needed. */

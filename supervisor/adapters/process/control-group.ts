@@ -26,6 +26,6 @@ function othersInGroup(): ProcessIdentity[] {
 export async function emptyControlGroup(): Promise<readonly ProcessIdentity[]> {
   const others = othersInGroup();
   for (const other of others) killProcess(other);
-  for (let waited = 0; waited < 1000 && others.some(isRunning); waited += 5) await delay(5);
+  for (let waited = 0; waited < 1000 && others.some(isRunning); waited += 1) await delay(1);
   return others;
 }

@@ -127,7 +127,7 @@ describe('a cluster of three', { timeout: 300_000 }, () => {
     await lab.waitForService();
   });
 
-  it('gives the address and the lease up with `holdfast release` after a crash', async () => {
+  it('gives the address and the lease up when what systemd runs after a crash has run', async () => {
     const leader = await lab.waitForService();
     await leader.signalSupervisor('SIGKILL');
     await leader.release();

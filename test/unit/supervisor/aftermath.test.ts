@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import pino from 'pino';
 import { identityOf, isRunning } from '../../../supervisor/adapters/process/identity.ts';
 import { FileRunState } from '../../../supervisor/adapters/run-state.ts';
 import { endEarlierRun } from '../../../supervisor/aftermath.ts';
-import type { ClusterStore, VirtualIps } from '../../../supervisor/ports.ts';
+import type { ClusterStore, InterfaceAddress, RunSettings, VirtualIps } from '../../../supervisor/ports.ts';
 
 const log = pino({ level: 'silent' });
 
@@ -19,18 +20,22 @@ describe('the aftermath of a supervisor that died', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  function parts(options: { vipFails?: boolean; onAbsent?: () => void } = {}) {
+  function parts(
+    options: { vipFails?: boolean; onAbsent?: () => void } = {},
+    settings: RunSettings | null = null,
+  ) {
     const done: string[] = [];
     const vips = {
-      absent: async () => {
+      absent: async (others: readonly InterfaceAddress[] = []) => {
         if (options.vipFails) throw new Error('no');
         options.onAbsent?.();
-        done.push('vip');
+        await delay(20);
+        done.push(['vip', ...others.map(({ address }) => address)].join(' '));
       },
     } as VirtualIps;
     const store = async () =>
       ({ revokeLease: async (id: string) => void done.push(`lease ${id}`) }) as ClusterStore;
-    return { done, runState: new FileRunState(folder), vips, store, log };
+    return { done, runState: new FileRunState(folder, settings), vips, store, log };
   }
 
   it('kills the SFTP node, takes the address off, and only then gives up the lease', async () => {
@@ -50,7 +55,7 @@ describe('the aftermath of a supervisor that died', () => {
     await exited;
     assert.equal(ranWhenAddressWentOff, false);
     assert.deepEqual(done, ['vip', 'lease 77']);
-    assert.deepEqual(rest.runState.recall(), { leaseId: null, sftpNode: null });
+    assert.deepEqual(rest.runState.recall(), { leaseId: null, sftpNode: null, settings: null });
   });
 
   it('keeps the lease while the address may be on', async () => {
@@ -59,6 +64,15 @@ describe('the aftermath of a supervisor that died', () => {
     assert.equal(await endEarlierRun(rest), false);
     assert.deepEqual(done, []);
     assert.equal(rest.runState.recall().leaseId, '77');
+  });
+
+  it('takes off what the run had put on, whatever holdfast.yaml says by now', async () => {
+    const vips = [{ address: '10.0.0.7', prefixLength: 24, interface: 'eth0' }];
+    const settings = { node: 'a', vips, etcd: { endpoints: ['http://10.0.0.1:2379'] } };
+    const { done, ...rest } = parts({}, settings);
+    rest.runState.remember({ leaseId: '77' });
+    assert.equal(await endEarlierRun({ ...rest, runState: new FileRunState(folder) }), true);
+    assert.deepEqual(done, ['vip 10.0.0.7', 'lease 77']);
   });
 
   it('kills no process that got the number later', () => {

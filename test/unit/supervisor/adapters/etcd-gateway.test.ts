@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, it } from 'node:test';
-import { revokeThroughGateway } from '../../../../supervisor/adapters/etcd/gateway.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connectToGateway, revokeThroughGateway } from '../../../../supervisor/adapters/etcd/gateway.ts';
 
 describe('revoking a lease through the HTTP gateway of etcd', () => {
   const servers: Server[] = [];
@@ -32,6 +33,19 @@ describe('revoking a lease through the HTTP gateway of etcd', () => {
     const { asked, url } = await member([200, { header: {} }]);
     await revokeThroughGateway({ endpoints: [url] }, '7587899106855087176');
     assert.deepEqual(asked, ['POST /v3/lease/revoke {"ID":"7587899106855087176"}']);
+  });
+
+  it('connects ahead, and asks for nothing until it is told to', async () => {
+    const { asked, url } = await member([200, {}]);
+    const [server = assert.fail()] = servers;
+    const connected = new Promise((resolve) => server.once('connection', resolve));
+    const gateway = connectToGateway({ endpoints: [closedPort, url] });
+    await connected;
+    // Time enough for the port that is closed to be found so while nobody listens.
+    await delay(50);
+    assert.deepEqual(asked, []);
+    await gateway.revoke('7');
+    assert.deepEqual(asked, ['POST /v3/lease/revoke {"ID":"7"}']);
   });
 
   it('takes a lease that is gone for revoked', async () => {
