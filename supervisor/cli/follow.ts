@@ -7,6 +7,8 @@ import type { Status } from '../control/status.ts';
 import { renderOutcome } from './render-operation.ts';
 
 const everyMs = 100;
+/** How long the supervisor of this host may take to hear from etcd of an operation that was just asked for. */
+const unheardMs = 10_000;
 
 const sentences: Record<string, string> = {
   preparing: 'the successor loads its SFTP node, clients are served',
@@ -18,7 +20,7 @@ const sentences: Record<string, string> = {
 
 /**
  * Prints each step of an operation as it happens, until it is over. Ctrl-C ends the watching alone.
- * @returns the operation as it ended
+ * @returns the operation as it ended; null if another took its place, or the supervisor never heard of it
  */
 export async function followOperation(
   runFolder: string,
@@ -32,12 +34,22 @@ export async function followOperation(
     process.exit(130);
   });
   let shown = '';
+  let isHeardOf = false;
+  const startedMs = performance.now();
   for (;;) {
     // The supervisor of this host may be restarted while it is watched.
     const status = await fetchStatus(runFolder).catch((error) => messageOf(error));
     if (typeof status !== 'string') {
       const { operation } = status;
-      if (operation?.id !== id) return null;
+      if (operation?.id !== id) {
+        if (isHeardOf || performance.now() - startedMs > unheardMs) {
+          print(`${id} is not what this host hears of now; what became of it: \`holdfast history\``);
+          return null;
+        }
+        await delay(everyMs);
+        continue;
+      }
+      isHeardOf = true;
       const line = stepLine(operation, status);
       if (line !== shown && line !== '') print(line);
       shown = line;

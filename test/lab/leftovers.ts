@@ -62,11 +62,10 @@ function isLeft(name: string, pattern: RegExp): boolean {
   return pid !== undefined && !isAlive(Number(pid));
 }
 
-/** Whether a process with this number is there. */
+/** Whether a process with this number runs. One that ended may stay listed: not every container's first process reaps. */
 function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
   }

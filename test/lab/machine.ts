@@ -84,7 +84,8 @@ export class Machine {
 
   /** Runs a command inside, as root. */
   exec(file: string, args: readonly string[], { reject = true }: { reject?: boolean } = {}) {
-    const enter = ['--target', String(this.#leaderPid), '--all', '--'];
+    // With its root: nspawn in a chroot cannot make the machine's folder the root of the namespace, only of its processes.
+    const enter = ['--target', String(this.#leaderPid), '--all', '--root', '--wd', '--'];
     return execa('nsenter', [...enter, file, ...args], { reject, timeout: 60_000 });
   }
 
