@@ -1,18 +1,27 @@
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
-import type { NodeRecord, PeerRecord } from './cluster/records.ts';
-import type { ClusterStore } from './ports.ts';
+import { type LiveNode, type NodeRecord, nodeRecordSchema, type PeerRecord } from './cluster/records.ts';
+import type { Clock, ClusterStore } from './ports.ts';
 
-/** Keeps `nodes/<id>` and `peers/<id>` of this host as they should be; a write that failed is made again. */
+/** What was read so soon after a write may be older than it. */
+const settledMs = 1000;
+
+/**
+ * Keeps `nodes/<id>` and `peers/<id>` of this host as they should be; a write that failed is made again. A write that
+ * got lost on a slow member may still arrive there, after newer ones: so what etcd says counts, and is put right.
+ */
 export class Publisher {
   readonly #store: ClusterStore;
+  readonly #clock: Clock;
   readonly #log: Logger;
   #busy = false;
   #publishedNode = '';
+  #publishedAtMs = 0;
   #publishedPeer = '';
 
-  constructor(store: ClusterStore, log: Logger) {
+  constructor(store: ClusterStore, clock: Clock, log: Logger) {
     this.#store = store;
+    this.#clock = clock;
     this.#log = log;
   }
 
@@ -30,6 +39,12 @@ export class Publisher {
     }
   }
 
+  /** What etcd says of this host, by a read that was sent at this boot time. */
+  seen({ leaseId, ...record }: LiveNode, sentAtMs: number): void {
+    if (sentAtMs - this.#publishedAtMs < settledMs) return;
+    if (textOf(record, leaseId) !== this.#publishedNode) this.#publishedNode = '';
+  }
+
   async #publishPeer(peer: PeerRecord | null): Promise<void> {
     const text = JSON.stringify(peer);
     if (peer === null || text === this.#publishedPeer) return;
@@ -38,9 +53,16 @@ export class Publisher {
   }
 
   async #publishNode(node: NodeRecord | null, leaseId: string | null): Promise<void> {
-    const text = JSON.stringify([node, leaseId]);
-    if (node === null || leaseId === null || text === this.#publishedNode) return;
+    if (node === null || leaseId === null) return;
+    const text = textOf(node, leaseId);
+    if (text === this.#publishedNode) return;
     await this.#store.publishNode(node, leaseId);
     this.#publishedNode = text;
+    this.#publishedAtMs = this.#clock.bootTimeMs();
   }
+}
+
+/** In the order of the schema, as a reader has it. */
+function textOf(node: NodeRecord, leaseId: string): string {
+  return JSON.stringify([nodeRecordSchema.parse(node), leaseId]);
 }

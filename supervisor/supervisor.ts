@@ -85,7 +85,7 @@ export class Supervisor {
       onLeader: (leader, revision) => observe({ type: 'leader-seen', leader, revision }),
       log,
     });
-    this.#publisher = new Publisher(store, log);
+    this.#publisher = new Publisher(store, clock, log);
     this.#placement = new PlacementKeeper(parts.placement, log);
     this.#history = new HistoryKeeper({ store, clock, log });
     this.operator = new Operator({ store, clock, log, onWritten: () => this.#reader.readSoon() });
@@ -244,6 +244,8 @@ export class Supervisor {
       }));
     this.replicator.tellPeers(peers);
     this.#observe({ type: 'cluster-read', view });
+    const own = view.nodes.find((node) => node.node === this.config.node.id);
+    if (own !== undefined) this.#publisher.seen(own, view.sentAtMs);
     this.#publish();
   }
 

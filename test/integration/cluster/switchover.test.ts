@@ -21,9 +21,13 @@ describe('operators', { timeout: 600_000 }, () => {
   beforeEach(async () => {
     leader = await lab.waitForService();
     target = lab.others(leader)[0] ?? assert.fail();
-    await lab.wait('every host to say that it may lead', async () =>
-      (await leader.status()).hosts.every(({ ineligible }) => ineligible.length === 0),
-    );
+    await lab.wait('every host to say that it may lead', async () => {
+      for (const { node, ineligible } of (await leader.status()).hosts) {
+        const [reason] = ineligible;
+        if (reason !== undefined) throw new Error(`${node}: ${reason.code}: ${reason.sentence}`);
+      }
+      return true;
+    });
   });
 
   /** The command line of a host: its exit code and all that it printed. */
