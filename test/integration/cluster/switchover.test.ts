@@ -44,14 +44,17 @@ describe('operators', { timeout: 600_000 }, () => {
     const { text } = await holdfast(leader, 'history', '--json');
     return JSON.parse(text) as HistoryRecord[];
   };
-  const ended = () =>
-    lab.wait('the operation to be over', async () => {
+  /** The operation that a command asked for, when it is over. */
+  const ended = (asked: { text: string }) => {
+    const id = / ([0-9a-f]{8})\b/.exec(asked.text)?.[1];
+    return lab.wait(`the operation ${id} to be over`, async () => {
       for (const host of lab.hosts) {
         const operation = (await host.status().catch(() => null))?.operation;
-        if (operation && isOver(operation)) return operation;
+        if (operation?.id === id && isOver(operation)) return operation;
       }
       return null;
     });
+  };
 
   it('move the service, watch it, and find it in the history', async () => {
     await lab.client.sftp(lab.vipV4, 'put /etc/hostname kept\n');
@@ -114,14 +117,14 @@ describe('operators', { timeout: 600_000 }, () => {
     const next = await lab.waitForService();
     assert.equal((await next.status()).operation?.state, 'pending');
     assert.match((await holdfast(next, 'operation', 'cancel')).text, /called off/);
-    assert.equal((await ended()).state, 'cancelled');
+    assert.equal((await ended(asked)).state, 'cancelled');
   });
 
   it('schedule a switchover that begins at its time', async () => {
     const at = new Date(Date.now() + 3000).toISOString();
-    await holdfast(leader, 'switchover', '--to', target.name, '--at', at, '--yes');
+    const asked = await holdfast(leader, 'switchover', '--to', target.name, '--at', at, '--yes');
     assert.equal((await leader.status()).phase, 'leading');
-    assert.equal((await ended()).state, 'done');
+    assert.equal((await ended(asked)).state, 'done');
     assert.equal((await lab.waitForLeader()).name, target.name);
   });
 
@@ -171,7 +174,7 @@ describe('operators', { timeout: 600_000 }, () => {
         await lab.client.sftp(lab.vipV4, 'put /etc/hostname x\nrm x\n');
         victim.startSupervisor();
         await lab.waitForService();
-        assert.ok(['done', 'failed'].includes((await ended()).state));
+        assert.ok(['done', 'failed'].includes((await ended(asked)).state));
         for (const host of lab.hosts) {
           const hasVip = (await host.network.addresses()).includes(lab.vipV4);
           assert.equal(hasVip, (await host.status()).phase === 'leading');
