@@ -4,7 +4,7 @@ import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { createLogger } from '#contracts/log.ts';
 import { GatewayPlacement } from './adapters/etcd/placement.ts';
 import { EtcdStore } from './adapters/etcd/store.ts';
-import { KernelVips } from './adapters/network/kernel-vips.ts';
+import { createVirtualIps } from './adapters/network/virtual-ips.ts';
 import { createNotifier } from './adapters/notifier.ts';
 import { FileRunState } from './adapters/run-state.ts';
 import { systemClock } from './adapters/system-clock.ts';
@@ -22,7 +22,7 @@ export async function runSupervisor(config: Config): Promise<void> {
     config,
     store: new EtcdStore(config, systemClock),
     placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,
-    vips: new KernelVips(config.vips, systemClock),
+    vips: createVirtualIps(config, systemClock, log),
     clock: systemClock,
     runState: new FileRunState(config.paths.run),
     notifier,
