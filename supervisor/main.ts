@@ -5,11 +5,13 @@ import { createLogger } from '#contracts/log.ts';
 import { GatewayPlacement } from './adapters/etcd/placement.ts';
 import { EtcdStore } from './adapters/etcd/store.ts';
 import { KernelVips } from './adapters/network/kernel-vips.ts';
+import { createVirtualIps } from './adapters/network/virtual-ips.ts';
 import { createNotifier } from './adapters/notifier.ts';
 import { FileRunState } from './adapters/run-state.ts';
 import { systemClock } from './adapters/system-clock.ts';
-import type { Config } from './config/schema.ts';
+import { type Config, commandVipsOf, kernelVipsOf } from './config/schema.ts';
 import { serveControl } from './control/server.ts';
+import type { RunSettings } from './ports.ts';
 import { Supervisor } from './supervisor.ts';
 import { version } from './version.ts';
 
@@ -17,19 +19,14 @@ import { version } from './version.ts';
 export async function runSupervisor(config: Config): Promise<void> {
   const log = createLogger('supervisor', config.log.level, { node: config.node.id });
   makeFolders(config);
-  const vips = new KernelVips(config.vips, systemClock);
   const notifier = createNotifier(systemClock, log);
   const supervisor = new Supervisor({
     config,
     store: new EtcdStore(config, systemClock),
     placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,
-    vips,
+    vips: createVirtualIps(config, systemClock, log),
     clock: systemClock,
-    runState: new FileRunState(config.paths.run, {
-      node: config.node.id,
-      vips: vips.addresses,
-      etcd: { endpoints: config.etcd.endpoints, tls: config.etcd.tls },
-    }),
+    runState: new FileRunState(config.paths.run, runSettings(config)),
     notifier,
     log,
   });
@@ -45,6 +42,14 @@ export async function runSupervisor(config: Config): Promise<void> {
   await supervisor.run();
   control.close();
   log.info('stopped');
+}
+
+/** What `release.js` goes by after a crash; null where it takes more than `ip` and etcd, and holdfast.yaml is needed. */
+function runSettings(config: Config): RunSettings | null {
+  if (commandVipsOf(config).length > 0) return null;
+  const { addresses } = new KernelVips(kernelVipsOf(config), systemClock);
+  const { endpoints, tls } = config.etcd;
+  return { node: config.node.id, vips: addresses, etcd: { endpoints, tls } };
 }
 
 function makeFolders(config: Config): void {

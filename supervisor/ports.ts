@@ -106,11 +106,16 @@ export interface VipConflict {
 export interface VirtualIps {
   /**
    * Puts the addresses on, or extends them, so that the kernel takes them off by itself before `untilMs` (boot time),
-   * and reads them back. False when so little time is left that nothing was done.
-   * @throws HoldfastError INTERFACE_MISSING, VIP_FAILED, COMMAND_TIMEOUT, COMMAND_MISSING
+   * and reads them back. False when they are not all on yet: so little time is left that nothing was done, or a command
+   * is still under way. Answers soon in any case: the same call extends what the kernel has.
+   * @throws HoldfastError INTERFACE_MISSING, VIP_FAILED, VIP_COMMAND_FAILED, VIP_COMMAND_TIMEOUT, VIP_COMMAND_UNUSABLE,
+   *   COMMAND_TIMEOUT, COMMAND_MISSING
    */
   present(untilMs: number): Promise<boolean>;
-  /** Takes them off, and others of an earlier run, and reads back that they are gone. Idempotent. */
+  /**
+   * Takes them off, and others of an earlier run, all that can be, and makes sure that they are gone. Idempotent.
+   * @throws HoldfastError as `present`
+   */
   absent(others?: readonly InterfaceAddress[]): Promise<void>;
   /** Asks the network whether another host answers for one of them; null when nobody does. */
   conflict(): Promise<VipConflict | null>;

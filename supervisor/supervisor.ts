@@ -10,7 +10,7 @@ import { endEarlierRun } from './aftermath.ts';
 import { changedMembers } from './cluster/membership.ts';
 import type { ClusterView, NodeRecord, PeerRecord } from './cluster/records.ts';
 import { ClusterReader } from './cluster-reader.ts';
-import type { Config } from './config/schema.ts';
+import { type Config, commandVipsOf } from './config/schema.ts';
 import { Operator } from './control/operator.ts';
 import { Announcer } from './effects/announcer.ts';
 import { Executor, type Observation } from './effects/executor.ts';
@@ -76,7 +76,7 @@ export class Supervisor {
     const observe = (observation: Observation) => this.#observe(observation);
     this.#parts = parts;
     this.config = config;
-    this.timing = timingOf(config.lease);
+    this.timing = timingOf(config.lease, Math.max(0, ...commandVipsOf(config).map((vip) => vip.timeoutMs)));
     this.state = initialState(config.node.id, config.node.noFailover, config.node.priority);
     this.#reader = new ClusterReader({
       store,

@@ -13,6 +13,7 @@ const packages = {
   ndisc6: 'ndisc6',
   ndptool: 'libndp-tools',
   setpriv: 'util-linux',
+  timeout: 'coreutils',
   'systemd-notify': 'systemd',
 } as const;
 

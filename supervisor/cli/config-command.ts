@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { formatProblem, readConfigFile } from '../config/load.ts';
+import { checkConfigFile, formatProblem } from '../config/load.ts';
 import { defaultConfigFile } from './options.ts';
 
 export function configCommand(): Command {
@@ -10,8 +10,8 @@ function checkCommand(): Command {
   return new Command('check')
     .description('tell every problem of a configuration file; exits 1 when there is one')
     .argument('[file]', 'the file', defaultConfigFile)
-    .action((file: string) => {
-      const { problems } = readConfigFile(file);
+    .action(async (file: string) => {
+      const problems = await checkConfigFile(file);
       for (const problem of problems) process.stdout.write(`${formatProblem(file, problem)}\n`);
       process.stdout.write(problems.length === 0 ? `${file} is valid\n` : `${problems.length} problem(s)\n`);
       process.exitCode = problems.length === 0 ? 0 : 1;

@@ -17,11 +17,11 @@ export function releaseCommand(): Command {
       await killOutlivers((fields, message) => log.info(fields, message));
       const { endEarlierRun } = await import('../aftermath.ts');
       const { FileRunState } = await import('../adapters/run-state.ts');
-      const { KernelVips } = await import('../adapters/network/kernel-vips.ts');
+      const { createVirtualIps } = await import('../adapters/network/virtual-ips.ts');
       const { systemClock } = await import('../adapters/system-clock.ts');
       const ended = await endEarlierRun({
         runState: new FileRunState(checked.paths.run),
-        vips: new KernelVips(checked.vips, systemClock),
+        vips: createVirtualIps(checked, systemClock, log),
         store: async () => ({ revokeLease: (leaseId) => revokeLease(checked, leaseId) }),
         log,
       });

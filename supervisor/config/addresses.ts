@@ -3,6 +3,8 @@ import * as z from 'zod';
 
 /** A virtual IP as it is written (`10.0.0.5/24`), taken apart. */
 export interface VipAddress {
+  /** As it stands in holdfast.yaml, with or without a prefix length. */
+  readonly written: string;
   readonly address: string;
   readonly prefixLength: number;
   readonly family: 4 | 6;
@@ -16,7 +18,7 @@ function parse(text: string): VipAddress | null {
   const prefixLength =
     prefix === undefined ? longest : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
   if (!(prefixLength >= 1 && prefixLength <= longest)) return null;
-  return { address, prefixLength, family };
+  return { written: text, address, prefixLength, family };
 }
 
 /** An address with its prefix length; without one it is a host address (/32, /128). */

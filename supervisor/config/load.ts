@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
+import { type Document, LineCounter, parseDocument } from 'yaml';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
-import { type ConfigProblem, problemsOf } from './problems.ts';
+import { commandFileProblem } from './command-file.ts';
+import { type ConfigProblem, problemAt, problemsOf } from './problems.ts';
 import { type Config, configSchema } from './schema.ts';
 
 export type ConfigResult =
@@ -13,8 +14,16 @@ const maxConfigBytes = 1024 * 1024;
 
 /** Reads and checks holdfast.yaml. Finds every problem, not only the first. */
 export function parseConfig(text: string): ConfigResult {
+  return parse(text).result;
+}
+
+function parse(text: string): { result: ConfigResult; document: Document; lines: LineCounter } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  return { result: resultOf(document, lines), document, lines };
+}
+
+function resultOf(document: ReturnType<typeof parseDocument>, lines: LineCounter): ConfigResult {
   if (document.errors.length > 0) {
     const problems = document.errors.map((error) => {
       const { line, col } = lines.linePos(error.pos[0]);
@@ -35,6 +44,28 @@ export function parseConfig(text: string): ConfigResult {
 
 /** @throws HoldfastError CONFIG_UNREADABLE */
 export function readConfigFile(file: string): ConfigResult {
+  return parseConfig(readText(file));
+}
+
+/**
+ * As `readConfigFile`, and looks at the executables of this host that it names. Not for the start of the service: a
+ * host whose executable is missing tells so as one that may not lead.
+ * @throws HoldfastError CONFIG_UNREADABLE
+ */
+export async function checkConfigFile(file: string): Promise<readonly ConfigProblem[]> {
+  const { result, document, lines } = parse(readText(file));
+  if (result.config === null) return result.problems;
+  const problems: ConfigProblem[] = [];
+  for (const [index, vip] of result.config.vips.entries()) {
+    if (!('command' in vip)) continue;
+    const problem = await commandFileProblem(vip.command);
+    const path = ['vips', index, 'command'];
+    if (problem !== null) problems.push(problemAt({ path, ...problem }, document, lines));
+  }
+  return problems;
+}
+
+function readText(file: string): string {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -44,7 +75,7 @@ export function readConfigFile(file: string): ConfigResult {
   if (text.length > maxConfigBytes) {
     throw new HoldfastError('CONFIG_UNREADABLE', `${file} is larger than 1 MiB: not a holdfast.yaml`);
   }
-  return parseConfig(text);
+  return text;
 }
 
 /** `holdfast.yaml:12:3  lease.ttl is not a duration; write for example: ttl: 3s` */

@@ -32,14 +32,27 @@ export const jsonSchema = z.toJSONSchema(configSchema, { io: 'input', unrepresen
 export function problemsOf(error: z.ZodError, document: Document, lines: LineCounter): ConfigProblem[] {
   return error.issues
     .flatMap((issue) => expand(issue))
-    .map(({ path, what, instead }) => {
-      const { line, col } = lines.linePos(offsetOf(document, path));
-      return { line, column: col, path: formatPath(path), what, instead };
-    })
+    .map((found) => problemAt(found, document, lines))
     .sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
-function expand(issue: z.core.$ZodIssue): { path: Path; what: string; instead: string }[] {
+interface Found {
+  readonly path: Path;
+  readonly what: string;
+  readonly instead: string;
+}
+
+/** A problem with the place in the file where its setting stands. */
+export function problemAt(
+  { path, what, instead }: Found,
+  document: Document,
+  lines: LineCounter,
+): ConfigProblem {
+  const { line, col } = lines.linePos(offsetOf(document, path));
+  return { line, column: col, path: formatPath(path), what, instead };
+}
+
+function expand(issue: z.core.$ZodIssue): Found[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       path: [...issue.path, key],

@@ -2,9 +2,9 @@ import { isAbsolute } from 'node:path';
 import { validate as isCronExpression } from 'node-cron';
 import * as z from 'zod';
 import { nodeIdSchema } from '#contracts/identities.ts';
-import { ipAddressSchema, vipAddressSchema } from './addresses.ts';
+import { ipAddressSchema, type VipAddress, vipAddressSchema } from './addresses.ts';
 import { durationSchema } from './duration.ts';
-import { checkTiming } from './timing.ts';
+import { checkTiming, longestVipCommandMs } from './timing.ts';
 
 /**
  * `holdfast.yaml`, one file per host. Each field says in `description` what it is and in `example` what to write:
@@ -72,7 +72,20 @@ const lease = z.strictObject({
   }),
 });
 
-const vip = z.strictObject({
+/** An address that the kernel has, with a lifetime. */
+export interface KernelVipConfig {
+  readonly address: VipAddress;
+  readonly interface: string;
+}
+
+/** An address that an executable of the sysadmin's moves: in a cloud, by BGP. docs/virtual-ips.md has its contract. */
+export interface CommandVipConfig {
+  readonly address: VipAddress;
+  readonly command: string;
+  readonly timeoutMs: number;
+}
+
+const vipEntry = z.strictObject({
   address: vipAddressSchema.meta({
     description: 'The address that clients connect to, IPv4 or IPv6, with its prefix length',
     example: '10.0.0.100/24',
@@ -80,8 +93,30 @@ const vip = z.strictObject({
   interface: z
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,15}$/, 'is not the name of a network interface')
+    .optional()
     .meta({ description: 'The interface of this host that carries it', example: 'eth0' }),
+  command: pathSchema.optional().meta({
+    description:
+      'Instead of `interface`: the executable that moves it, in a cloud or by BGP; see [virtual-ips.md](virtual-ips.md)',
+    example: '/etc/holdfast/move-address',
+  }),
+  timeout: durationSchema.optional().meta({
+    description: 'A call of `command` that takes longer is killed; must fit the lease',
+    example: '2s',
+  }),
 });
+
+const defaultVipTimeoutMs = 2000;
+/** Three tries to take an address off must fit in the 30 s that systemd waits for a stop. */
+const vipTimeoutLimitMs = 8000;
+
+const vip = vipEntry
+  .superRefine(checkVipKind)
+  .transform(({ address, interface: name, command, timeout }): KernelVipConfig | CommandVipConfig =>
+    command === undefined
+      ? { address, interface: name ?? '' }
+      : { address, command, timeoutMs: timeout ?? defaultVipTimeoutMs },
+  );
 
 const sftp = z.strictObject({
   listen: ipAddressSchema
@@ -171,9 +206,18 @@ export const configSchema = z
       .prefault({})
       .meta({ description: 'Logging' }),
   })
-  .superRefine(checkVips);
+  .superRefine(checkVips)
+  .superRefine(checkVipTimeouts);
 
 export type Config = z.infer<typeof configSchema>;
+
+export function kernelVipsOf({ vips }: Pick<Config, 'vips'>): KernelVipConfig[] {
+  return vips.filter((entry) => 'interface' in entry);
+}
+
+export function commandVipsOf({ vips }: Pick<Config, 'vips'>): CommandVipConfig[] {
+  return vips.filter((entry) => 'command' in entry);
+}
 
 function checkTls(etcdConfig: z.infer<typeof etcd>, context: z.RefinementCtx): void {
   const { tls, endpoints } = etcdConfig;
@@ -194,7 +238,7 @@ function checkTls(etcdConfig: z.infer<typeof etcd>, context: z.RefinementCtx): v
 }
 
 function checkVips(
-  config: { vips: z.infer<typeof vip>[]; replication: { address: string } },
+  config: { vips: readonly { address: VipAddress }[]; replication: { address: string } },
   context: z.RefinementCtx,
 ): void {
   const seen = new Set<string>();
@@ -214,5 +258,44 @@ function checkVips(
       });
     }
     seen.add(address.address);
+  }
+}
+
+function checkVipKind(entry: z.infer<typeof vipEntry>, context: z.RefinementCtx): void {
+  const complain = (field: keyof typeof entry, message: string) =>
+    context.addIssue({ code: 'custom', path: [field], message });
+  if (entry.interface !== undefined && entry.command !== undefined) {
+    complain(
+      'command',
+      'stands beside interface; give one: interface for the kernel, command for your executable',
+    );
+  }
+  if (entry.interface === undefined && entry.command === undefined) {
+    complain('interface', 'is missing, and so is command; give one of them');
+  }
+  if (entry.command === undefined && entry.timeout !== undefined) {
+    complain('timeout', 'is for an address with a command: the kernel needs none');
+  }
+}
+
+/** A call must be over, or killed, while the lease lasts: another host may lead when it has ended. */
+function checkVipTimeouts(
+  { vips, lease: timing }: { vips: z.infer<typeof vip>[]; lease: z.infer<typeof lease> },
+  context: z.RefinementCtx,
+): void {
+  const longestMs = longestVipCommandMs(timing);
+  for (const [index, entry] of vips.entries()) {
+    if (!('command' in entry)) continue;
+    const { timeoutMs } = entry;
+    const complain = (message: string) =>
+      context.addIssue({ code: 'custom', path: ['vips', index, 'timeout'], message });
+    if (timeoutMs < 500 || timeoutMs > vipTimeoutLimitMs) {
+      complain(`must be from 500ms to ${vipTimeoutLimitMs / 1000}s`);
+    } else if (timeoutMs > longestMs) {
+      const wanted = Math.ceil((timeoutMs + timing.margin + timing.renewEvery) / 1000);
+      complain(
+        `of ${timeoutMs}ms must be at most ${longestMs}ms (lease.ttl - lease.margin - lease.renewEvery), so that no call outlasts the lease; or set lease.ttl: ${wanted}s`,
+      );
+    }
   }
 }

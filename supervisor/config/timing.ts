@@ -23,6 +23,14 @@ export function endsBeforeLease(seconds: number, nowMs: number, leaseEndsAtMs: n
   return nowMs + seconds * 1000 + kernelLatenessMs <= leaseEndsAtMs;
 }
 
+/**
+ * The longest time that a call of a virtual IP's command may take, so that one that began as late as one renewal after
+ * the lease was renewed has ended when the leader would have to stop.
+ */
+export function longestVipCommandMs({ ttl, margin, renewEvery }: LeaseTiming): number {
+  return ttl - margin - renewEvery;
+}
+
 interface LeaseTiming {
   ttl: number;
   renewEvery: number;

@@ -17,6 +17,11 @@ export const errorTable = {
   INTERFACE_MISSING: 'Name an interface of this host in `vips[].interface` (see `ip link`).',
   VIP_IN_USE: 'Find the host with the MAC address named and take the address off it.',
   VIP_FAILED: 'Check the interface and that the service has CAP_NET_ADMIN.',
+  VIP_COMMAND_UNUSABLE: 'Mend the file or its folder as named; `holdfast config check` looks at both.',
+  VIP_COMMAND_FAILED:
+    'Run the command by hand as the holdfast user, and see docs/virtual-ips.md for what it must do.',
+  VIP_COMMAND_TIMEOUT:
+    'Make the command quicker, or give it more time: a longer `timeout`, with a `lease.ttl` that it fits.',
   ANNOUNCE_FAILED: 'Check that arping (IPv4) and ndptool (IPv6) are installed and the link is up.',
   COMMAND_MISSING: 'Install the Debian package named.',
   COMMAND_FAILED: 'See the output of the command.',

@@ -70,7 +70,7 @@ export class Executor {
     return { key: JSON.stringify(order), repeatAfterMs: repeatAfterMs(order), run: () => this.#run(order) };
   }
 
-  #run(order: Order): Promise<void> | void {
+  #run(order: Order): Promise<boolean> | Promise<void> | void {
     switch (order.kind) {
       case 'gate':
         return this.#gate(order);
@@ -118,17 +118,18 @@ export class Executor {
     else replicator.tellRole({ type: 'idle' });
   }
 
-  async #vip(order: OrderOf<'vip'>): Promise<void> {
+  async #vip(order: OrderOf<'vip'>): Promise<boolean> {
     const { vips, observe } = this.#parts;
     if (order.want === 'absent') {
       await vips.absent();
       observe({ type: 'vip-absent' });
-      return;
+      return true;
     }
-    await this.#reportingVipFailure(order.epoch, async () => {
+    return this.#reportingVipFailure(order.epoch, async () => {
       if (order.want === 'present') {
-        if (await vips.present(order.leaseEndsAtMs)) observe({ type: 'vip-present', epoch: order.epoch });
-        return;
+        const isOn = await vips.present(order.leaseEndsAtMs);
+        if (isOn) observe({ type: 'vip-present', epoch: order.epoch });
+        return isOn;
       }
       const stranger = await vips.conflict();
       if (stranger !== null) {
@@ -139,6 +140,7 @@ export class Executor {
         );
       }
       observe({ type: 'vip-free', epoch: order.epoch });
+      return true;
     });
   }
 
@@ -149,9 +151,9 @@ export class Executor {
     });
   }
 
-  async #reportingVipFailure(epoch: Epoch, work: () => Promise<void>): Promise<void> {
+  async #reportingVipFailure<Result>(epoch: Epoch, work: () => Promise<Result>): Promise<Result> {
     try {
-      await work();
+      return await work();
     } catch (error) {
       const cause = { code: codeOf(error), sentence: messageOf(error) };
       this.#parts.observe({ type: 'vip-failed', epoch, cause });

@@ -4,13 +4,16 @@ import type { Logger } from '#contracts/log.ts';
 export interface Task {
   /** Two orders with the same key want the same. */
   readonly key: string;
-  readonly run: () => Promise<void> | void;
+  /** False: it is under way and worth another look soon. */
+  readonly run: () => Promise<boolean> | Promise<void> | void;
   /** How long after a success the same order is carried out again; Infinity: once is enough. */
   readonly repeatAfterMs: number;
 }
 
 /** How long after a failure the same order is tried again. */
 const retryAfterMs = 250;
+/** How long after an order that is still under way it is looked at again. */
+const lookAgainAfterMs = 50;
 
 /**
  * Carries out the orders about one thing, one at a time: the latest wins, one that is already done is not done again,
@@ -46,7 +49,7 @@ export class Lane {
     this.#running = task.key;
     let pauseMs = task.repeatAfterMs;
     try {
-      await task.run();
+      if ((await task.run()) === false) pauseMs = lookAgainAfterMs;
     } catch (error) {
       pauseMs = retryAfterMs;
       this.#log.warn({ order: this.#name, reason: messageOf(error) }, 'an order failed and is tried again');

@@ -2,7 +2,8 @@ import { constants } from 'node:fs';
 import { access, readFile, statfs } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
 import { mem } from 'systeminformation';
-import type { Config } from '../config/schema.ts';
+import { commandFileProblem } from '../config/command-file.ts';
+import { type Config, commandVipsOf, kernelVipsOf } from '../config/schema.ts';
 
 /** One thing that was looked at. `bad` makes a standby ineligible; `warn` is for people. */
 export interface HealthFact {
@@ -20,10 +21,12 @@ export async function gatherHealth(config: Config): Promise<HealthFact[]> {
     data: config.paths.data,
     state: config.paths.state,
   });
-  const interfaces = [...new Set(config.vips.map((vip) => vip.interface))];
+  const interfaces = [...new Set(kernelVipsOf(config).map((vip) => vip.interface))];
+  const commands = [...new Set(commandVipsOf(config).map((vip) => vip.command))];
   return Promise.all([
     ...roots.map(([name, path]) => rootFact(`${name} root`, path, config.health.minFreeMiB)),
     ...interfaces.map((name) => interfaceFact(name)),
+    ...commands.map((file) => commandFact(file)),
     memoryFact(),
     loadFact(),
   ]);
@@ -69,6 +72,13 @@ async function interfaceFact(interfaceName: string): Promise<HealthFact> {
       detail: `there is no interface ${interfaceName} on this host`,
     };
   }
+}
+
+async function commandFact(file: string): Promise<HealthFact> {
+  const name = `command ${file}`;
+  const problem = await commandFileProblem(file);
+  if (problem === null) return { name, level: 'ok', code: '', detail: 'may be run' };
+  return { name, level: 'bad', code: 'VIP_COMMAND_UNUSABLE', detail: `${file} ${problem.what}` };
 }
 
 async function memoryFact(): Promise<HealthFact> {

@@ -162,7 +162,8 @@ export function preparedFor(state: RoleState): number {
 }
 
 function stepLimitMs({ step, drainMs }: HandingOver, timing: Timing): number {
-  return timing.handOverStepLimitMs + (step === 'draining' ? drainMs : 0);
+  if (step === 'draining') return timing.handOverStepLimitMs + drainMs;
+  return timing.handOverStepLimitMs + (step === 'leaving' ? timing.vipCommandMs : 0);
 }
 
 function timeout(phase: HandingOver, timing: Timing): Cause {

@@ -8,6 +8,8 @@ export interface Timing {
   readonly prepareLimitMs: number;
   /** Each step of handing over takes at most this long. */
   readonly handOverStepLimitMs: number;
+  /** How much longer taking the address off, or putting it on, may take than the kernel needs. */
+  readonly vipCommandMs: number;
   /** After the leader is gone, a standby waits this long for one of higher priority to claim. */
   readonly precedenceMs: number;
   /** A leader that has been unfit for this long hands over to a host that is fit. */
@@ -22,13 +24,15 @@ export interface Timing {
   readonly nodeDeathWindowMs: number;
 }
 
-export function timingOf(lease: { ttl: number; margin: number }): Timing {
+/** @param vipCommandMs the longest time that a command of a virtual IP may take; 0 without any */
+export function timingOf(lease: { ttl: number; margin: number }, vipCommandMs = 0): Timing {
   return {
     leaseTtlMs: lease.ttl,
     marginMs: lease.margin,
-    promotionLimitMs: 10_000,
+    promotionLimitMs: 10_000 + vipCommandMs,
     prepareLimitMs: 1500,
     handOverStepLimitMs: 2000,
+    vipCommandMs,
     /** Longer than a claim takes from the watch to the answer, on a busy host. */
     precedenceMs: 400,
     unfitLimitMs: 3000,

@@ -13,6 +13,8 @@ export interface ClusterPlan {
   readonly etcd: readonly { readonly name: string; readonly ipv4: string }[];
   readonly vipV4: string;
   readonly vipV6: string;
+  /** The entries of `vips` in holdfast.yaml, one a line; else these two, of the kernel. */
+  readonly vips?: string | undefined;
   readonly sftpPort: number;
   /** More for holdfast.yaml: the text of further top-level settings. */
   readonly settings: string;
@@ -176,14 +178,15 @@ export class LabHost {
 
   #config(): string {
     const { etcd, vipV4, vipV6, sftpPort, settings } = this.#plan;
+    const kernelVips = `  - { address: ${vipV4}/24, interface: eth0 }
+  - { address: "${vipV6}/64", interface: eth0 }`;
     const endpoints = etcd.map((member) => `http://${member.ipv4}:2379`).join(', ');
     const path = (name: string) => join(this.folder, name);
     return `cluster: lab
 node: { id: ${this.name} }
 etcd: { endpoints: [${endpoints}] }
 vips:
-  - { address: ${vipV4}/24, interface: eth0 }
-  - { address: "${vipV6}/64", interface: eth0 }
+${this.#plan.vips ?? kernelVips}
 sftp: { port: ${sftpPort} }
 replication: { address: ${this.network.ipv4} }
 paths: { config: ${path('config')}, data: ${path('data')}, state: ${path('state')}, run: ${path('run')} }

@@ -12,6 +12,8 @@ export interface LabOptions {
   readonly hosts?: readonly string[];
   /** Further top-level settings of holdfast.yaml. */
   readonly settings?: string;
+  /** The entries of `vips` in holdfast.yaml. Default: an IPv4 and an IPv6 address of the kernel. */
+  readonly vips?: string;
 }
 
 /**
@@ -36,10 +38,10 @@ export class Lab implements AsyncDisposable {
     process.on('SIGTERM', this.#onExit);
   }
 
-  static async create({ hosts = ['a', 'b', 'c'], settings = '' }: LabOptions = {}): Promise<Lab> {
+  static async create(options: LabOptions = {}): Promise<Lab> {
     const lab = new Lab();
     try {
-      await lab.#build(hosts, settings);
+      await lab.#build(options);
       return lab;
     } catch (error) {
       await lab.dispose();
@@ -47,13 +49,14 @@ export class Lab implements AsyncDisposable {
     }
   }
 
-  async #build(names: readonly string[], settings: string): Promise<void> {
+  async #build({ hosts: names = ['a', 'b', 'c'], settings = '', vips }: LabOptions): Promise<void> {
     await this.#network.create();
     const addressOf = (index: number) => [`10.77.0.${11 + index}`, `fd77::${11 + index}`] as const;
     const plan: ClusterPlan = {
       etcd: names.map((name, index) => ({ name, ipv4: addressOf(index)[0] })),
       vipV4: this.vipV4,
       vipV6: this.vipV6,
+      vips,
       sftpPort: this.sftpPort,
       settings,
     };

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { SocketAddress } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
-import type { Config } from '../../config/schema.ts';
+import type { KernelVipConfig } from '../../config/schema.ts';
 import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../config/timing.ts';
 import type { Clock, InterfaceAddress, VipConflict, VirtualIps } from '../../ports.ts';
 import { mustRun } from '../command.ts';
@@ -19,7 +19,7 @@ export class KernelVips implements VirtualIps {
   readonly #vips: readonly KernelVip[];
   readonly #clock: Clock;
 
-  constructor(vips: Config['vips'], clock: Clock) {
+  constructor(vips: readonly KernelVipConfig[], clock: Clock) {
     this.#clock = clock;
     this.#vips = vips.map(({ address: { address, prefixLength, family }, interface: name }) => ({
       address: new SocketAddress({ address, family: family === 4 ? 'ipv4' : 'ipv6' }).address,

@@ -20,7 +20,12 @@ describe('holdfast.yaml', () => {
     const { config } = parseConfig(valid);
     assert.equal(config?.lease.ttl, 3000);
     assert.equal(config?.replication.mode, 'sync');
-    assert.deepEqual(config?.vips[1]?.address, { address: 'fd77::100', prefixLength: 64, family: 6 });
+    assert.deepEqual(config?.vips[1]?.address, {
+      written: 'fd77::100/64',
+      address: 'fd77::100',
+      prefixLength: 64,
+      family: 6,
+    });
   });
 
   it('names an unknown setting by line and suggests the known one', () => {

@@ -85,4 +85,17 @@ describe('a lane', () => {
     await settle();
     assert.equal(done.length, 2);
   });
+
+  it('looks soon again at what is still under way, and not when it is done', async () => {
+    const { clock, lane } = setUp();
+    const answers = [false, true, true];
+    let looks = 0;
+    const task = { key: 'move', repeatAfterMs: Infinity, run: async () => answers[looks++] === true };
+    for (let turn = 0; turn < 6; turn++) {
+      lane.want(task);
+      await settle();
+      clock.now += 30;
+    }
+    assert.equal(looks, 2);
+  });
 });

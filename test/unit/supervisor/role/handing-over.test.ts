@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { decide } from '../../../../supervisor/role/decide.ts';
+import { timingOf } from '../../../../supervisor/role/timing.ts';
 import { Host, leaderOf, liveNode, timing } from './host.ts';
 import { operationOf } from './operations.ts';
 
@@ -65,6 +67,18 @@ describe('a leader that is told to stop', () => {
     host.see({ type: 'handed-off', epoch: 200, complete: true, reason: '' });
     host.see({ type: 'node-exited', epoch: 200, cause: ended });
     assert.equal(host.order('leadership'), undefined);
+  });
+
+  it('waits longer for an address that a command takes off', () => {
+    const host = stopping().read({ leader, nodes: prepared });
+    host.see({ type: 'node-gate-shut', epoch: 200 });
+    host.see({ type: 'handed-off', epoch: 200, complete: true, reason: '' });
+    host.at += timing.handOverStepLimitMs + 1900;
+    const withCommand = timingOf({ ttl: 5000, margin: 500 }, 2000);
+    const kernelOnly = timingOf({ ttl: 5000, margin: 500 });
+    const renewed = { type: 'lease-renewed', id: 'lease-a', sentAtMs: host.at, at: host.at } as const;
+    assert.equal(decide(host.state, renewed, withCommand).state.phase.name, 'handing-over');
+    assert.equal(decide(host.state, renewed, kernelOnly).state.phase.name, 'stepping-down');
   });
 
   it('waits for a successor that does not get ready only so long', () => {
