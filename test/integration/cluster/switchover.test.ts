@@ -50,7 +50,7 @@ describe('operators', { timeout: 600_000 }, () => {
     return lab.wait(`the operation ${id} to be over`, async () => {
       for (const host of lab.hosts) {
         const operation = (await host.status().catch(() => null))?.operation;
-        if (operation?.id === id && isOver(operation)) return operation;
+        if (operation && operation.id === id && isOver(operation)) return operation;
       }
       return null;
     });
@@ -166,8 +166,9 @@ describe('operators', { timeout: 600_000 }, () => {
         const victim = who === 'leader' ? leader : target;
         // The steps take milliseconds: whichever one it is at when the signal comes is the one tested.
         await lab.wait(`step ${step} or later`, async () => {
-          const operation = (await leader.status()).operation;
-          return operation?.steps.some((entry) => entry.step === step) || (operation && isOver(operation));
+          const { operation } = await leader.status();
+          if (operation === null || !asked.text.includes(operation.id)) return false;
+          return operation.steps.some((entry) => entry.step === step) || isOver(operation);
         });
         await victim.signalSupervisor('SIGKILL');
         await lab.waitForLeader(lab.others(victim));

@@ -185,7 +185,7 @@ setInterval(() => {}, 1000);`,
   });
 
   it('is killed at its timeout also when the supervisor is frozen by then', async () => {
-    writeExecutable('/bin/sh', `echo $$ >${file('pid')}; sleep 1000`);
+    writeExecutable('/bin/sh', `echo $$ >${file('pid')}; sleep 60`);
     const program = `
       import { runExecutable } from ${JSON.stringify(executableModule)};
       const signal = new AbortController().signal;
@@ -195,15 +195,18 @@ setInterval(() => {}, 1000);`,
       'its pid',
       () => existsSync(file('pid')) && Number(readFileSync(file('pid'), 'utf8')),
     );
-    supervisor.kill('SIGSTOP');
-    assert.equal(isRunning(pid), true);
-    await waitFor('it to be gone', () => !isRunning(pid));
-    supervisor.kill('SIGKILL');
-    await supervisor;
+    try {
+      supervisor.kill('SIGSTOP');
+      assert.equal(isRunning(pid), true);
+      await waitFor('it to be gone', () => !isRunning(pid));
+    } finally {
+      supervisor.kill('SIGKILL');
+      await supervisor;
+    }
   });
 
   it('ends a present that is under way before it is told absent', async () => {
-    writeMover('[ $1 != present ] || { echo $$ >pid; sleep 1000; }');
+    writeMover('[ $1 != present ] || { echo $$ >pid; sleep 60; }');
     const vip = makeVip();
     assert.equal(await vip.present(inAMinute()), false);
     const pid = await waitFor(
@@ -217,7 +220,7 @@ setInterval(() => {}, 1000);`,
   });
 
   it('leaves no process behind that the executable started, and does not wait for its output', async () => {
-    writeMover('sleep 1000 & echo $! >pid');
+    writeMover('sleep 60 & echo $! >pid');
     await untilPresent(makeVip());
     const pid = Number(readFileSync(file('pid'), 'utf8'));
     await waitFor('it to be gone', () => !isRunning(pid));
