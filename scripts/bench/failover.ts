@@ -93,6 +93,8 @@ async function measureHoldfast() {
     third.startSupervisor();
 
     const fourth = await settled();
+    // A host has led for a while before it dies, as a rule: long enough to have etcd led from another host.
+    await delay(6000);
     times.deaths.push(await measure(prober, () => fourth.die()));
     await fourth.comeBack();
   }
