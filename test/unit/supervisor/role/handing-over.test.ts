@@ -81,6 +81,15 @@ describe('a leader that is told to stop', () => {
     assert.equal(decide(host.state, renewed, kernelOnly).state.phase.name, 'stepping-down');
   });
 
+  it('prefers nobody when the tail was not confirmed: the key is free for who is in sync', () => {
+    const host = stopping().read({ leader, nodes: prepared });
+    host.see({ type: 'node-gate-shut', epoch: 200 });
+    host.see({ type: 'handed-off', epoch: 200, complete: false, reason: 'not connected' });
+    host.see({ type: 'node-exited', epoch: 200, cause: ended });
+    host.see({ type: 'vip-absent' });
+    assert.equal(host.order('leadership')?.want, 'release');
+  });
+
   it('waits for a successor that does not get ready only so long', () => {
     const host = stopping();
     host.at += timing.prepareLimitMs + 1;
