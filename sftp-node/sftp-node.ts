@@ -111,7 +111,11 @@ export class SftpNode {
     const { signal } = this.#drain;
     const endsMs = performance.now() + limitMs;
     const running = this.#openFiles;
-    await waitWhile(() => running.some((file) => this.#openFiles.includes(file)), endsMs, signal);
+    const someRun = () => {
+      const open = new Set(this.#openFiles);
+      return running.some((file) => open.has(file));
+    };
+    await waitWhile(someRun, endsMs, signal);
     if (signal.aborted) return;
     this.#admission.close();
     await waitWhile(() => this.#openFiles.length > 0, endsMs, signal);

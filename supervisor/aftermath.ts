@@ -1,7 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
-import { isRunning, killProcess } from './adapters/process/identity.ts';
+import { endProcesses } from './adapters/process/identity.ts';
 import type { ClusterStore, ProcessIdentity, RunState, VirtualIps } from './ports.ts';
 
 export interface AftermathParts {
@@ -52,9 +51,6 @@ export async function endEarlierRun({
 }
 
 async function end(sftpNode: ProcessIdentity): Promise<void> {
-  killProcess(sftpNode);
-  for (let waitedMs = 0; isRunning(sftpNode); waitedMs += 1) {
-    if (waitedMs > 1000) throw new Error(`the SFTP node ${sftpNode.pid} of an earlier run does not die`);
-    await delay(1);
-  }
+  const [stuck] = await endProcesses([sftpNode]);
+  if (stuck) throw new Error(`the SFTP node ${stuck.pid} of an earlier run does not die`);
 }

@@ -3,6 +3,7 @@ import type { Logger } from '#contracts/log.ts';
 import type { HistoryRecord } from './cluster/history.ts';
 import type { Leader } from './cluster/records.ts';
 import type { Clock, ClusterStore } from './ports.ts';
+import { nodeListens, replicatorLeads, vipIsOn } from './role/leadership.ts';
 import { type Cause, epochOf, type RoleState } from './role/state.ts';
 
 type Phases = HistoryRecord['phases'];
@@ -77,14 +78,14 @@ export class HistoryKeeper {
   }
 }
 
-function partsUp({ replicator, node, vip, announcedFor, phase }: RoleState): [Part, boolean][] {
-  const epoch = epochOf(phase);
+function partsUp(state: RoleState): [Part, boolean][] {
+  const epoch = epochOf(state.phase);
   return [
-    ['replicatorMs', replicator.role === 'leader' && replicator.highestEpoch === epoch],
-    ['sftpNodeMs', node.is === 'listening' && node.epoch === epoch],
-    ['vipMs', vip.is === 'present' && vip.epoch === epoch],
-    ['announcedMs', announcedFor === epoch],
-    ['servingMs', phase.name === 'leading'],
+    ['replicatorMs', replicatorLeads(state, epoch)],
+    ['sftpNodeMs', nodeListens(state, epoch)],
+    ['vipMs', vipIsOn(state, epoch)],
+    ['announcedMs', state.announcedFor === epoch],
+    ['servingMs', state.phase.name === 'leading'],
   ];
 }
 

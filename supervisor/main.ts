@@ -4,7 +4,7 @@ import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { createLogger } from '#contracts/log.ts';
 import { GatewayPlacement } from './adapters/etcd/placement.ts';
 import { EtcdStore } from './adapters/etcd/store.ts';
-import { KernelVips } from './adapters/network/kernel-vips.ts';
+import { interfaceAddressOf } from './adapters/network/kernel-vips.ts';
 import { createVirtualIps } from './adapters/network/virtual-ips.ts';
 import { createNotifier } from './adapters/notifier.ts';
 import { FileRunState } from './adapters/run-state.ts';
@@ -47,9 +47,12 @@ export async function runSupervisor(config: Config): Promise<void> {
 /** What `release.js` goes by after a crash; null where it takes more than `ip` and etcd, and holdfast.yaml is needed. */
 function runSettings(config: Config): RunSettings | null {
   if (commandVipsOf(config).length > 0) return null;
-  const { addresses } = new KernelVips(kernelVipsOf(config), systemClock);
   const { endpoints, tls } = config.etcd;
-  return { node: config.node.id, vips: addresses, etcd: { endpoints, tls } };
+  return {
+    node: config.node.id,
+    vips: kernelVipsOf(config).map(interfaceAddressOf),
+    etcd: { endpoints, tls },
+  };
 }
 
 function makeFolders(config: Config): void {

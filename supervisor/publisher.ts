@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
-import { type LiveNode, type NodeRecord, nodeRecordSchema, type PeerRecord } from './cluster/records.ts';
+import type { LiveNode, NodeRecord, PeerRecord } from './cluster/records.ts';
 import type { Clock, ClusterStore } from './ports.ts';
 
 /** What was read so soon after a write may be older than it. */
@@ -15,7 +16,7 @@ export class Publisher {
   readonly #clock: Clock;
   readonly #log: Logger;
   #busy = false;
-  #publishedNode = '';
+  #publishedNode: LiveNode | null = null;
   #publishedAtMs = 0;
   #publishedPeer = '';
 
@@ -40,9 +41,9 @@ export class Publisher {
   }
 
   /** What etcd says of this host, by a read that was sent at this boot time. */
-  seen({ leaseId, ...record }: LiveNode, sentAtMs: number): void {
+  seen(own: LiveNode, sentAtMs: number): void {
     if (sentAtMs - this.#publishedAtMs < settledMs) return;
-    if (textOf(record, leaseId) !== this.#publishedNode) this.#publishedNode = '';
+    if (!isDeepStrictEqual(own, this.#publishedNode)) this.#publishedNode = null;
   }
 
   async #publishPeer(peer: PeerRecord | null): Promise<void> {
@@ -54,15 +55,10 @@ export class Publisher {
 
   async #publishNode(node: NodeRecord | null, leaseId: string | null): Promise<void> {
     if (node === null || leaseId === null) return;
-    const text = textOf(node, leaseId);
-    if (text === this.#publishedNode) return;
+    const live: LiveNode = { ...node, leaseId };
+    if (isDeepStrictEqual(live, this.#publishedNode)) return;
     await this.#store.publishNode(node, leaseId);
-    this.#publishedNode = text;
+    this.#publishedNode = live;
     this.#publishedAtMs = this.#clock.bootTimeMs();
   }
-}
-
-/** In the order of the schema, as a reader has it. */
-function textOf(node: NodeRecord, leaseId: string): string {
-  return JSON.stringify([nodeRecordSchema.parse(node), leaseId]);
 }

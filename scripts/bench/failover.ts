@@ -2,8 +2,8 @@
  * node scripts/bench/failover.ts [rounds]      (root; after scripts/setup --test; Debian's keepalived for the peer)
  *
  * One table from one run: how long nobody can log in, as a client that tries every 20 ms sees it, for a switchover, a
- * planned stop, a killed SFTP node, a killed supervisor and a dead host. Beside it the same for keepalived in front of OpenSSH's sshd,
- * with its defaults (advert_int 1), in the same kind of namespaces.
+ * planned stop, a killed SFTP node, a killed supervisor and a dead host. Beside it the same for keepalived in front of
+ * OpenSSH's sshd, with its defaults (advert_int 1), in the same kind of namespaces.
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,13 +1,11 @@
 import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import { callControl } from '../control/client.ts';
 import type { Plan } from '../control/refusals.ts';
 import type { OperationRequest } from '../control/requests.ts';
-import { question, whoAsks } from './ask.ts';
 import { configOption } from './options.ts';
-import { renderPlan } from './render-operation.ts';
-import { runOperation } from './switchover-command.ts';
+import { agrees, question, whoAsks } from './person.ts';
+import { runOperation, showPlan } from './run-operation.ts';
 
 interface FailoverOptions {
   config: string;
@@ -40,8 +38,7 @@ async function failover(options: FailoverOptions): Promise<void> {
     by: whoAsks(),
     dryRun: false,
   };
-  const plan = await callControl<Plan>(run, 'POST', '/v1/operations', { ...request, dryRun: true });
-  process.stdout.write(`${renderPlan(plan)}\n`);
+  const plan = await showPlan(run, request);
   if (plan.refusal === null) await confirm(options, plan, config.cluster);
   await runOperation(run, request, true);
 }
@@ -56,7 +53,7 @@ async function confirm(options: FailoverOptions, plan: Plan, cluster: string): P
     if ((await question(text, '--yes-lose-data')) === cluster) return;
   } else {
     if (options.yes === true || options.yesLoseData === true) return;
-    if (/^y(es)?$/i.test(await question(`Make ${plan.to} lead? [y/N] `, '--yes'))) return;
+    if (await agrees(`Make ${plan.to} lead?`)) return;
   }
   throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
 }

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#contracts/errors.ts';
-import { isOver } from '../cluster/operation.ts';
+import { isOver, type OperationRecord } from '../cluster/operation.ts';
 import { fetchStatus } from '../control/client.ts';
-import type { OperationStatus } from '../control/operator.ts';
 import type { Status } from '../control/status.ts';
 import { renderOutcome } from './render-operation.ts';
 
@@ -26,7 +25,7 @@ export async function followOperation(
   runFolder: string,
   id: string,
   print: (line: string) => void,
-): Promise<OperationStatus | null> {
+): Promise<OperationRecord | null> {
   process.once('SIGINT', () => {
     print(
       `\nThe ${id} goes on without being watched: \`holdfast operation show\`, or \`holdfast operation cancel\`.`,
@@ -62,7 +61,7 @@ export async function followOperation(
   }
 }
 
-function stepLine(operation: OperationStatus, { activity, phase }: Status): string {
+function stepLine(operation: OperationRecord, { activity, phase }: Status): string {
   const { state, step, at } = operation;
   if (state === 'pending') return at === null ? 'waiting for the leader to take it up' : `waiting for ${at}`;
   if (state !== 'running' || step === null) return '';

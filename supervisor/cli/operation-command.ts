@@ -3,9 +3,9 @@ import { HoldfastError } from '#contracts/errors.ts';
 import { isOver, type OperationRecord } from '../cluster/operation.ts';
 import { loadConfig } from '../config/load.ts';
 import { callControl, fetchStatus } from '../control/client.ts';
-import { whoAsks } from './ask.ts';
 import { followOperation } from './follow.ts';
 import { configOption } from './options.ts';
+import { printLine, whoAsks } from './person.ts';
 import { renderOperation } from './render-operation.ts';
 
 export function operationCommand(): Command {
@@ -25,11 +25,9 @@ function showCommand(): Command {
       const { run } = loadConfig(config).paths;
       const { operation } = await fetchStatus(run);
       if (operation === null) throw new HoldfastError('NO_OPERATION', 'nothing was asked for yet');
-      process.stdout.write(
-        json === true ? `${JSON.stringify(operation, null, 2)}\n` : `${renderOperation(operation)}\n`,
-      );
+      printLine(json === true ? JSON.stringify(operation, null, 2) : renderOperation(operation));
       if (watch === true && !isOver(operation)) {
-        await followOperation(run, operation.id, (line) => process.stdout.write(`${line}\n`));
+        await followOperation(run, operation.id, printLine);
       }
     });
 }
@@ -43,7 +41,7 @@ function cancelCommand(): Command {
       const { id, state } = await callControl<OperationRecord>(run, 'POST', '/v1/operations/cancel', {
         by: whoAsks(),
       });
-      process.stdout.write(state === 'cancelled' ? `${id} is called off\n` : `${id} is being taken back\n`);
-      if (state !== 'cancelled') await followOperation(run, id, (line) => process.stdout.write(`${line}\n`));
+      printLine(state === 'cancelled' ? `${id} is called off` : `${id} is being taken back`);
+      if (state !== 'cancelled') await followOperation(run, id, printLine);
     });
 }

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { callControl } from '../control/client.ts';
-import { whoAsks } from './ask.ts';
 import { configOption } from './options.ts';
+import { whoAsks } from './person.ts';
 
 export function pauseCommand(): Command {
   return new Command('pause')

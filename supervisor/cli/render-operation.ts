@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { OperationStatus } from '../control/operator.ts';
+import type { OperationRecord } from '../cluster/operation.ts';
 import type { Plan } from '../control/refusals.ts';
 
 /** What a switchover or failover would do, and how each host stands. */
@@ -23,7 +23,7 @@ export function renderPlan({ from, to, candidates, refusal }: Plan): string {
   ].join('\n');
 }
 
-export function renderOperation(operation: OperationStatus): string {
+export function renderOperation(operation: OperationRecord): string {
   const { id, kind, from, to, state, requestedBy, requestedAt, at, drainMs, steps } = operation;
   return [
     `${kind} ${id}: ${state}`,
@@ -36,6 +36,6 @@ export function renderOperation(operation: OperationStatus): string {
     .join('\n');
 }
 
-export function renderOutcome({ state, outcome }: OperationStatus): string {
+export function renderOutcome({ state, outcome }: OperationRecord): string {
   return outcome === null ? '' : `${state}: ${outcome.code}: ${outcome.sentence}`;
 }

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import { isOver } from '../cluster/operation.ts';
+import { isOver, type Pause } from '../cluster/operation.ts';
 import type { HostStatus, Status } from '../control/status.ts';
 
 /** `holdfast status` for people. */
@@ -11,8 +11,11 @@ export function renderStatus(status: Status): string {
 
 function pauseOf({ paused }: Status): string {
   if (paused === null) return '';
-  const why = paused.reason === '' ? '' : `: ${paused.reason}`;
-  return `*** PAUSED by ${paused.by} since ${paused.at}${why}. No other host takes over by itself. ***\n`;
+  return `*** ${pauseSentence(paused)} No other host takes over by itself. ***\n`;
+}
+
+export function pauseSentence({ by, at, reason }: Pause): string {
+  return `PAUSED by ${by} since ${at}${reason === '' ? '' : `: ${reason}`}.`;
 }
 
 function summary({ cluster, leader, vips, leaseLeftMs, node, phase, activity }: Status): string {

@@ -1,15 +1,10 @@
 import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
-import type { OperationRecord } from '../cluster/operation.ts';
 import { loadConfig } from '../config/load.ts';
-import { callControl, fetchStatus } from '../control/client.ts';
-import type { Plan } from '../control/refusals.ts';
 import type { OperationRequest } from '../control/requests.ts';
-import { question, whoAsks } from './ask.ts';
-import { BannerWatch } from './banner-watch.ts';
-import { followOperation } from './follow.ts';
 import { configOption, parseDuration, parseTime } from './options.ts';
-import { renderPlan } from './render-operation.ts';
+import { agrees, whoAsks } from './person.ts';
+import { runOperation, showPlan } from './run-operation.ts';
 
 interface SwitchoverOptions {
   config: string;
@@ -53,38 +48,15 @@ async function switchover(options: SwitchoverOptions): Promise<void> {
     by: whoAsks(),
     dryRun: false,
   };
-  const plan = await callControl<Plan>(run, 'POST', '/v1/operations', { ...request, dryRun: true });
-  process.stdout.write(`${renderPlan(plan)}\n`);
+  const plan = await showPlan(run, request);
   if (options.dryRun === true) {
     if (plan.refusal !== null) process.exitCode = 1;
     return;
   }
   if (plan.refusal === null && options.yes !== true) {
-    const answer = await question(`Move the service from ${plan.from} to ${plan.to}? [y/N] `, '--yes');
-    if (!/^y(es)?$/i.test(answer)) throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
-  }
-  await runOperation(run, request, options.wait && options.at === undefined);
-}
-
-/** Asks for the operation, and watches it with the outage that clients see. */
-export async function runOperation(run: string, request: OperationRequest, wait: boolean): Promise<void> {
-  const print = (line: string) => process.stdout.write(`${line}\n`);
-  const { vips, sftpPort } = await fetchStatus(run);
-  const address = vips[0]?.split('/')[0] ?? '';
-  const watch = new BannerWatch(address, sftpPort);
-  if (wait) watch.start();
-  try {
-    const { id, kind, at } = await callControl<OperationRecord>(run, 'POST', '/v1/operations', request);
-    print(`${kind} ${id}${at === null ? '' : ` is to begin at ${at}`}`);
-    if (!wait) return;
-    const ended = await followOperation(run, id, print);
-    if (ended?.state !== 'done') process.exitCode = 1;
-  } finally {
-    const outageMs = wait ? await watch.end(request.kind === 'failover' ? 10_000 : 3000) : null;
-    if (outageMs !== null) {
-      print(
-        `clients could not connect to ${address} for ${outageMs.toFixed(0)} ms (seen from this host, every 10 ms)`,
-      );
+    if (!(await agrees(`Move the service from ${plan.from} to ${plan.to}?`))) {
+      throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
     }
   }
+  await runOperation(run, request, options.wait && options.at === undefined);
 }

@@ -4,6 +4,7 @@ import { loadConfig } from '../config/load.ts';
 import { fetchStatus } from '../control/client.ts';
 import type { HostStatus, Status } from '../control/status.ts';
 import { configOption } from './options.ts';
+import { pauseSentence } from './render-status.ts';
 
 export function whyCommand(): Command {
   return new Command('why')
@@ -36,10 +37,7 @@ function leaderLines({ leader, paused, inSync }: Status): string[] {
     leader === null
       ? 'Nobody leads.'
       : `${leader.node} leads at epoch ${leader.epoch} since ${leader.since}: ${leader.cause}.`;
-  const pause =
-    paused === null
-      ? []
-      : [`PAUSED by ${paused.by} since ${paused.at}${paused.reason === '' ? '' : `: ${paused.reason}`}.`];
+  const pause = paused === null ? [] : [pauseSentence(paused)];
   return [lead, ...pause, `Hosts that hold all that was acknowledged: ${inSync.join(', ') || 'none'}.`];
 }
 
@@ -56,9 +54,9 @@ function ifItDied({ leader, hosts, paused }: Status): string {
   const able = hosts
     .filter(({ role, ineligible, inSync }) => role === 'standby' && inSync && ineligible.length === 0)
     .sort((a, b) => b.priority - a.priority);
-  const if_ = `If ${leader.node} died now,`;
-  if (paused !== null) return `${if_} nobody would take over, since the cluster is paused.`;
-  if (able.length === 0) return `${if_} nobody would take over: see \`holdfast failover\`.`;
+  const inThatCase = `If ${leader.node} died now,`;
+  if (paused !== null) return `${inThatCase} nobody would take over, since the cluster is paused.`;
+  if (able.length === 0) return `${inThatCase} nobody would take over: see \`holdfast failover\`.`;
   const best = able.filter(({ priority }) => priority === able[0]?.priority).map(({ node }) => node);
-  return `${if_} ${best.join(' or ')} would take over when its lease ends.`;
+  return `${inThatCase} ${best.join(' or ')} would take over when its lease ends.`;
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { epochSchema, nodeIdSchema } from '#contracts/identities.ts';
+import { causeSchema } from './cause.ts';
 
 /** `history/<epoch>`: how one leadership came to be, written by its leader once it serves. The last ones are kept. */
 export const historySchema = z.object({
@@ -9,7 +10,7 @@ export const historySchema = z.object({
   at: z.iso.datetime(),
   /** Who led before, as far as this host knew. */
   from: z.object({ node: nodeIdSchema, epoch: epochSchema }).nullable(),
-  cause: z.object({ code: z.string(), sentence: z.string() }),
+  cause: causeSchema,
   /** Who asked for it, when an operator did. */
   requestedBy: z.string().nullable(),
   operationId: z.string().nullable(),
@@ -33,7 +34,7 @@ export type HistoryRecord = z.infer<typeof historySchema>;
 export const departureSchema = z.object({
   node: nodeIdSchema,
   epoch: epochSchema,
-  cause: z.object({ code: z.string(), sentence: z.string() }),
+  cause: causeSchema,
 });
 export type Departure = z.infer<typeof departureSchema>;
 

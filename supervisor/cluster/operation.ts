@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { epochSchema, nodeIdSchema } from '#contracts/identities.ts';
+import { causeSchema } from './cause.ts';
 
 /**
  * `operation`: what an operator asked for last, and how far it is. Kept without a lease: it outlives everybody who
@@ -28,7 +29,7 @@ export const operationSchema = z.object({
   steps: z.array(z.object({ step: z.string(), at: z.iso.datetime() })).max(50),
   /** Who asked to call it off. */
   cancelledBy: z.string().nullable(),
-  outcome: z.object({ code: z.string(), sentence: z.string() }).nullable(),
+  outcome: causeSchema.nullable(),
 });
 export type OperationRecord = z.infer<typeof operationSchema>;
 
@@ -37,6 +38,11 @@ export interface Operation extends OperationRecord {
   readonly modRevision: number;
   /** Boot time of the reader at which it may begin. */
   readonly dueAtMs: number;
+}
+
+/** What is written: without what its reader knows of it. */
+export function recordOf({ modRevision, dueAtMs, ...record }: Operation): OperationRecord {
+  return record;
 }
 
 export function isOver(operation: Pick<OperationRecord, 'state'>): boolean {

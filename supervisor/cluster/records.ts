@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Epoch, epochSchema, type NodeId, nodeIdSchema, positionSchema } from '#contracts/identities.ts';
+import { causeSchema } from './cause.ts';
 import type { Departure } from './history.ts';
 import type { Operation, Pause, SuccessorRecord } from './operation.ts';
 
@@ -14,7 +15,7 @@ export const leaderRecordSchema = z.object({
   cause: z.string(),
   /** The host that handed over in an orderly way: the virtual IP was on it, and is off. Null after a claim. */
   handedOverBy: nodeIdSchema.nullable(),
-  handOverCause: z.object({ code: z.string(), sentence: z.string() }).nullable().default(null),
+  handOverCause: causeSchema.nullable().default(null),
   /** The operation that moved it here. */
   operationId: z.string().nullable().default(null),
   /** How long clients had been shut out when it was handed over, in milliseconds; null after a claim. */
@@ -36,7 +37,7 @@ export const nodeRecordSchema = z.object({
   /** The leadership after which this host is ready to take over, with its SFTP node loaded; 0: none. */
   preparedFor: epochSchema.default(0),
   /** Why this host may not take over now; empty when it may. */
-  ineligible: z.array(z.object({ code: z.string(), sentence: z.string() })),
+  ineligible: z.array(causeSchema),
   health: z.array(z.object({ name: z.string(), level: z.enum(['ok', 'warn', 'bad']), detail: z.string() })),
 });
 export type NodeRecord = z.infer<typeof nodeRecordSchema>;

@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { ErrorCode } from '#contracts/errors.ts';
-import { HoldfastError } from '#contracts/errors.ts';
+import { type ErrorCode, HoldfastError } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { HistoryRecord } from '../cluster/history.ts';
-import { isOver, type Operation, type OperationRecord } from '../cluster/operation.ts';
-import type { ClusterView } from '../cluster/records.ts';
+import { isOver, type Operation, type OperationRecord, recordOf } from '../cluster/operation.ts';
 import type { Clock, ClusterStore } from '../ports.ts';
-import type { Cause } from '../role/state.ts';
+import { type Cause, isPastReturn } from '../role/state.ts';
 import { type Plan, planOf } from './refusals.ts';
 import type { OperationRequest } from './requests.ts';
 
@@ -70,10 +68,10 @@ export class Operator {
     const { operation } = await this.#store.read();
     if (operation === null || isOver(operation))
       throw new HoldfastError('NO_OPERATION', 'nothing is under way');
-    if (operation.step === 'leaving' || operation.step === 'transferring') {
+    if (isPastReturn(operation.step)) {
       throw new HoldfastError('OPERATION_TOO_LATE', `${operation.id} is at "${operation.step}"`);
     }
-    const { modRevision, dueAtMs, ...record } = operation;
+    const record = recordOf(operation);
     const outcome = { code: 'OPERATION_CANCELLED', sentence: `called off by ${by}` };
     const called: OperationRecord =
       operation.state === 'pending'
@@ -126,13 +124,4 @@ export class Operator {
 
 function asError({ code, sentence }: Cause): HoldfastError {
   return new HoldfastError(code as ErrorCode, sentence);
-}
-
-/** For who reads `status` alone: how the operation stands. */
-export type OperationStatus = Omit<Operation, 'modRevision' | 'dueAtMs'>;
-
-export function operationStatus(cluster: ClusterView | null): OperationStatus | null {
-  if (!cluster?.operation) return null;
-  const { modRevision, dueAtMs, ...record } = cluster.operation;
-  return record;
 }

@@ -2,6 +2,7 @@ import { comparePositions, type NodeId } from '#contracts/identities.ts';
 import { isOver } from '../cluster/operation.ts';
 import type { ClusterView } from '../cluster/records.ts';
 import { type Candidate, candidatesOf } from '../role/candidates.ts';
+import { overriddenBy } from '../role/claim.ts';
 import type { Cause } from '../role/state.ts';
 import type { OperationRequest } from './requests.ts';
 
@@ -12,10 +13,6 @@ export interface Plan {
   readonly candidates: readonly Candidate[];
   readonly refusal: Cause | null;
 }
-
-/** Reasons that an operator's word overrides, without and with force (see role/claim.ts). */
-const overridable = ['NO_FAILOVER', 'BACKOFF'];
-const forcible = [...overridable, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
 
 export function planOf(request: OperationRequest, cluster: ClusterView, wallMs: number): Plan {
   const running = cluster.operation;
@@ -56,7 +53,7 @@ function againstFailover(request: OperationRequest, cluster: ClusterView, plan: 
   if (plan.from !== null) return { code: 'LEADER_PRESENT', sentence: `${plan.from} leads` };
   if (request.at !== null)
     return { code: 'REQUEST_INVALID', sentence: 'a failover is done at once or not at all' };
-  return againstUnknown(request.to, cluster) ?? againstTarget(plan, request.force ? forcible : overridable);
+  return againstUnknown(request.to, cluster) ?? againstTarget(plan, overriddenBy(request));
 }
 
 function againstUnknown(to: NodeId | null, cluster: ClusterView): Cause | null {

@@ -1,12 +1,11 @@
 import type { Epoch, NodeId, Position } from '#contracts/identities.ts';
 import type { PeerProgress } from '#contracts/ipc/replicator.ts';
-import type { Pause } from '../cluster/operation.ts';
+import { type OperationRecord, type Pause, recordOf } from '../cluster/operation.ts';
 import type { HealthFact } from '../health/facts.ts';
 import type { Cause } from '../role/state.ts';
 import { epochOf } from '../role/state.ts';
 import type { Supervisor } from '../supervisor.ts';
 import { version } from '../version.ts';
-import { type OperationStatus, operationStatus } from './operator.ts';
 
 /** One row of `holdfast status`: a host as this one knows it. */
 export interface HostStatus {
@@ -46,7 +45,7 @@ export interface Status {
   readonly vips: readonly string[];
   readonly inSync: readonly NodeId[];
   /** The operation that was asked for last. */
-  readonly operation: OperationStatus | null;
+  readonly operation: OperationRecord | null;
   /** Maintenance: no host takes over by itself. */
   readonly paused: Pause | null;
   readonly sftpPort: number;
@@ -76,7 +75,7 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     leaseLeftMs: lease && lease.endsAtMs - nowMs,
     vips: config.vips.map((vip) => `${vip.address.address}/${vip.address.prefixLength}`),
     inSync: cluster?.inSync?.members ?? [],
-    operation: operationStatus(cluster),
+    operation: cluster?.operation ? recordOf(cluster.operation) : null,
     paused: cluster?.paused ?? null,
     sftpPort: config.sftp.port,
     hosts: hostsOf(supervisor),

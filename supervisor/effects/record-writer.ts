@@ -1,61 +1,57 @@
-import type { OperationRecord } from '../cluster/operation.ts';
+import { type OperationRecord, recordOf } from '../cluster/operation.ts';
 import type { ClusterView } from '../cluster/records.ts';
 import type { Clock, ClusterStore } from '../ports.ts';
 import type { Order } from '../role/orders.ts';
 
 type RecordOrder = Extract<Order, { kind: 'successor' | 'operation' | 'pause' }>;
 
+export interface RecordWriterParts {
+  readonly store: ClusterStore;
+  readonly clock: Clock;
+  readonly cluster: () => ClusterView | null;
+  readonly leaseId: () => string | null;
+  readonly readAgain: () => void;
+}
+
 /** Writes what the leader tells beside the leader key. What is there already is not written again: the reader sees it. */
 export class RecordWriter {
-  readonly #store: ClusterStore;
-  readonly #clock: Clock;
-  readonly #cluster: () => ClusterView | null;
-  readonly #leaseId: () => string | null;
-  readonly #readAgain: () => void;
+  readonly #parts: RecordWriterParts;
 
-  constructor(parts: {
-    store: ClusterStore;
-    clock: Clock;
-    cluster: () => ClusterView | null;
-    leaseId: () => string | null;
-    readAgain: () => void;
-  }) {
-    this.#store = parts.store;
-    this.#clock = parts.clock;
-    this.#cluster = parts.cluster;
-    this.#leaseId = parts.leaseId;
-    this.#readAgain = parts.readAgain;
+  constructor(parts: RecordWriterParts) {
+    this.#parts = parts;
   }
 
   async write(order: RecordOrder): Promise<void> {
     try {
       await this.#write(order);
     } finally {
-      this.#readAgain();
+      this.#parts.readAgain();
     }
   }
 
   async #write(order: RecordOrder): Promise<void> {
+    const { store, cluster, leaseId } = this.#parts;
     switch (order.kind) {
       case 'successor':
-        await this.#store.writeSuccessor(order.epoch, order.node, this.#leaseId() ?? '0');
+        await store.writeSuccessor(order.epoch, order.node, leaseId() ?? '0');
         return;
       case 'operation':
         return this.#report(order);
       case 'pause': {
-        const paused = this.#cluster()?.paused;
-        if (paused) await this.#store.writePause({ ...paused, leader: order.leader });
+        const paused = cluster()?.paused;
+        if (paused) await store.writePause({ ...paused, leader: order.leader });
       }
     }
   }
 
   async #report({ epoch, report }: Extract<RecordOrder, { kind: 'operation' }>): Promise<void> {
-    const operation = this.#cluster()?.operation;
+    const { store, clock, cluster } = this.#parts;
+    const operation = cluster()?.operation;
     if (operation?.id !== report.id) return;
-    const { modRevision, dueAtMs, ...record } = operation;
+    const record = recordOf(operation);
     const step = report.step ?? record.step;
     const isNewStep = step !== null && step !== record.steps.at(-1)?.step;
-    const now = this.#clock.wallTimeIso();
+    const now = clock.wallTimeIso();
     const told: OperationRecord = {
       ...record,
       epoch,
@@ -64,6 +60,6 @@ export class RecordWriter {
       steps: isNewStep ? [...record.steps, { step, at: now }].slice(-50) : record.steps,
       outcome: report.outcome,
     };
-    await this.#store.writeOperation(told, modRevision);
+    await store.writeOperation(told, operation.modRevision);
   }
 }

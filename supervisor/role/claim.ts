@@ -8,13 +8,18 @@ import type { Timing } from './timing.ts';
 const overridden = ['NO_FAILOVER', 'BACKOFF'];
 const overriddenByForce = [...overridden, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
 
+/** The codes of reasons that an operator's failover overrides. */
+export function overriddenBy({ force }: { readonly force: boolean }): readonly string[] {
+  return force ? overriddenByForce : overridden;
+}
+
 /** The claim of a standby when nobody leads and it may; null otherwise (G5). */
 export function claimOrder(state: RoleState, at: number, timing: Timing): Order | null {
   const { cluster, lease } = state;
   if (cluster === null || lease === null || cluster.leader !== null) return null;
   if (at - cluster.sentAtMs >= timing.leaseTtlMs) return null;
   const asked = failoverToHere(state, at, timing);
-  const ignored = asked === null ? [] : asked.force ? overriddenByForce : overridden;
+  const ignored = asked === null ? [] : overriddenBy(asked);
   const reasons = ineligibility(state, at, timing).filter(({ code }) => !ignored.includes(code));
   if (reasons.length > 0) return null;
   if (asked === null && (isPausedFor(state) || givesPrecedence(state, at, timing))) return null;

@@ -1,7 +1,14 @@
 import { successorOf } from './candidates.ts';
 import { leaderKeyIsMine, lossOf } from './leadership.ts';
 import { dueSwitchover, objectionTo } from './operation.ts';
-import type { Cause, HandOverStep, OperationReport, Phase, RoleState } from './state.ts';
+import {
+  type Cause,
+  type HandOverStep,
+  isPastReturn,
+  type OperationReport,
+  type Phase,
+  type RoleState,
+} from './state.ts';
 import { enterStandby, enterSteppingDown, type Phased, type Step } from './step.ts';
 import type { Timing } from './timing.ts';
 
@@ -26,8 +33,8 @@ export function beginSwitchover(state: RoleState, epoch: number, at: number, tim
   if (due === null) return null;
   const { id, drainMs, requestedBy } = due.operation;
   if (due.refusal !== null) {
-    const ended = due.refusal.code === 'OPERATION_CANCELLED' ? 'cancelled' : 'failed';
-    return { state: { ...state, operation: report(id, epoch, ended, null, due.refusal) }, cause: null };
+    const operation = report(id, epoch, endedBy(due.refusal), null, due.refusal);
+    return { state: { ...state, operation }, cause: null };
   }
   const begun = { ...state, operation: report(id, epoch, 'running', 'preparing', null) };
   return begin(
@@ -100,7 +107,7 @@ function enterStep(state: RoleState, phase: HandingOver, at: number): Step {
 
 /** Why a move goes no further, while it can be taken back. A stop goes on whatever happens. */
 function objectionOf(state: RoleState, phase: HandingOver, at: number, timing: Timing): Cause | null {
-  if (!phase.canBeCalledOff || phase.step === 'leaving' || phase.step === 'transferring') return null;
+  if (!phase.canBeCalledOff || isPastReturn(phase.step)) return null;
   const objection = objectionTo(state, phase.operationId, phase.to);
   if (objection !== null) return objection;
   if (phase.step === 'preparing') return null;
@@ -114,7 +121,6 @@ function objectionOf(state: RoleState, phase: HandingOver, at: number, timing: T
 
 /** Back to serving, as if nothing had been: clients that were shut out are let in again. */
 function callOff(state: RoleState, phase: HandingOver, at: number, cause: Cause): Step {
-  const ended = cause.code === 'OPERATION_CANCELLED' ? 'cancelled' : 'failed';
   const { operationId, epoch, step } = phase;
   return {
     state: {
@@ -122,7 +128,8 @@ function callOff(state: RoleState, phase: HandingOver, at: number, cause: Cause)
       phase: { name: 'leading', epoch, sinceMs: at },
       // Not again at once, when it was for want of fitness.
       unfitSinceMs: state.unfitSinceMs === null ? null : at,
-      operation: operationId === null ? state.operation : report(operationId, epoch, ended, step, cause),
+      operation:
+        operationId === null ? state.operation : report(operationId, epoch, endedBy(cause), step, cause),
       replicator: { ...state.replicator, handedOff: null },
     },
     cause,
@@ -169,6 +176,10 @@ function stepLimitMs({ step, drainMs }: HandingOver, timing: Timing): number {
 function timeout(phase: HandingOver, timing: Timing): Cause {
   const sentence = `handing over did not get past "${phase.step}" in ${stepLimitMs(phase, timing)} ms`;
   return { code: 'HAND_OVER_TIMEOUT', sentence };
+}
+
+function endedBy({ code }: Cause): 'cancelled' | 'failed' {
+  return code === 'OPERATION_CANCELLED' ? 'cancelled' : 'failed';
 }
 
 function report(

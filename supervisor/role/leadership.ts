@@ -10,14 +10,19 @@ export function leaderKeyIsMine(state: RoleState): boolean {
 
 /** The SFTP node listens, the virtual IP is on, and the replicator takes the journal: the gate may be open. */
 export function isServing(state: RoleState, epoch: number): boolean {
-  return (
-    state.node.is === 'listening' &&
-    state.node.epoch === epoch &&
-    state.vip.is === 'present' &&
-    state.vip.epoch === epoch &&
-    state.replicator.role === 'leader' &&
-    state.replicator.highestEpoch === epoch
-  );
+  return nodeListens(state, epoch) && vipIsOn(state, epoch) && replicatorLeads(state, epoch);
+}
+
+export function nodeListens({ node }: RoleState, epoch: number): boolean {
+  return node.is === 'listening' && node.epoch === epoch;
+}
+
+export function vipIsOn({ vip }: RoleState, epoch: number): boolean {
+  return vip.is === 'present' && vip.epoch === epoch;
+}
+
+export function replicatorLeads({ replicator }: RoleState, epoch: number): boolean {
+  return replicator.role === 'leader' && replicator.highestEpoch === epoch;
 }
 
 export function isLeaseOver(state: RoleState, at: number, timing: Timing): boolean {

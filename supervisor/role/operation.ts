@@ -25,7 +25,7 @@ export function dueSwitchover(
   if (operation.cancelledBy !== null) {
     return refuse('OPERATION_CANCELLED', `called off by ${operation.cancelledBy}`);
   }
-  if (at - operation.dueAtMs > timing.missedAfterMs) {
+  if (isMissed(operation, at, timing)) {
     return refuse(
       'OPERATION_MISSED',
       `nobody led when it was due, ${Math.round((at - operation.dueAtMs) / 1000)} s ago`,
@@ -63,7 +63,11 @@ export function failoverToHere(state: RoleState, at: number, timing: Timing): Op
   const operation = state.cluster?.operation ?? null;
   if (operation?.kind !== 'failover' || operation.state !== 'pending') return null;
   if (operation.to !== state.nodeId || operation.cancelledBy !== null) return null;
-  return at - operation.dueAtMs > timing.missedAfterMs ? null : operation;
+  return isMissed(operation, at, timing) ? null : operation;
+}
+
+function isMissed({ dueAtMs }: Operation, at: number, timing: Timing): boolean {
+  return at - dueAtMs > timing.missedAfterMs;
 }
 
 /** What etcd is to say of the operation now, by the word of the leader at `epoch`; null: it says so, or there is none. */

@@ -1,9 +1,9 @@
 import { claimOrder } from './claim.ts';
-import { isServing, leaderKeyIsMine } from './leadership.ts';
+import { isServing, leaderKeyIsMine, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import { operationReport } from './operation.ts';
 import type { Order } from './orders.ts';
-import type { Cause, RoleState } from './state.ts';
+import { type Cause, isPastReturn, type RoleState } from './state.ts';
 import type { Phased } from './step.ts';
 import type { Timing } from './timing.ts';
 
@@ -73,7 +73,7 @@ function servingOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>,
   orders.push(...nodeOrders(state, phase));
   if (state.vipFreeFor === epoch) {
     orders.push({ kind: 'vip', want: 'present', epoch, leaseEndsAtMs: lease.endsAtMs });
-    if (state.vip.is === 'present' && state.vip.epoch === epoch) orders.push({ kind: 'announce', epoch });
+    if (vipIsOn(state, epoch)) orders.push({ kind: 'announce', epoch });
   } else {
     orders.push({ kind: 'vip', want: 'free', epoch });
   }
@@ -115,7 +115,7 @@ function handOverOrders(state: RoleState, phase: Phased<'handing-over'>, timing:
     { kind: 'replicator', want: 'lead', epoch, inSync: state.cluster?.inSync?.members ?? [] },
     ...(report === null ? [] : [{ kind: 'operation', epoch, report } as const]),
   ];
-  if (step === 'leaving' || step === 'transferring' || lease === null) {
+  if (isPastReturn(step) || lease === null) {
     return [...leavingOrders(phase), ...orders];
   }
   orders.push({ kind: 'vip', want: 'present', epoch, leaseEndsAtMs: lease.endsAtMs });

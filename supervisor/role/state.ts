@@ -42,6 +42,11 @@ export type HandOverStep =
   | 'leaving'
   | 'transferring';
 
+/** Whether clients are let go by this step, so that a move can only go on. */
+export function isPastReturn(step: string | null): boolean {
+  return step === 'leaving' || step === 'transferring';
+}
+
 export interface Successor {
   readonly node: NodeId;
   readonly leaseId: string;

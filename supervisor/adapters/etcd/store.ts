@@ -183,24 +183,22 @@ export class EtcdStore implements ClusterStore {
   }
 
   async readHistory(): Promise<HistoryRecord[]> {
-    const key = this.#key('history/');
-    const { kvs } = await this.#ask(
-      (client, options) => client.kv.range({ key, range_end: prefixEnd(key) }, options),
-      writeBudgetMs,
-    );
-    return historyOf(kvs).map(({ record }) => record);
+    return (await this.#history()).map(({ record }) => record);
   }
 
   async writeHistory(record: HistoryRecord): Promise<void> {
     await this.#write(this.#put(`history/${record.epoch}`, record));
+    const old = (await this.#history()).slice(0, -historyLimit);
+    // As many as one transaction may hold; the rest with the next record.
+    const success = old.slice(0, 100).map(({ key }) => ({ request_delete_range: { key } }));
+    if (success.length > 0) await this.#writeIf([], success);
+  }
+
+  async #history() {
     const key = this.#key('history/');
-    await this.#ask(async (client, options) => {
-      const { kvs } = await client.kv.range({ key, range_end: prefixEnd(key) }, options);
-      const old = historyOf(kvs).slice(0, -historyLimit);
-      const success = old.map((entry) => ({ request_delete_range: { key: entry.key } }));
-      // As many as one transaction may hold; the rest with the next record.
-      if (success.length > 0) await client.kv.txn({ success: success.slice(0, 100) }, options);
-    }, writeBudgetMs);
+    const range = { key, range_end: prefixEnd(key) };
+    const { kvs } = await this.#ask((client, options) => client.kv.range(range, options), writeBudgetMs);
+    return historyOf(kvs);
   }
 
   async publishNode(record: NodeRecord, leaseId: string): Promise<void> {
@@ -223,7 +221,7 @@ export class EtcdStore implements ClusterStore {
   }
 
   async #write(operation: IRequestOp): Promise<void> {
-    await this.#ask((client, options) => client.kv.txn({ success: [operation] }, options), writeBudgetMs);
+    await this.#writeIf([], [operation]);
   }
 
   #ask<Answer>(call: (client: Etcd3, options: { deadline: Date }) => Promise<Answer>, budgetMs: number) {

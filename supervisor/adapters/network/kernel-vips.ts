@@ -14,6 +14,13 @@ export interface KernelVip extends InterfaceAddress {
   readonly family: 4 | 6;
 }
 
+/** As the kernel writes it. */
+export function interfaceAddressOf(vip: KernelVipConfig): InterfaceAddress {
+  const { address, prefixLength, family } = vip.address;
+  const canonical = new SocketAddress({ address, family: family === 4 ? 'ipv4' : 'ipv6' }).address;
+  return { address: canonical, prefixLength, interface: vip.interface };
+}
+
 /** Addresses on a real interface, with a kernel lifetime that ends before the lease (G2). */
 export class KernelVips implements VirtualIps {
   readonly #vips: readonly KernelVip[];
@@ -21,20 +28,7 @@ export class KernelVips implements VirtualIps {
 
   constructor(vips: readonly KernelVipConfig[], clock: Clock) {
     this.#clock = clock;
-    this.#vips = vips.map(({ address: { address, prefixLength, family }, interface: name }) => ({
-      address: new SocketAddress({ address, family: family === 4 ? 'ipv4' : 'ipv6' }).address,
-      prefixLength,
-      family,
-      interface: name,
-    }));
-  }
-
-  get addresses(): InterfaceAddress[] {
-    return this.#vips.map(({ address, prefixLength, interface: name }) => ({
-      address,
-      prefixLength,
-      interface: name,
-    }));
+    this.#vips = vips.map((vip) => ({ ...interfaceAddressOf(vip), family: vip.address.family }));
   }
 
   async present(untilMs: number): Promise<boolean> {

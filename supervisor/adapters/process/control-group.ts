@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ProcessIdentity } from '../../ports.ts';
-import { identityOf, isRunning, killProcess } from './identity.ts';
+import { endProcesses, identityOf } from './identity.ts';
 
 /** The processes of this process's control group (version 2) but for itself. None where there are no such groups. */
 function othersInGroup(): ProcessIdentity[] {
@@ -25,7 +24,6 @@ function othersInGroup(): ProcessIdentity[] {
  */
 export async function emptyControlGroup(): Promise<readonly ProcessIdentity[]> {
   const others = othersInGroup();
-  for (const other of others) killProcess(other);
-  for (let waited = 0; waited < 1000 && others.some(isRunning); waited += 1) await delay(1);
+  await endProcesses(others);
   return others;
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ProcessIdentity } from '../../ports.ts';
 
 /** Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. Null when there is none. */
@@ -24,7 +25,14 @@ export function isRunning({ pid, startTicks }: ProcessIdentity): boolean {
   return startTicksOf(pid) === startTicks;
 }
 
-export function killProcess(identity: ProcessIdentity): void {
+/** Kills them and waits until they are gone, for a second at most. @returns those that still run */
+export async function endProcesses(processes: readonly ProcessIdentity[]): Promise<ProcessIdentity[]> {
+  for (const one of processes) killProcess(one);
+  for (let waitedMs = 0; waitedMs < 1000 && processes.some(isRunning); waitedMs += 1) await delay(1);
+  return processes.filter(isRunning);
+}
+
+function killProcess(identity: ProcessIdentity): void {
   if (!isRunning(identity)) return;
   try {
     process.kill(identity.pid, 'SIGKILL');

@@ -29,7 +29,10 @@ export type SftpNodeSettings = z.infer<typeof sftpNodeSettingsSchema>;
 export const toSftpNodeSchema = z.discriminatedUnion('type', [
   /** To a spare, before `start`: do once what that will do, so that it is quick; keep nothing. */
   z.object({ type: z.literal('rehearse'), settings: sftpNodeSettingsSchema }),
-  /** The first message to a node that was not kept as a spare. The node reads keys and users, listens, and answers `listening` or `failed`. */
+  /**
+   * The first message to a node that was not kept as a spare. The node reads keys and users, listens, and answers
+   * `listening` or `failed`.
+   */
   z.object({ type: z.literal('start'), epoch: epochSchema, settings: sftpNodeSettingsSchema }),
   /** Opens or extends the write gate. A permit of another epoch than `start`'s is ignored. */
   z.object({ type: z.literal('gate'), permit: gatePermitSchema }),

@@ -2,10 +2,19 @@ import { hostname, userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { HoldfastError } from '#contracts/errors.ts';
 
+export function printLine(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
 /** Who runs this command, for the history: `alice on host-a`, by the login and not by what sudo made of it. */
 export function whoAsks(): string {
   const name = process.env.SUDO_USER ?? userInfo().username;
   return `${name} on ${hostname()}`.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 128);
+}
+
+/** Whether a person says yes. @throws HoldfastError REQUEST_INVALID where nobody can be asked */
+export async function agrees(text: string): Promise<boolean> {
+  return /^y(es)?$/i.test(await question(`${text} [y/N] `, '--yes'));
 }
 
 /** Asks a person. @throws HoldfastError REQUEST_INVALID where nobody can be asked */
