@@ -9,6 +9,14 @@ import { type Cause, epochOf, type RoleState } from './role/state.ts';
 type Phases = HistoryRecord['phases'];
 type Part = keyof Phases;
 
+interface Promotion {
+  readonly epoch: number;
+  readonly beganMs: number;
+  /** Since when nobody had led as it began; it is forgotten as soon as there is a leader. */
+  readonly leaderlessSinceMs: number | null;
+  readonly phases: Partial<Phases>;
+}
+
 /** Watches how this host's leaderships come to be, and writes each into the history once it serves. */
 export class HistoryKeeper {
   readonly #store: ClusterStore;
@@ -16,8 +24,7 @@ export class HistoryKeeper {
   readonly #log: Logger;
   #leader: Leader | null = null;
   #previous: Leader | null = null;
-  #leaderlessSinceMs: number | null = null;
-  #promotion: { epoch: number; beganMs: number; phases: Partial<Phases> } | null = null;
+  #promotion: Promotion | null = null;
 
   constructor(parts: { store: ClusterStore; clock: Clock; log: Logger }) {
     this.#store = parts.store;
@@ -27,8 +34,6 @@ export class HistoryKeeper {
 
   /** Told each decision. `before` is the state that the one at `atMs` came from. */
   see(before: RoleState, state: RoleState, atMs: number): void {
-    this.#leaderlessSinceMs =
-      before.leaderlessSinceMs ?? (before.cluster?.leader ? null : this.#leaderlessSinceMs);
     this.#seeLeader(state.cluster?.leader ?? null);
     const { phase } = state;
     if (phase.name !== 'promoting' && phase.name !== 'leading') {
@@ -37,13 +42,14 @@ export class HistoryKeeper {
     }
     if (this.#promotion?.epoch !== phase.epoch) {
       if (phase.name === 'leading') return;
-      this.#promotion = { epoch: phase.epoch, beganMs: atMs, phases: {} };
+      const { leaderlessSinceMs } = before;
+      this.#promotion = { epoch: phase.epoch, beganMs: atMs, leaderlessSinceMs, phases: {} };
     }
-    const { phases, beganMs } = this.#promotion;
+    const { phases, beganMs, leaderlessSinceMs } = this.#promotion;
     for (const [part, isUp] of partsUp(state)) if (isUp) phases[part] ??= atMs - beganMs;
     if (phase.name === 'leading' && before.phase.name === 'promoting') {
-      const leaderlessMs = before.nodeDeaths.at(-1) ?? this.#leaderlessSinceMs;
-      void this.#write(state, phases as Phases, leaderlessMs === null ? null : atMs - leaderlessMs);
+      const downSinceMs = before.nodeDeaths.at(-1) ?? leaderlessSinceMs;
+      void this.#write(state, phases as Phases, downSinceMs === null ? null : atMs - downSinceMs);
     }
   }
 
@@ -53,11 +59,11 @@ export class HistoryKeeper {
     this.#leader = leader;
   }
 
-  async #write(state: RoleState, phases: Phases, sinceMs: number | null): Promise<void> {
+  async #write(state: RoleState, phases: Phases, outageMs: number | null): Promise<void> {
     const leader = this.#leader;
     if (leader === null) return;
     try {
-      const from = this.#previous ?? (await this.#store.readHistory()).at(-1) ?? null;
+      const from = this.#previous ?? (await this.#lastBefore(leader.epoch));
       const operation = state.cluster?.operation;
       const asked = operation != null && operation.id === leader.operationId;
       const record: HistoryRecord = {
@@ -69,12 +75,17 @@ export class HistoryKeeper {
         requestedBy: asked ? operation.requestedBy : null,
         operationId: leader.operationId,
         phases,
-        outageMs: leader.downMs === null ? sinceMs : leader.downMs + phases.servingMs,
+        outageMs: leader.downMs === null ? outageMs : leader.downMs + phases.servingMs,
       };
       await this.#store.writeHistory(record);
     } catch (error) {
       this.#log.warn({ epoch: leader.epoch, reason: messageOf(error) }, 'the history could not be written');
     }
+  }
+
+  async #lastBefore(epoch: number): Promise<HistoryRecord | null> {
+    const records = await this.#store.readHistory();
+    return records.findLast((record) => record.epoch < epoch) ?? null;
   }
 }
 

@@ -15,6 +15,7 @@ import type { World } from './world.ts';
 
 export const lease = { ttl: 3000, renewEvery: 500, margin: 500 };
 const timing = timingOf(lease);
+const releaseLimitMs = 20;
 const quiet = pino({ level: 'silent' });
 const noAnswer = () => new Promise<never>(() => {});
 
@@ -45,6 +46,8 @@ export class HostModel {
   ipFails = false;
   ipSlow = false;
   boots = 0;
+  /** True time at which the release after a crash is over: systemd starts the service no earlier. */
+  #releasedAt = 0;
 
   constructor(id: string, world: World) {
     this.id = id;
@@ -69,7 +72,12 @@ export class HostModel {
   }
 
   start(): void {
+    const { timeline } = this.#world;
     if (this.run !== null) return;
+    if (timeline.now < this.#releasedAt) {
+      timeline.after(this.#releasedAt - timeline.now, () => this.start());
+      return;
+    }
     this.run = new SupervisorRun(this, this.#world);
     this.run.start();
   }
@@ -85,7 +93,11 @@ export class HostModel {
     timeline.after(random.between(0, 20) + Math.max(0, this.pausedUntil.node - timeline.now), () => {
       if (this.node === node) this.node = null;
     });
-    if (withRelease) timeline.after(random.between(20, 100), () => this.cleanUpAfterEarlierRun());
+    if (withRelease) {
+      const beginsIn = random.between(20, 100);
+      this.#releasedAt = timeline.now + beginsIn + releaseLimitMs;
+      timeline.after(beginsIn, () => this.cleanUpAfterEarlierRun());
+    }
   }
 
   /** `holdfast release`, and the start of a supervisor: node, address, lease, in this order. */
@@ -93,7 +105,7 @@ export class HostModel {
     const { timeline, random, network, etcd } = this.#world;
     const id = this.rememberedLease;
     this.node = null;
-    timeline.after(random.between(3, 20), () => {
+    timeline.after(random.between(3, releaseLimitMs), () => {
       if (this.ipFails) return;
       this.vipUntil = Number.NEGATIVE_INFINITY;
       if (id !== null) network.send(this.id, 'etcd', () => etcd.revoke(id));
@@ -318,6 +330,7 @@ export class SupervisorRun {
     return {
       present: async (untilMs) => {
         const seconds = vipLifetimeSeconds(untilMs, host.bootTimeMs());
+        if (host.hasVip && host.vipUntil - timeline.now >= seconds * 1000 + 400) return true;
         if (seconds === 0) return false;
         const takes = host.ipSlow ? random.between(50, vipCommandLimitMs + 400) : random.between(1, 10);
         const { boots } = host;

@@ -323,7 +323,13 @@ export class World {
     for (const host of this.hosts) {
       host.ipFails = false;
       host.ipSlow = false;
-      this.timeline.after(7000, () => host.start());
+      // Again and again: one that was paused may stop only later.
+      this.timeline.after(7000, () =>
+        this.timeline.every(1000, () => {
+          host.start();
+          return true;
+        }),
+      );
     }
   }
 

@@ -25,6 +25,8 @@ export function interfaceAddressOf(vip: KernelVipConfig): InterfaceAddress {
 export class KernelVips implements VirtualIps {
   readonly #vips: readonly KernelVip[];
   readonly #clock: Clock;
+  /** Boot time until which the kernel keeps the addresses at least; 0 when that is not known. */
+  #keptUntilMs = 0;
 
   constructor(vips: readonly KernelVipConfig[], clock: Clock) {
     this.#clock = clock;
@@ -33,15 +35,24 @@ export class KernelVips implements VirtualIps {
 
   async present(untilMs: number): Promise<boolean> {
     for (const vip of this.#vips) requireInterface(vip.interface);
-    const seconds = vipLifetimeSeconds(untilMs, this.#clock.bootTimeMs());
+    const beganMs = this.#clock.bootTimeMs();
+    const seconds = vipLifetimeSeconds(untilMs, beganMs);
+    const endsAtMs = beganMs + seconds * 1000;
+    // After a renewal that took long, a lifetime of whole seconds could end before the one that the kernel has.
+    const keepsLonger = this.#keptUntilMs >= endsAtMs && endsBeforeLease(0, this.#keptUntilMs, untilMs);
+    if (keepsLonger && this.#vips.every((vip) => isListed(vip))) return true;
     if (seconds === 0) return false;
+    this.#keptUntilMs = 0;
     const failure = await this.#putOn(seconds).then(
       () => null,
       (error: unknown) => error,
     );
     // In time and visible: the usual case, twice a second, takes no second command.
     const inTime = endsBeforeLease(seconds, this.#clock.bootTimeMs(), untilMs);
-    if (failure === null && inTime && this.#vips.every((vip) => isListed(vip))) return true;
+    if (failure === null && inTime && this.#vips.every((vip) => isListed(vip))) {
+      this.#keptUntilMs = endsAtMs;
+      return true;
+    }
     const assigned = await assignedAddresses();
     await this.#removeWhatOutlives(untilMs, assigned);
     // An extension that failed leaves the address on for the rest of its old lifetime: time to try again.
@@ -77,6 +88,7 @@ export class KernelVips implements VirtualIps {
   }
 
   async absent(others: readonly InterfaceAddress[] = []): Promise<void> {
+    this.#keptUntilMs = 0;
     await removeAddresses([...this.#vips, ...others]);
   }
 
