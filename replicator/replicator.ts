@@ -48,6 +48,7 @@ export class Replicator {
   /** Followers that said hello before this host was told to lead. */
   readonly #early = new Map<string, { channel: FollowerChannel; hello: Hello }>();
   #quarantined = 0;
+  #toldEpoch = 0;
 
   /**
    * Listens for peers and for the SFTP node.
@@ -246,6 +247,10 @@ export class Replicator {
       this.#leader.attach(nodeId, channel, hello);
       return;
     }
+    if (refusal.code === 'EPOCH_STALE') {
+      this.#toldEpoch = Math.max(this.#toldEpoch, hello.highestEpoch);
+      this.#status.now();
+    }
     this.#log.warn({ peer: nodeId, code: refusal.code }, `refused a follower: ${refusal.message}`);
     channel.send({ type: 'refused', code: refusal.code, message: refusal.message });
     channel.close(refusal.message);
@@ -284,6 +289,7 @@ export class Replicator {
       type: 'status',
       role: leader !== null ? 'leader' : this.#follower !== null ? 'follower' : 'idle',
       highestEpoch: this.#positions.highestEpoch,
+      toldEpoch: this.#toldEpoch,
       position:
         leader === null ? this.#positions.position : { epoch: leader.epoch, sequence: leader.sequence },
       caughtUp: this.#follower?.caughtUp ?? false,

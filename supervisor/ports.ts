@@ -1,5 +1,6 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { ToReplicator } from '#contracts/ipc/replicator.ts';
+import type { Era, Restored } from './cluster/era.ts';
 import type { Departure, HistoryRecord } from './cluster/history.ts';
 import type { OperationRecord, Pause } from './cluster/operation.ts';
 import type { ClusterView, Leader, LeaderRecord, NodeRecord, PeerRecord } from './cluster/records.ts';
@@ -71,6 +72,13 @@ export interface ClusterStore {
   /** Writes the operation if it is as it was read (0: there is none). True when written. */
   writeOperation(record: OperationRecord, modRevision: number): Promise<boolean>;
   writePause(pause: Pause | null): Promise<void>;
+  /** Leaves word that etcd went back, for every host. */
+  writeRestored(restored: Restored): Promise<void>;
+  /**
+   * Goes on with an etcd that was restored: a new era, with these hosts in sync. Only while nobody leads and nothing
+   * else was written to these keys since `view` was read. True when written.
+   */
+  beginEra(era: Era, members: readonly NodeId[], view: ClusterView): Promise<boolean>;
   /** Oldest first; records that cannot be read are left out. */
   readHistory(): Promise<HistoryRecord[]>;
   /** Writes one and deletes those beyond the limit. */

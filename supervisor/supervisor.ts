@@ -155,6 +155,7 @@ export class Supervisor {
         readAgain: () => this.#reader.readSoon(),
       }),
       records: new RecordWriter({
+        nodeId: config.node.id,
         store,
         clock,
         cluster: () => this.state.cluster,

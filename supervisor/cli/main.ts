@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import { version } from '../version.ts';
+import { acceptEtcdCommand } from './accept-etcd-command.ts';
 import { configCommand } from './config-command.ts';
 import { failoverCommand } from './failover-command.ts';
 import { fsmCommand } from './fsm-command.ts';
@@ -30,6 +31,7 @@ export function program(): Command {
     .addCommand(operationCommand())
     .addCommand(pauseCommand())
     .addCommand(resumeCommand())
+    .addCommand(acceptEtcdCommand())
     .addCommand(configCommand())
     .addCommand(passwordCommand())
     .addCommand(fsmCommand())

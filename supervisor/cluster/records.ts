@@ -1,12 +1,16 @@
 import * as z from 'zod';
 import { type Epoch, epochSchema, type NodeId, nodeIdSchema, positionSchema } from '#contracts/identities.ts';
 import { causeSchema } from './cause.ts';
+import type { Restored } from './era.ts';
 import type { Departure } from './history.ts';
 import type { Operation, Pause, SuccessorRecord } from './operation.ts';
 
 /** The values under `/holdfast/<cluster>/` in etcd, JSON each. Unknown fields of newer releases are dropped. */
 
-/** `leader`, on the lease of the leader. The epoch is the key's mod_revision, so it is not in the value. */
+/**
+ * `leader`, on the lease of the leader. The epoch is the key's mod_revision, counted from the beginning of the era, so
+ * it is not in the value.
+ */
 export const leaderRecordSchema = z.object({
   node: nodeIdSchema,
   /** Wall clock, ISO 8601; for people alone. */
@@ -22,6 +26,9 @@ export const leaderRecordSchema = z.object({
   downMs: z.number().nullable().default(null),
 });
 export type LeaderRecord = z.infer<typeof leaderRecordSchema>;
+
+/** As etcd has it: with the era in which it was written. */
+export const storedLeaderSchema = leaderRecordSchema.extend({ era: z.int().nonnegative().default(0) });
 
 /** `nodes/<id>`, on the lease of that host: it is there while its supervisor lives. */
 export const nodeRecordSchema = z.object({
@@ -75,7 +82,11 @@ export interface LiveNode extends NodeRecord {
 
 /** One consistent read of the whole cluster state, at one etcd revision. */
 export interface ClusterView {
+  /** Counted from the beginning of the era, as epochs are. */
   readonly revision: number;
+  readonly era: number;
+  /** Etcd went back to an older snapshot, and no operator has accepted that yet. */
+  readonly restored: Restored | null;
   /** Boot time at which the read was sent: what it says was true at some moment after. */
   readonly sentAtMs: number;
   readonly leader: Leader | null;

@@ -32,6 +32,8 @@ export const errorTable = {
   ETCD_UNREACHABLE: 'Check the etcd members and the network to them; the supervisor goes on trying.',
   ETCD_TTL_REFUSED: 'Give etcd a shorter election timeout, or set a longer lease.ttl.',
   ETCD_VALUE_INVALID: 'Somebody else wrote to the key named: restore or delete it.',
+  ETCD_WENT_BACK:
+    'See what each host holds and go on with `holdfast accept-etcd`, or give etcd its newer data back.',
   LEASE_LOST: 'The lease ended before it was renewed: see the etcd members and the network to them.',
   // processes
   SFTP_NODE_FAILED: 'See the log lines of the sftp-node just before.',
@@ -87,6 +89,7 @@ export const errorTable = {
     'Nobody leads: see `holdfast why`, and `holdfast failover` if no host may take over by itself.',
   LEADER_PRESENT: 'Use `holdfast switchover` to move the service.',
   REQUEST_INVALID: 'See `holdfast --help`.',
+  NOT_RESTORED: 'Nothing to do: etcd did not go back.',
   ALREADY_PAUSED: 'Nothing to do; `holdfast resume` ends the pause.',
   NOT_PAUSED: 'Nothing to do.',
   PAUSED: 'Run `holdfast resume` when the maintenance is over.',

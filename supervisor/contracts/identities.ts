@@ -10,8 +10,8 @@ export const nodeIdSchema = z
 export type NodeId = z.infer<typeof nodeIdSchema>;
 
 /**
- * The fencing token of one leadership: the etcd `mod_revision` of the leader key. The key is written only
- * when leadership is claimed or transferred, so every leadership has its own, larger, epoch.
+ * The fencing token of one leadership: the etcd `mod_revision` of the leader key, counted on through every restore of
+ * etcd from a snapshot (supervisor/cluster/era.ts). The key is written only when leadership is claimed or transferred, so every leadership has its own, larger, epoch.
  * 0 means "none yet".
  */
 export const epochSchema = z.int().nonnegative();

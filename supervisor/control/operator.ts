@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { type ErrorCode, HoldfastError } from '#contracts/errors.ts';
+import type { NodeId } from '#contracts/identities.ts';
 import type { Logger } from '#contracts/log.ts';
+import type { Era } from '../cluster/era.ts';
 import type { HistoryRecord } from '../cluster/history.ts';
 import { isOver, type Operation, type OperationRecord, recordOf } from '../cluster/operation.ts';
 import type { Clock, ClusterStore } from '../ports.ts';
 import { type Cause, isPastReturn } from '../role/state.ts';
 import { type Plan, planOf } from './refusals.ts';
 import type { OperationRequest } from './requests.ts';
+import { planRestored, type RestoredPlan } from './restored-plan.ts';
 
 /**
  * Takes what operators ask for down in etcd, on whichever host they ask. The leader, or for a failover its target,
@@ -102,6 +106,28 @@ export class Operator {
     if (paused === null) throw new HoldfastError('NOT_PAUSED', 'hosts take over by themselves already');
     await this.#store.writePause(null);
     this.#log.info(`the pause is ended by ${by}`);
+    this.#onWritten();
+  }
+
+  async planRestored(): Promise<RestoredPlan> {
+    return planRestored(await this.#store.read());
+  }
+
+  /**
+   * Goes on with an etcd that was restored from a snapshot.
+   * @param members the hosts that hold most, as the operator was shown them
+   * @throws HoldfastError NOT_RESTORED, LEADER_PRESENT, NO_CANDIDATE; OPERATION_RUNNING when it changed meanwhile
+   */
+  async acceptRestored(by: string, members: readonly NodeId[]): Promise<void> {
+    const view = await this.#store.read();
+    const plan = planRestored(view);
+    if (plan.refusal !== null) throw asError(plan.refusal);
+    const era: Era = { number: plan.era, acceptedBy: by, acceptedAt: this.#clock.wallTimeIso() };
+    const same = isDeepStrictEqual(plan.members, members);
+    if (!same || !(await this.#store.beginEra(era, members, view))) {
+      throw new HoldfastError('OPERATION_RUNNING', 'the cluster changed at the same moment: look again');
+    }
+    this.#log.warn({ code: 'ETCD_WENT_BACK', era: era.number, members }, `accepted by ${by}`);
     this.#onWritten();
   }
 

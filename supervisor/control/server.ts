@@ -7,6 +7,7 @@ import type { Logger } from '#contracts/log.ts';
 import type { Clock } from '../ports.ts';
 import type { Supervisor } from '../supervisor.ts';
 import {
+  acceptEtcdRequestSchema,
   cancelRequestSchema,
   operationRequestSchema,
   pauseRequestSchema,
@@ -34,6 +35,12 @@ function routes(supervisor: Supervisor, clock: Clock): Record<string, Handler> {
       return request.dryRun ? operator.plan(request) : operator.request(request);
     },
     'POST /v1/operations/cancel': (body) => operator.cancel(cancelRequestSchema.parse(body).by),
+    'GET /v1/restored': () => operator.planRestored(),
+    'POST /v1/restored/accept': async (body) => {
+      const { by, members } = acceptEtcdRequestSchema.parse(body);
+      await operator.acceptRestored(by, members);
+      return {};
+    },
     'POST /v1/pause': async (body) => {
       const { by, reason } = pauseRequestSchema.parse(body);
       await operator.pause(by, reason);

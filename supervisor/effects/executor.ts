@@ -49,6 +49,7 @@ export class Executor {
       successor: lane('successor'),
       operation: lane('operation'),
       pause: lane('pause'),
+      restored: lane('restored'),
       replicator: lane('replicator'),
       'hand-off': lane('hand-off'),
       announce: lane('announce'),
@@ -91,6 +92,7 @@ export class Executor {
       case 'successor':
       case 'operation':
       case 'pause':
+      case 'restored':
         return this.#parts.records.write(order);
       case 'exit':
         return this.#parts.exit();
@@ -170,6 +172,7 @@ function repeatAfterMs(order: Order): number {
     case 'successor':
     case 'operation':
     case 'pause':
+    case 'restored':
       return 500;
     case 'vip':
       return order.want === 'absent' ? 500 : Infinity;

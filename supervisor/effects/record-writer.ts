@@ -1,11 +1,13 @@
+import type { NodeId } from '#contracts/identities.ts';
 import { type OperationRecord, recordOf } from '../cluster/operation.ts';
 import type { ClusterView } from '../cluster/records.ts';
 import type { Clock, ClusterStore } from '../ports.ts';
 import type { Order } from '../role/orders.ts';
 
-type RecordOrder = Extract<Order, { kind: 'successor' | 'operation' | 'pause' }>;
+type RecordOrder = Extract<Order, { kind: 'successor' | 'operation' | 'pause' | 'restored' }>;
 
 export interface RecordWriterParts {
+  readonly nodeId: NodeId;
   readonly store: ClusterStore;
   readonly clock: Clock;
   readonly cluster: () => ClusterView | null;
@@ -13,7 +15,7 @@ export interface RecordWriterParts {
   readonly readAgain: () => void;
 }
 
-/** Writes what the leader tells beside the leader key. What is there already is not written again: the reader sees it. */
+/** Writes what hosts tell beside the leader key. What is there already is not written again: the reader sees it. */
 export class RecordWriter {
   readonly #parts: RecordWriterParts;
 
@@ -40,6 +42,12 @@ export class RecordWriter {
       case 'pause': {
         const paused = cluster()?.paused;
         if (paused) await store.writePause({ ...paused, leader: order.leader });
+        return;
+      }
+      case 'restored': {
+        const { nodeId, clock } = this.#parts;
+        const { seen, found } = order;
+        await store.writeRestored({ seen, found, by: nodeId, at: clock.wallTimeIso() });
       }
     }
   }

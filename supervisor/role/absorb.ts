@@ -1,5 +1,6 @@
 import type { ClusterView } from '../cluster/records.ts';
 import type { RoleEvent } from './events.ts';
+import type { WentBack } from './restored.ts';
 import { absentReplicator, epochOf, type RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
 
@@ -80,7 +81,7 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
     // older revision, was not overtaken: etcd was restored from a snapshot, and what it says now is what holds.
     const overtaken =
       known !== null && view.revision < known.revision && view.sentAtMs <= state.clusterKnownAtMs;
-    return overtaken ? state : accept(view);
+    return overtaken ? state : { ...accept(view), revisionsLost: revisionsLost(state, view) };
   }
   if (known === null) return state;
   if (event.type === 'leader-seen') {
@@ -94,6 +95,14 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
   if (known.leader?.epoch !== event.epoch) return state;
   const revision = Math.max(known.revision, event.leader?.epoch ?? 0);
   return accept({ ...known, revision, leader: event.leader });
+}
+
+/** Remembered until an operator has accepted it by beginning a new era. */
+function revisionsLost({ cluster, revisionsLost: lost }: RoleState, view: ClusterView): WentBack | null {
+  if (cluster === null) return null;
+  if (view.era > cluster.era) return null;
+  if (lost !== null || view.revision >= cluster.revision) return lost;
+  return { seen: cluster.revision, found: view.revision };
 }
 
 type ReplicatorEvent = RoleEvent & {
@@ -114,7 +123,9 @@ function absorbReplicator(state: RoleState, event: ReplicatorEvent): RoleState {
     case 'replicator-status': {
       const { role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints } = event.status;
       const told = { role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints };
-      return { ...state, replicator: { ...replicator, ...told, ready: true } };
+      const epoch = Math.max(highestEpoch, event.status.toldEpoch);
+      const seen = epoch > replicator.seen.epoch ? { epoch, sinceMs: event.at } : replicator.seen;
+      return { ...state, replicator: { ...replicator, ...told, seen, ready: true } };
     }
   }
 }

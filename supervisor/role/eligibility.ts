@@ -1,4 +1,5 @@
 import { leaseDeadlineMs } from './lease.ts';
+import { restoredCause, wentBackIn } from './restored.ts';
 import type { Cause, RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
 
@@ -26,6 +27,8 @@ export function ineligibility(state: RoleState, at: number, timing: Timing): Cau
       `the in-sync set is {${inSync.members.join(', ')}}: this host may lack acknowledged files`,
     );
   }
+  const wentBack = wentBackIn(state);
+  if (wentBack !== null) reasons.push(restoredCause(wentBack));
   reasons.push(...state.unfit);
   if (at < state.claimNotBeforeMs) {
     const wait = Math.ceil((state.claimNotBeforeMs - at) / 1000);

@@ -1,4 +1,5 @@
 import { leaseDeadlineMs } from './lease.ts';
+import { restoredCause, wentBackIn } from './restored.ts';
 import type { Cause, RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
 
@@ -34,9 +35,11 @@ export function lossOf(state: RoleState, epoch: number, at: number, timing: Timi
   if (isLeaseOver(state, at, timing)) {
     return { code: 'LEASE_LOST', sentence: 'the lease was not renewed in time' };
   }
+  const wentBack = wentBackIn(state);
+  if (wentBack !== null) return restoredCause(wentBack);
   const { highestEpoch } = state.replicator;
   if (highestEpoch > epoch) {
-    const sentence = `epoch ${highestEpoch} was seen, this leadership is ${epoch}: a newer leader, or a restored etcd`;
+    const sentence = `epoch ${highestEpoch} was seen, this leadership is ${epoch}: there is a newer leader`;
     return { code: 'EPOCH_STALE', sentence };
   }
   const leader = state.cluster?.leader;

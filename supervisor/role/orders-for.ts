@@ -3,6 +3,7 @@ import { isServing, leaderKeyIsMine, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import { operationReport } from './operation.ts';
 import type { Order } from './orders.ts';
+import { wentBackIn } from './restored.ts';
 import { type Cause, isPastReturn, type RoleState } from './state.ts';
 import type { Phased } from './step.ts';
 import type { Timing } from './timing.ts';
@@ -36,6 +37,8 @@ function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
     orders.push({ kind: 'replicator', want: 'idle' });
   }
   orders.push(...spareOrders(state));
+  const wentBack = wentBackIn(state);
+  if (wentBack !== null && state.cluster?.restored === null) orders.push({ kind: 'restored', ...wentBack });
   const claim = claimOrder(state, at, timing);
   if (claim !== null) orders.push(claim);
   return orders;

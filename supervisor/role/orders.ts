@@ -65,6 +65,8 @@ export type Order =
     }
   /** What etcd is to say of the operation. */
   | { readonly kind: 'operation'; readonly epoch: Epoch; readonly report: OperationReport }
+  /** Etcd is to say that it was restored from an older snapshot, for every host to know. */
+  | { readonly kind: 'restored'; readonly seen: number; readonly found: number }
   /** The pause goes on with this host as the one that may take over again. */
   | { readonly kind: 'pause'; readonly leader: NodeId }
   | { readonly kind: 'exit' };

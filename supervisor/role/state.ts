@@ -1,5 +1,6 @@
 import type { Epoch, NodeId, Position } from '#contracts/identities.ts';
 import type { ClusterView } from '../cluster/records.ts';
+import type { WentBack } from './restored.ts';
 
 /** Where this host is in the life of a leadership. */
 export type Phase =
@@ -91,6 +92,8 @@ export interface ReplicatorFact {
   readonly ready: boolean;
   readonly role: 'idle' | 'leader' | 'follower';
   readonly highestEpoch: Epoch;
+  /** The highest that it or any of its peers took part in, and the boot time at which it was told first. */
+  readonly seen: { readonly epoch: Epoch; readonly sinceMs: number };
   readonly position: Position;
   readonly caughtUp: boolean;
   readonly configDigest: string;
@@ -108,6 +111,8 @@ export interface RoleState {
   readonly cluster: ClusterView | null;
   /** Boot time at which the newest word on the cluster arrived. */
   readonly clusterKnownAtMs: number;
+  /** What this host saw of etcd and is gone from it; null when etcd never went back, or that was accepted. */
+  readonly revisionsLost: WentBack | null;
   /** Boot time since which nobody leads, as far as is known; null while somebody does. */
   readonly leaderlessSinceMs: number | null;
   readonly node: NodeFact;
@@ -143,6 +148,7 @@ export const absentReplicator: ReplicatorFact = {
   ready: false,
   role: 'idle',
   highestEpoch: 0,
+  seen: { epoch: 0, sinceMs: 0 },
   position: { epoch: 0, sequence: 0 },
   caughtUp: false,
   configDigest: '',
@@ -160,6 +166,7 @@ export function initialState(nodeId: NodeId, noFailover = false, priority = 100)
     lease: null,
     cluster: null,
     clusterKnownAtMs: 0,
+    revisionsLost: null,
     leaderlessSinceMs: null,
     node: { is: 'absent' },
     spare: 'absent',

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { fetchStatus } from '../../supervisor/control/client.ts';
@@ -71,15 +71,36 @@ export class LabHost {
   startEtcd(): void {
     const { name } = this;
     const url = (port: number) => `http://${this.network.ipv4}:${port}`;
-    const cluster = this.#plan.etcd.map((member) => `${member.name}=http://${member.ipv4}:2380`).join(',');
     this.#etcd = this.spawn('etcd.log', 'etcd', [
       ...['--name', name, '--data-dir', join(this.folder, 'etcd')],
       ...['--listen-client-urls', url(2379), '--advertise-client-urls', url(2379)],
       ...['--listen-peer-urls', url(2380), '--initial-advertise-peer-urls', url(2380)],
-      ...['--initial-cluster', cluster, '--initial-cluster-token', 'lab'],
+      ...['--initial-cluster', this.#initialCluster, '--initial-cluster-token', 'lab'],
       ...['--heartbeat-interval', '50', '--election-timeout', '500', '--pre-vote'],
       ...['--logger', 'zap', '--log-level', 'warn'],
     ]);
+  }
+
+  /** Asks the member of this host with Debian's etcdctl. */
+  etcdctl(...args: readonly string[]) {
+    const { namespace, ipv4 } = this.network;
+    const env = { ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: `http://${ipv4}:2379` };
+    return execa('ip', ['netns', 'exec', namespace, 'etcdctl', ...args], { env, timeout: 20_000 });
+  }
+
+  /** Puts a snapshot in place of what the member has, which must be stopped. */
+  async restoreEtcd(snapshot: string): Promise<void> {
+    const { name } = this;
+    rmSync(join(this.folder, 'etcd'), { recursive: true });
+    await this.etcdctl(
+      ...['snapshot', 'restore', snapshot, '--name', name, '--data-dir', join(this.folder, 'etcd')],
+      ...['--initial-cluster', this.#initialCluster, '--initial-cluster-token', 'lab'],
+      ...['--initial-advertise-peer-urls', `http://${this.network.ipv4}:2380`],
+    );
+  }
+
+  get #initialCluster(): string {
+    return this.#plan.etcd.map((member) => `${member.name}=http://${member.ipv4}:2380`).join(',');
   }
 
   async stopEtcd(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -134,6 +155,13 @@ export class LabHost {
 
   status(): Promise<Status> {
     return fetchStatus(this.runFolder);
+  }
+
+  /** The command line of Holdfast on this host: its exit code and all that it printed. */
+  async holdfast(...args: readonly string[]): Promise<{ exitCode: number | undefined; text: string }> {
+    const command = [bundle, ...args, '--config', this.configFile];
+    const { exitCode, all } = await this.run(process.execPath, command);
+    return { exitCode, text: String(all) };
   }
 
   /** Runs to its end in the host's network, whatever its exit code; `all` is what it printed. */

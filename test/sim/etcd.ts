@@ -1,3 +1,4 @@
+import { type Era, epochBaseOf, type Restored } from '../../supervisor/cluster/era.ts';
 import {
   isOver,
   type Operation,
@@ -34,10 +35,16 @@ export class EtcdModel {
   #leader: Leader | null = null;
   #inSync: ClusterView['inSync'] = null;
   #operation: Operation | null = null;
-  /** How operations ended, by kind and state. */
+  /** How operations ended, by kind and state, and restores. */
   readonly ended: Record<string, number> = {};
   #successor: { record: SuccessorRecord; leaseId: string } | null = null;
   #paused: Pause | null = null;
+  #era = 0;
+  #restored: Restored | null = null;
+  #snapshot: (() => void) | null = null;
+  #highestEpoch = 0;
+  /** A leadership was given an epoch that is not larger than all before it. */
+  epochWentBack = false;
   readonly watchers: ((leader: Leader | null, revision: number) => void)[] = [];
   /** Extra time each request takes. */
   slowMs = 0;
@@ -85,7 +92,7 @@ export class EtcdModel {
 
   view(sentAtMs: number): ClusterView {
     return {
-      revision: this.#revision,
+      revision: this.#epochAt(this.#revision),
       sentAtMs,
       leader: this.#leader,
       inSync: this.#inSync,
@@ -97,6 +104,8 @@ export class EtcdModel {
       successor: this.#successor?.record ?? null,
       paused: this.#paused,
       departure: null,
+      era: this.#era,
+      restored: this.#restored,
       nodes: [...this.#nodes.values()],
       peers: [],
       problems: [],
@@ -106,7 +115,7 @@ export class EtcdModel {
   claim(record: LeaderRecord, leaseId: string, inSyncModRevision: number, alone = false): number | null {
     if (this.#leader !== null || !this.isLive(leaseId)) return null;
     if ((this.#inSync?.modRevision ?? 0) !== inSyncModRevision) return null;
-    const epoch = this.#changed();
+    const epoch = this.#newEpoch();
     this.#leader = { ...record, epoch, leaseId };
     if (this.#inSync === null || alone) {
       this.#inSync = { members: [record.node], epoch: 0, reason: '', modRevision: epoch };
@@ -116,7 +125,7 @@ export class EtcdModel {
 
   move(from: number, record: LeaderRecord, leaseId: string): number | null {
     if (this.#leader?.epoch !== from || !this.isLive(leaseId)) return null;
-    const epoch = this.#changed();
+    const epoch = this.#newEpoch();
     this.#leader = { ...record, epoch, leaseId };
     return epoch;
   }
@@ -146,8 +155,7 @@ export class EtcdModel {
     const isNew = this.#operation?.id !== record.id;
     const dueAtMs = isNew ? this.#timeline.now : (this.#operation?.dueAtMs ?? 0);
     this.#operation = { ...record, modRevision: this.#changed(), dueAtMs };
-    if (isOver(record))
-      this.ended[`${record.kind} ${record.state}`] = (this.ended[`${record.kind} ${record.state}`] ?? 0) + 1;
+    if (isOver(record)) this.#count(`${record.kind} ${record.state}`);
     return true;
   }
 
@@ -158,6 +166,58 @@ export class EtcdModel {
   writePause(pause: Pause | null): void {
     this.#paused = pause;
     this.#changed();
+  }
+
+  writeRestored(restored: Restored): void {
+    this.#restored = restored;
+    this.#changed();
+  }
+
+  beginEra(era: Era, members: readonly string[], view: ClusterView): boolean {
+    if (this.#leader !== null || view.era !== this.#era) return false;
+    if ((this.#inSync?.modRevision ?? 0) !== (view.inSync?.modRevision ?? 0)) return false;
+    this.#era = era.number;
+    this.#restored = null;
+    this.#count('restore accepted');
+    this.#inSync = { members: [...members], epoch: 0, reason: '', modRevision: this.#changed() };
+    return true;
+  }
+
+  /** Remembers everything, for `restore`. */
+  takeSnapshot(): void {
+    const [revision, leader, inSync, operation] = [
+      this.#revision,
+      this.#leader,
+      this.#inSync,
+      this.#operation,
+    ];
+    const [successor, paused, era, restored] = [this.#successor, this.#paused, this.#era, this.#restored];
+    const [leases, nodes] = [[...this.#leases.keys()], [...this.#nodes]];
+    this.#snapshot = () => {
+      this.#revision = revision;
+      this.#leader = leader;
+      this.#inSync = inSync;
+      this.#operation = operation;
+      this.#successor = successor;
+      this.#paused = paused;
+      this.#era = era;
+      this.#restored = restored;
+      this.#leases.clear();
+      this.#nodes.clear();
+      for (const [id, node] of nodes) this.#nodes.set(id, node);
+      // As etcd does it: every lease of the snapshot has its whole time again.
+      for (const id of leases) {
+        const lease: Lease = { id, endsAt: 0, generation: 0 };
+        this.#leases.set(id, lease);
+        this.#extend(lease);
+      }
+    };
+  }
+
+  /** As an operator does who puts the snapshot in place of what etcd has. False when there is none. */
+  restore(): boolean {
+    this.#snapshot?.();
+    return this.#snapshot !== null;
   }
 
   publish(node: LiveNode): void {
@@ -172,15 +232,31 @@ export class EtcdModel {
     const { generation } = lease;
     const lateness = this.#random.chance(0.2) ? this.#random.between(0, 800) : this.#random.between(0, 120);
     this.#timeline.after(this.#ttlMs + lateness, () => {
-      if (lease.generation === generation) this.revoke(lease.id);
+      const isSame = this.#leases.get(lease.id) === lease;
+      if (isSame && lease.generation === generation) this.revoke(lease.id);
     });
+  }
+
+  #count(what: string): void {
+    this.ended[what] = (this.ended[what] ?? 0) + 1;
+  }
+
+  #newEpoch(): number {
+    const epoch = this.#epochAt(this.#changed());
+    if (epoch <= this.#highestEpoch) this.epochWentBack = true;
+    this.#highestEpoch = Math.max(this.#highestEpoch, epoch);
+    return epoch;
+  }
+
+  #epochAt(revision: number): number {
+    return epochBaseOf(this.#era) + revision;
   }
 
   #changed(): number {
     this.#revision += 1;
     // Told when the change is complete.
     this.#timeline.after(0, () => {
-      for (const watcher of this.watchers) watcher(this.#leader, this.#revision);
+      for (const watcher of this.watchers) watcher(this.#leader, this.#epochAt(this.#revision));
     });
     return this.#revision;
   }

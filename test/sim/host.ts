@@ -1,4 +1,5 @@
 import pino from 'pino';
+import type { Position } from '#contracts/identities.ts';
 import type { Leader, LiveNode } from '../../supervisor/cluster/records.ts';
 import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../supervisor/config/timing.ts';
 import { Executor, type Observation } from '../../supervisor/effects/executor.ts';
@@ -41,6 +42,8 @@ export class HostModel {
   vipUntil = Number.NEGATIVE_INFINITY;
   files: Write | null = null;
   highestEpoch = 0;
+  /** The highest epoch that a follower told of when it refused to follow. */
+  toldEpoch = 0;
   rememberedLease: string | null = null;
   pausedUntil = { supervisor: 0, node: 0 };
   ipFails = false;
@@ -54,6 +57,10 @@ export class HostModel {
     this.#world = world;
     this.#clockRate = world.random.between(0.995, 1.005);
     this.#clockOffset = world.random.between(0, 1e6);
+  }
+
+  get position(): Position {
+    return { epoch: this.files?.epoch ?? 0, sequence: this.files?.length ?? 0 };
   }
 
   bootTimeMs(): number {
@@ -165,6 +172,7 @@ export class SupervisorRun {
         readAgain: () => this.#read(),
       }),
       records: new RecordWriter({
+        nodeId: host.id,
         store,
         clock: { bootTimeMs: () => host.bootTimeMs(), wallTimeIso: () => '' },
         cluster: () => this.state.cluster,
@@ -286,7 +294,7 @@ export class SupervisorRun {
       version: '',
       priority: 100,
       noFailover: false,
-      position: { epoch: 0, sequence: 0 },
+      position: this.#host.position,
       caughtUp: true,
       configDigest: '',
       hostKeyFingerprints: [],
@@ -310,6 +318,8 @@ export class SupervisorRun {
       writeSuccessor: (epoch, node, leaseId) => ask(() => etcd.writeSuccessor(epoch, node, leaseId)),
       writeOperation: (record, revision) => ask(() => etcd.writeOperation(record, revision)),
       writePause: (pause) => ask(() => etcd.writePause(pause)),
+      writeRestored: (restored) => ask(() => etcd.writeRestored(restored)),
+      beginEra: noAnswer,
       readHistory: noAnswer,
       writeHistory: noAnswer,
       grantLease: noAnswer,
@@ -457,7 +467,8 @@ export class SupervisorRun {
         type: 'status',
         role: role[this.role.type],
         highestEpoch: this.#host.highestEpoch,
-        position: { epoch: 0, sequence: 0 },
+        toldEpoch: this.#host.toldEpoch,
+        position: this.#host.position,
         caughtUp: true,
         configDigest: '',
         hostKeyFingerprints: ['k'],

@@ -1,6 +1,7 @@
 import { changedMembers } from '../../supervisor/cluster/membership.ts';
 import { isOver } from '../../supervisor/cluster/operation.ts';
 import type { Leader } from '../../supervisor/cluster/records.ts';
+import { planRestored } from '../../supervisor/control/restored-plan.ts';
 import { EtcdModel } from './etcd.ts';
 import { append, holds, type Write } from './history.ts';
 import { HostModel, lease } from './host.ts';
@@ -29,8 +30,8 @@ export class World {
   #waiting: { host: HostModel; write: Write; since: number } | null = null;
   #changing = false;
   #joining = { epoch: 0, nodes: new Set<string>() };
-  #highestLeader = 0;
 
+  #restoredAt = Number.NEGATIVE_INFINITY;
   readonly #seed: number;
   readonly #without: ReadonlySet<number>;
   /** How many misfortunes there would be, with those left out. */
@@ -141,7 +142,11 @@ export class World {
     const role = to.run?.role;
     if (!connected || role?.type !== 'follow' || role.leader !== from.id || role.epoch !== epoch)
       return false;
-    if (epoch < to.highestEpoch) return false;
+    if (epoch < to.highestEpoch) {
+      from.toldEpoch = Math.max(from.toldEpoch, to.highestEpoch);
+      from.run?.reportReplicator();
+      return false;
+    }
     to.highestEpoch = epoch;
     to.files = from.files;
     return true;
@@ -244,6 +249,8 @@ export class World {
       () => this.#switchoverByOperator(random.chance(0.3) ? null : other.id),
       () => this.#pauseByOperator(lasts),
       () => this.#failoverByOperator(host),
+      () => this.etcd.takeSnapshot(),
+      () => this.#restoreByOperator(),
     ];
     random.pick(kinds)();
   }
@@ -315,11 +322,41 @@ export class World {
     this.timeline.after(lasts, () => this.etcd.writePause(null));
   }
 
+  /**
+   * Etcd goes back to its snapshot. What no host that is there remembers cannot be noticed, so all of them are there.
+   */
+  #restoreByOperator(): void {
+    const { network, hosts, etcd, timeline } = this;
+    const there = (host: HostModel) =>
+      host.run?.state.cluster != null &&
+      timeline.now >= host.pausedUntil.supervisor &&
+      network.passes(host.id, 'etcd') &&
+      network.passes('etcd', host.id);
+    if (!hosts.every(there) || !etcd.restore()) return;
+    this.#restoredAt = timeline.now;
+    this.tell('etcd is restored from its snapshot');
+  }
+
+  /** An operator who looks again and again, once all hosts are up, until it can be accepted. */
+  #acceptRestored(): void {
+    const { etcd, timeline } = this;
+    const view = etcd.view(timeline.now);
+    const plan = planRestored(view);
+    if (plan.refusal !== null || plan.away.length > 0 || plan.hosts.length < this.hosts.length) return;
+    if (etcd.beginEra({ number: plan.era, acceptedBy: 'operator', acceptedAt: '' }, plan.members, view)) {
+      this.tell(`operator: accepts etcd as it is, in era ${plan.era} with {${plan.members.join(',')}}`);
+    }
+  }
+
   #heal(): void {
     this.tell('all faults end');
     const places = ['etcd', ...this.hosts.map((host) => host.id)];
     for (const from of places) for (const to of places) this.network.heal(from, to);
     this.etcd.slowMs = 0;
+    this.timeline.every(1000, () => {
+      this.#acceptRestored();
+      return true;
+    });
     for (const host of this.hosts) {
       host.ipFails = false;
       host.ipSlow = false;
@@ -346,14 +383,14 @@ export class World {
         if (addressed !== '')
           throw new BrokenGuarantee(`G2: ${addressed} and ${host.id} both have the virtual IP`);
         addressed = host.id;
-        if (host.rememberedLease === null || !this.etcd.isLive(host.rememberedLease)) {
+        // A restore takes leases away before their time; what was granted on them ends by itself.
+        const robbed = this.timeline.now < this.#restoredAt + lease.ttl;
+        if (!robbed && (host.rememberedLease === null || !this.etcd.isLive(host.rememberedLease))) {
           throw new BrokenGuarantee(`G2: ${host.id} has the virtual IP without a lease`);
         }
       }
     }
-    const epoch = this.etcd.leader?.epoch ?? 0;
-    if (epoch !== 0 && epoch < this.#highestLeader) throw new BrokenGuarantee('the epoch went back');
-    this.#highestLeader = Math.max(this.#highestLeader, epoch);
+    if (this.etcd.epochWentBack) throw new BrokenGuarantee('the epoch went back');
   }
 
   #checkHealed(): void {

@@ -1,5 +1,6 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
+import { epochBaseOf, eraSchema, restoredSchema } from '../../cluster/era.ts';
 import { departureSchema, type HistoryRecord, historySchema } from '../../cluster/history.ts';
 import {
   type Operation,
@@ -11,9 +12,9 @@ import {
   type ClusterView,
   inSyncRecordSchema,
   type Leader,
-  leaderRecordSchema,
   nodeRecordSchema,
   peerRecordSchema,
+  storedLeaderSchema,
   unreadableLeader,
 } from '../../cluster/records.ts';
 
@@ -50,7 +51,7 @@ function parse<Schema extends z.ZodType>(
 /** The leader by its key; one that cannot be read is somebody that is not us. */
 export function leaderOf(kv: IKeyValue | undefined, problems: Problems): Leader | null {
   if (kv === undefined) return null;
-  const record = parse(kv, leaderRecordSchema, problems) ?? {
+  const { era, ...record } = parse(kv, storedLeaderSchema, problems) ?? {
     node: unreadableLeader,
     since: '',
     cause: 'unknown',
@@ -58,8 +59,9 @@ export function leaderOf(kv: IKeyValue | undefined, problems: Problems): Leader 
     handOverCause: null,
     operationId: null,
     downMs: null,
+    era: 0,
   };
-  return { ...record, epoch: Number(kv.mod_revision), leaseId: kv.lease };
+  return { ...record, epoch: epochBaseOf(era) + Number(kv.mod_revision), leaseId: kv.lease };
 }
 
 /** Keys whose last segment is the id that the value must name, so that one host cannot speak for another. */
@@ -80,7 +82,16 @@ function recordsOf<Record extends { node: string }>(
 }
 
 /** The keys that hold one value each, and the folders of values: what a view is read from. */
-export const viewKeys = ['leader', 'insync', 'operation', 'successor', 'paused', 'departure'] as const;
+export const viewKeys = [
+  'leader',
+  'insync',
+  'operation',
+  'successor',
+  'paused',
+  'departure',
+  'era',
+  'restored',
+] as const;
 export const viewFolders = ['nodes/', 'peers/'] as const;
 export type ViewRanges = Partial<
   Record<(typeof viewKeys)[number] | (typeof viewFolders)[number], IRangeResponse | undefined>
@@ -98,8 +109,11 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
   const single = <Schema extends z.ZodType>(kv: IKeyValue | undefined, schema: Schema) =>
     kv === undefined ? null : parse(kv, schema, problems);
   const first = (key: (typeof viewKeys)[number]) => ranges[key]?.kvs[0];
+  const era = single(first('era'), eraSchema)?.number ?? 0;
   return {
-    revision: moment.revision,
+    revision: epochBaseOf(era) + moment.revision,
+    era,
+    restored: single(first('restored'), restoredSchema),
     sentAtMs: moment.sentAtMs,
     leader: leaderOf(first('leader'), problems),
     inSync: inSyncOf(first('insync'), problems),
@@ -111,6 +125,11 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
     peers: recordsOf(ranges['peers/'], peerRecordSchema, problems),
     problems,
   };
+}
+
+/** Of the one key that was asked for; 0: it does not exist. */
+export function modRevisionOf(range: IRangeResponse | undefined): number {
+  return Number(range?.kvs[0]?.mod_revision ?? 0);
 }
 
 /** Oldest first. */

@@ -1,12 +1,13 @@
 import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
+import { type Era, epochBaseOf, type Restored } from '../../cluster/era.ts';
 import { type Departure, type HistoryRecord, historyLimit } from '../../cluster/history.ts';
 import type { OperationRecord, Pause } from '../../cluster/operation.ts';
 import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../cluster/records.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Clock, ClusterStore, ClusterWatcher, LeadershipWrite, LeaseGrant } from '../../ports.ts';
-import { historyOf, leaderOf, viewFolders, viewKeys, viewOf } from './codec.ts';
+import { historyOf, leaderOf, modRevisionOf, viewFolders, viewKeys, viewOf } from './codec.ts';
 import { EndpointRing, openEndpoints } from './endpoints.ts';
 
 /** How long a write may take before its author reads again to learn whether it happened. */
@@ -21,6 +22,8 @@ export class EtcdStore implements ClusterStore {
   readonly #ttlMs: number;
   readonly #hedgeMs: number;
   readonly #prefix: string;
+  /** As it was read last; the key's revision, so that a claim counts in the era that is. */
+  #era = { number: 0, modRevision: 0 };
 
   constructor(config: Config, clock: Clock) {
     this.#ring = new EndpointRing(openEndpoints(config.etcd));
@@ -99,7 +102,10 @@ export class EtcdStore implements ClusterStore {
       const answer = await client.kv.txn({ success: ranges }, options);
       const answers = answer.responses.map((response) => response.response_range);
       const moment = { revision: Number(answer.header.revision), sentAtMs, wallMs };
-      return viewOf(moment, Object.fromEntries(keys.map((name, index) => [name, answers[index]])));
+      const answered = Object.fromEntries(keys.map((name, index) => [name, answers[index]]));
+      const view = viewOf(moment, answered);
+      this.#era = { number: view.era, modRevision: modRevisionOf(answered.era) };
+      return view;
     }, pollBudgetMs);
   }
 
@@ -109,10 +115,12 @@ export class EtcdStore implements ClusterStore {
       // One watch a member: any of them may be the one that still answers.
       const watcher = client.watch().prefix(this.#prefix).watcher();
       watcher.on('put', (kv) => {
-        if (kv.key.equals(leaderKey)) onLeader(leaderOf(kv, []), Number(kv.mod_revision));
+        const leader = kv.key.equals(leaderKey) ? leaderOf(kv, []) : null;
+        if (leader !== null) onLeader(leader, leader.epoch);
       });
       watcher.on('delete', (kv) => {
-        if (kv.key.equals(leaderKey)) onLeader(null, Number(kv.mod_revision));
+        // With an era that is not known yet it looks old: the next read tells.
+        if (kv.key.equals(leaderKey)) onLeader(null, this.#epochAt(kv.mod_revision));
       });
       watcher.on('data', onChange);
       watcher.on('error', () => {});
@@ -127,29 +135,33 @@ export class EtcdStore implements ClusterStore {
   ): Promise<LeadershipWrite> {
     const reason = inSyncModRevision === 0 ? 'a new cluster' : alone ? `failover to ${record.node}` : null;
     return this.#writeLeader(
-      [absent(this.#key('leader')), unchanged(this.#key('insync'), inSyncModRevision)],
       [
-        this.#put('leader', record, leaseId),
+        absent(this.#key('leader')),
+        unchanged(this.#key('insync'), inSyncModRevision),
+        unchanged(this.#key('era'), this.#era.modRevision),
+      ],
+      [
+        this.#putLeader(record, leaseId),
         ...(reason === null ? [] : [this.#put('insync', { members: [record.node], epoch: 0, reason })]),
       ],
     );
   }
 
   async moveLeadership(epoch: Epoch, record: LeaderRecord, leaseId: string): Promise<LeadershipWrite> {
-    return this.#writeLeader([unchanged(this.#key('leader'), epoch)], [this.#put('leader', record, leaseId)]);
+    return this.#writeLeader([this.#leads(epoch)], [this.#putLeader(record, leaseId)]);
   }
 
   async #writeLeader(compare: ICompare[], success: IRequestOp[]): Promise<LeadershipWrite> {
     return this.#ask(async (client, options) => {
       const answer = await client.kv.txn({ compare, success }, options);
-      return answer.succeeded ? { won: true, epoch: Number(answer.header.revision) } : { won: false };
+      return answer.succeeded ? { won: true, epoch: this.#epochAt(answer.header.revision) } : { won: false };
     }, writeBudgetMs);
   }
 
   async releaseLeadership(epoch: Epoch, departure: Departure): Promise<void> {
     const key = this.#key('leader');
     await this.#writeIf(
-      [unchanged(key, epoch)],
+      [this.#leads(epoch)],
       [{ request_delete_range: { key } }, this.#put('departure', departure)],
     );
   }
@@ -161,7 +173,7 @@ export class EtcdStore implements ClusterStore {
     modRevision: number,
   ): Promise<boolean> {
     return this.#writeIf(
-      [unchanged(this.#key('leader'), epoch), unchanged(this.#key('insync'), modRevision)],
+      [this.#leads(epoch), unchanged(this.#key('insync'), modRevision)],
       [this.#put('insync', { members, epoch, reason })],
     );
   }
@@ -170,7 +182,7 @@ export class EtcdStore implements ClusterStore {
     const key = this.#key('successor');
     const write: IRequestOp =
       node === null ? { request_delete_range: { key } } : this.#put('successor', { node, epoch }, leaseId);
-    return this.#writeIf([unchanged(this.#key('leader'), epoch)], [write]);
+    return this.#writeIf([this.#leads(epoch)], [write]);
   }
 
   async writeOperation(record: OperationRecord, modRevision: number): Promise<boolean> {
@@ -180,6 +192,26 @@ export class EtcdStore implements ClusterStore {
   async writePause(pause: Pause | null): Promise<void> {
     const key = this.#key('paused');
     await this.#write(pause === null ? { request_delete_range: { key } } : this.#put('paused', pause));
+  }
+
+  async writeRestored(restored: Restored): Promise<void> {
+    await this.#write(this.#put('restored', restored));
+  }
+
+  async beginEra(era: Era, members: readonly NodeId[], view: ClusterView): Promise<boolean> {
+    const reason = `etcd was restored, accepted by ${era.acceptedBy}`;
+    return this.#writeIf(
+      [
+        absent(this.#key('leader')),
+        unchanged(this.#key('era'), this.#era.modRevision),
+        unchanged(this.#key('insync'), view.inSync?.modRevision ?? 0),
+      ],
+      [
+        this.#put('era', era),
+        this.#put('insync', { members, epoch: 0, reason }),
+        { request_delete_range: { key: this.#key('restored') } },
+      ],
+    );
   }
 
   async readHistory(): Promise<HistoryRecord[]> {
@@ -226,6 +258,18 @@ export class EtcdStore implements ClusterStore {
 
   #ask<Answer>(call: (client: Etcd3, options: { deadline: Date }) => Promise<Answer>, budgetMs: number) {
     return this.#ring.ask((client, deadline) => call(client, { deadline }), budgetMs, this.#hedgeMs);
+  }
+
+  #epochAt(revision: string | number): Epoch {
+    return epochBaseOf(this.#era.number) + Number(revision);
+  }
+
+  #leads(epoch: Epoch): ICompare {
+    return unchanged(this.#key('leader'), epoch - epochBaseOf(this.#era.number));
+  }
+
+  #putLeader(record: LeaderRecord, leaseId: string): IRequestOp {
+    return this.#put('leader', { ...record, era: this.#era.number }, leaseId);
   }
 
   #key(name: string): Buffer {

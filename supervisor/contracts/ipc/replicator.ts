@@ -86,6 +86,8 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     role: z.enum(['idle', 'leader', 'follower']),
     /** Highest epoch seen, stored durably before anything of it is applied. */
     highestEpoch: epochSchema,
+    /** The highest that a follower told of and that this leader has not seen; 0: none. */
+    toldEpoch: epochSchema,
     /** Last position that is on this host's disk. */
     position: positionSchema,
     /** Follower: whether it holds everything and receives the live stream. */

@@ -65,6 +65,7 @@ describe('leadership', () => {
     two.send({ type: 'follow', epoch: 5, leader: 'one' });
     await one.until('the refusal', () => /EPOCH_STALE/.test(one.log));
     assert.deepEqual(one.status?.peers, []);
+    await one.until('its supervisor to be told', () => one.status?.toldEpoch === 5);
   });
 
   it('hands off once the target has everything, and takes nothing more', async () => {

@@ -24,6 +24,9 @@ export class Host {
   }
 
   see(observation: Observation): Decision {
+    if (observation.type === 'leader-written') {
+      this.#revision = Math.max(this.#revision, observation.leader.epoch);
+    }
     this.last = decide(this.state, { ...observation, at: this.at }, timing);
     this.state = this.last.state;
     this.path.push(...this.last.changes.map(({ row }) => `${row.from}->${row.to}`));
@@ -54,6 +57,7 @@ export class Host {
         type: 'status',
         role,
         highestEpoch,
+        toldEpoch: 0,
         position: { epoch: highestEpoch, sequence: 0 },
         caughtUp: true,
         configDigest: 'd',
@@ -85,7 +89,6 @@ export class Host {
     this.see({ type: 'node-starting', epoch });
     this.see({ type: 'node-listening', epoch });
     this.replicator('leader', epoch);
-    this.#revision = epoch;
     return this;
   }
 
@@ -120,6 +123,8 @@ export function view(parts: Partial<ClusterView>): ClusterView {
     successor: null,
     paused: null,
     departure: null,
+    era: 0,
+    restored: null,
     nodes: [],
     peers: [],
     problems: [],

@@ -1,0 +1,50 @@
+import { Command } from 'commander';
+import { HoldfastError } from '#contracts/errors.ts';
+import { loadConfig } from '../config/load.ts';
+import { callControl } from '../control/client.ts';
+import type { RestoredPlan } from '../control/restored-plan.ts';
+import { configOption } from './options.ts';
+import { agrees, printLine, question, whoAsks } from './person.ts';
+import { renderRestored } from './render-restored.ts';
+
+interface AcceptOptions {
+  config: string;
+  dryRun?: boolean;
+  yes?: boolean;
+  yesLoseData?: boolean;
+}
+
+export function acceptEtcdCommand(): Command {
+  return new Command('accept-etcd')
+    .description('go on with an etcd that was restored from an older snapshot')
+    .addOption(configOption())
+    .option('--dry-run', 'only show what each host holds and who may lead then')
+    .option('-y, --yes', 'do not ask, if every known host is there')
+    .option('--yes-lose-data', 'do not ask, also when hosts are away that may hold more than the others')
+    .addHelpText(
+      'after',
+      `
+Nobody leads on an etcd that went back: it may not know who holds everything that was acknowledged. This command
+makes the hosts that hold most the ones that may lead, and begins a new era of epochs. Bring every host up first.`,
+    )
+    .action(accept);
+}
+
+async function accept(options: AcceptOptions): Promise<void> {
+  const { cluster, paths } = loadConfig(options.config);
+  const plan = await callControl<RestoredPlan>(paths.run, 'GET', '/v1/restored');
+  printLine(renderRestored(plan));
+  if (options.dryRun) return;
+  if (plan.refusal === null) await confirm(options, plan, cluster);
+  await callControl(paths.run, 'POST', '/v1/restored/accept', { by: whoAsks(), members: plan.members });
+  printLine(`accepted: one of ${plan.members.join(', ')} takes over (see \`holdfast status\`)`);
+}
+
+async function confirm(options: AcceptOptions, { members, away }: RestoredPlan, cluster: string) {
+  if (options.yesLoseData) return;
+  if (away.length > 0) {
+    const text = `${away.join(', ')} may hold files that clients were told are stored.\nType the name of the cluster to go on: `;
+    if ((await question(text, '--yes-lose-data')) === cluster) return;
+  } else if (options.yes || (await agrees(`Go on with ${members.join(', ')}?`))) return;
+  throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
+}
