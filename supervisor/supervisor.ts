@@ -188,6 +188,13 @@ export class Supervisor {
     this.#observe({ type: 'stop' });
   }
 
+  /** What promotions of this host failed at is mended, as an operator says. */
+  clear(by: string): void {
+    this.#parts.log.info(`failed promotions are cleared by ${by}`);
+    this.#observe({ type: 'cleared' });
+    this.#publish();
+  }
+
   /** Why this host may not take over now; empty when it may. */
   ineligibility() {
     return ineligibility(this.state, this.#parts.clock.bootTimeMs(), this.timing);

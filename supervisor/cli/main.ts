@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import { version } from '../version.ts';
 import { acceptEtcdCommand } from './accept-etcd-command.ts';
+import { clearCommand } from './clear-command.ts';
 import { configCommand } from './config-command.ts';
 import { failoverCommand } from './failover-command.ts';
 import { fsmCommand } from './fsm-command.ts';
@@ -32,6 +33,7 @@ export function program(): Command {
     .addCommand(pauseCommand())
     .addCommand(resumeCommand())
     .addCommand(acceptEtcdCommand())
+    .addCommand(clearCommand())
     .addCommand(configCommand())
     .addCommand(passwordCommand())
     .addCommand(fsmCommand())

@@ -1,8 +1,9 @@
 import Table from 'cli-table3';
 import type { RestoredPlan } from '../control/restored-plan.ts';
+import { pauseSentence } from './render-status.ts';
 
 /** What each host holds, and who may lead once the restored etcd is accepted. */
-export function renderRestored({ restored, hosts, members, away, refusal }: RestoredPlan): string {
+export function renderRestored({ restored, hosts, members, away, paused, refusal }: RestoredPlan): string {
   const table = new Table({
     head: ['Host', 'Epoch', 'Position', 'May lead then'],
     style: { head: [], border: [], compact: true },
@@ -24,6 +25,9 @@ export function renderRestored({ restored, hosts, members, away, refusal }: Rest
           `etcd went back from ${restored.seen} to ${restored.found} (seen by ${restored.by}, ${restored.at})`,
         ]),
     table.toString(),
+    ...(paused === null
+      ? []
+      : [`${pauseSentence(paused)} End it with \`holdfast resume\` if it is an old one.`]),
     ...(refusal === null ? [] : [`It would be refused: ${refusal.code}: ${refusal.sentence}`]),
   ].join('\n');
 }

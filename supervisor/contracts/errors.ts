@@ -64,6 +64,8 @@ export const errorTable = {
   NOT_IN_SYNC:
     'Wait until it has caught up with the leader; bring back a host of the in-sync set if nobody leads.',
   BACKOFF: 'Mend what the last promotion failed at; it is tried again by itself.',
+  PROMOTIONS_FAILED:
+    'Mend what the promotions failed at, then run `holdfast clear` on that host; see `holdfast history`.',
   SFTP_NODE_SILENT: 'It is killed and started again by itself; see the log and the disk.',
   LINK_DOWN: 'Check cable, switch port and bond of the interface named.',
   MEMORY_LOW: 'Find what uses the memory of this host.',

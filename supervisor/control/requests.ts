@@ -28,6 +28,7 @@ export type OperationRequest = z.infer<typeof operationRequestSchema>;
 
 export const cancelRequestSchema = z.strictObject({ by: byField });
 export const pauseRequestSchema = z.strictObject({ by: byField, reason: z.string().max(500) });
+export const clearRequestSchema = z.strictObject({ by: byField });
 export const resumeRequestSchema = z.strictObject({ by: byField });
 /** The hosts that the operator was shown as those that hold most: if it is others by now, it is refused. */
 export const acceptEtcdRequestSchema = z.strictObject({

@@ -1,5 +1,6 @@
 import { comparePositions, type NodeId, type Position } from '#contracts/identities.ts';
 import { eraAfter, type Restored } from '../cluster/era.ts';
+import type { Pause } from '../cluster/operation.ts';
 import type { ClusterView } from '../cluster/records.ts';
 import type { Cause } from '../role/state.ts';
 
@@ -13,6 +14,8 @@ export interface RestoredPlan {
   readonly members: readonly NodeId[];
   /** Hosts that are known and not there: what they hold beyond the others is lost to clients. */
   readonly away: readonly NodeId[];
+  /** A pause of the snapshot is in force again: it still forbids what it forbade. */
+  readonly paused: Pause | null;
   readonly refusal: Cause | null;
 }
 
@@ -41,6 +44,7 @@ export function planRestored(cluster: ClusterView): RestoredPlan {
     hosts,
     members,
     away,
+    paused: cluster.paused,
     refusal: refusalOf(cluster, members),
   };
 }

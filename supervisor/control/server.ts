@@ -9,6 +9,7 @@ import type { Supervisor } from '../supervisor.ts';
 import {
   acceptEtcdRequestSchema,
   cancelRequestSchema,
+  clearRequestSchema,
   operationRequestSchema,
   pauseRequestSchema,
   resumeRequestSchema,
@@ -39,6 +40,10 @@ function routes(supervisor: Supervisor, clock: Clock): Record<string, Handler> {
     'POST /v1/restored/accept': async (body) => {
       const { by, members } = acceptEtcdRequestSchema.parse(body);
       await operator.acceptRestored(by, members);
+      return {};
+    },
+    'POST /v1/clear': (body) => {
+      supervisor.clear(clearRequestSchema.parse(body).by);
       return {};
     },
     'POST /v1/pause': async (body) => {

@@ -47,6 +47,8 @@ export function absorb(state: RoleState, event: RoleEvent, timing: Timing): Role
         unfit: event.unfit,
         unfitSinceMs: event.unfit.length === 0 ? null : (state.unfitSinceMs ?? event.at),
       };
+    case 'cleared':
+      return { ...state, failedPromotions: 0, claimNotBeforeMs: 0, lastFailure: null };
     case 'stop':
       return { ...state, stopping: true };
   }

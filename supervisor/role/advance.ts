@@ -92,7 +92,7 @@ function fromPromoting(
   if (state.stopping) return failPromotion(state, phase, at, stoppingCause, timing);
   if (!isServing(state, phase.epoch) || state.announcedFor !== phase.epoch) return null;
   const leading: Phase = { name: 'leading', epoch: phase.epoch, sinceMs: at };
-  return { state: { ...state, phase: leading, failedPromotions: 0, lastFailure: null }, cause: null };
+  return { state: { ...state, phase: leading }, cause: null };
 }
 
 const stoppingCause: Cause = { code: 'STOPPING', sentence: 'the supervisor was told to stop' };
@@ -118,14 +118,14 @@ function promotionTimeout(
 
 function failPromotion(
   state: RoleState,
-  phase: Phased<'promoting'>,
+  phase: Phased<'promoting' | 'leading'>,
   at: number,
   cause: Cause,
   timing: Timing,
 ): Step {
   const failedPromotions = state.failedPromotions + 1;
   const wait = Math.min(timing.maxBackoffMs, timing.backoffMs * 2 ** (failedPromotions - 1));
-  const failed = { ...state, failedPromotions, claimNotBeforeMs: at + wait };
+  const failed = { ...state, failedPromotions, promotionFailedAtMs: at, claimNotBeforeMs: at + wait };
   return enterSteppingDown(failed, at, phase.epoch, cause);
 }
 
@@ -134,8 +134,13 @@ function fromLeading(state: RoleState, phase: Phased<'leading'>, at: number, tim
   if (leader && leaderKeyIsMine(state) && leader.epoch > phase.epoch && !isLeaseOver(state, at, timing)) {
     return enterNewEpoch(state, at, leader.epoch);
   }
-  const loss = lossOf(state, phase.epoch, at, timing) ?? exhaustion(state, at, timing);
+  const loss = lossOf(state, phase.epoch, at, timing);
   if (loss !== null) return enterSteppingDown(state, at, phase.epoch, loss);
+  const exhausted = exhaustion(state, at, timing);
+  if (exhausted !== null) return failPromotion(state, phase, at, exhausted, timing);
+  if (state.failedPromotions > 0 && at - phase.sinceMs >= timing.provenAfterMs) {
+    return { state: { ...state, failedPromotions: 0, lastFailure: null }, cause: null };
+  }
   if (state.stopping) return beginStop(state, phase.epoch, at);
   return beginSwitchover(state, phase.epoch, at, timing) ?? beginRelief(state, phase.epoch, at, timing);
 }

@@ -5,7 +5,7 @@ import type { RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
 
 /** What an operator's word overrides: it is about what this host may lack, not about whether it can serve. */
-const overridden = ['NO_FAILOVER', 'BACKOFF'];
+const overridden = ['NO_FAILOVER', 'BACKOFF', 'PROMOTIONS_FAILED'];
 const overriddenByForce = [...overridden, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
 
 /** The codes of reasons that an operator's failover overrides. */
@@ -19,7 +19,7 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
   if (cluster === null || lease === null || cluster.leader !== null) return null;
   if (at - cluster.sentAtMs >= timing.leaseTtlMs) return null;
   const asked = failoverToHere(state, at, timing);
-  const ignored = asked === null ? [] : overriddenBy(asked);
+  const ignored = asked === null ? forWantOfOthers(state, at, timing) : overriddenBy(asked);
   const reasons = ineligibility(state, at, timing).filter(({ code }) => !ignored.includes(code));
   if (reasons.length > 0) return null;
   if (asked === null && (isPausedFor(state) || givesPrecedence(state, at, timing))) return null;
@@ -31,6 +31,12 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
     operationId: asked?.id ?? null,
     alone: asked?.force === true && cluster.inSync?.members.includes(state.nodeId) === false,
   };
+}
+
+/** When no other host took over for so long, one that keeps failing tries again: better that than no service. */
+function forWantOfOthers({ leaderlessSinceMs }: RoleState, at: number, timing: Timing): readonly string[] {
+  const isLong = leaderlessSinceMs !== null && at - leaderlessSinceMs >= timing.maxBackoffMs;
+  return isLong ? ['PROMOTIONS_FAILED'] : [];
 }
 
 /** During a pause nobody takes over but the host that led when it began. */

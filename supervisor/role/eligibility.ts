@@ -30,11 +30,25 @@ export function ineligibility(state: RoleState, at: number, timing: Timing): Cau
   const wentBack = wentBackIn(state);
   if (wentBack !== null) reasons.push(restoredCause(wentBack));
   reasons.push(...state.unfit);
-  if (at < state.claimNotBeforeMs) {
-    const wait = Math.ceil((state.claimNotBeforeMs - at) / 1000);
-    const last =
-      state.lastFailure === null ? '' : `: ${state.lastFailure.code} ${state.lastFailure.sentence}`;
-    add('BACKOFF', `the last ${state.failedPromotions} promotion(s) failed, next try in ${wait} s${last}`);
+  return [...reasons, ...failuresOf(state, at, timing)];
+}
+
+/** No flapping: a host whose promotions fail waits longer each time, and after a few leaves it to the others. */
+function failuresOf(state: RoleState, at: number, timing: Timing): Cause[] {
+  const { failedPromotions, claimNotBeforeMs, lastFailure, phase } = state;
+  if (phase.name !== 'standby' && phase.name !== 'stepping-down') return [];
+  const reasons: Cause[] = [];
+  const failed = `the last ${failedPromotions} promotion(s) failed`;
+  const last = lastFailure === null ? '' : `: ${lastFailure.code} ${lastFailure.sentence}`;
+  if (at < claimNotBeforeMs) {
+    const seconds = Math.ceil((claimNotBeforeMs - at) / 1000);
+    reasons.push({ code: 'BACKOFF', sentence: `${failed}, next try in ${seconds} s${last}` });
+  }
+  const forgottenAtMs = state.promotionFailedAtMs + timing.failuresForgottenAfterMs;
+  if (failedPromotions >= timing.maxFailedPromotions && at < forgottenAtMs) {
+    const minutes = Math.ceil((forgottenAtMs - at) / 60_000);
+    const sentence = `${failed}, left to other hosts for ${minutes} min or until \`holdfast clear\`${last}`;
+    reasons.push({ code: 'PROMOTIONS_FAILED', sentence });
   }
   return reasons;
 }

@@ -135,8 +135,10 @@ export interface RoleState {
   readonly failure: Cause | null;
   /** The latest leadership of this host that is over: never entered again, whatever a late read says. */
   readonly endedEpoch: Epoch;
-  /** Failed promotions in a row, and the boot time before which this host does not claim again. */
+  /** Promotions in a row that failed, or came to nothing soon after; and when the last one did, in boot time. */
   readonly failedPromotions: number;
+  readonly promotionFailedAtMs: number;
+  /** Boot time before which this host does not claim again. */
   readonly claimNotBeforeMs: number;
   readonly lastFailure: Cause | null;
   readonly operation: OperationReport | null;
@@ -181,6 +183,7 @@ export function initialState(nodeId: NodeId, noFailover = false, priority = 100)
     failure: null,
     endedEpoch: 0,
     failedPromotions: 0,
+    promotionFailedAtMs: 0,
     claimNotBeforeMs: 0,
     lastFailure: null,
     operation: null,

@@ -19,6 +19,12 @@ export interface Timing {
   /** The wait after the first failed promotion; it doubles with each further one. */
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
+  /** A host whose promotions failed this often in a row leaves it to the others. */
+  readonly maxFailedPromotions: number;
+  /** How long after the last failure it may try again. */
+  readonly failuresForgottenAfterMs: number;
+  /** A host that has led for this long is well, whatever failed before. */
+  readonly provenAfterMs: number;
   /** More deaths of the SFTP node than this within `nodeDeathWindowMs` end the leadership. */
   readonly maxNodeDeaths: number;
   readonly nodeDeathWindowMs: number;
@@ -39,6 +45,9 @@ export function timingOf(lease: { ttl: number; margin: number }, vipCommandMs = 
     missedAfterMs: 60_000,
     backoffMs: 1000,
     maxBackoffMs: 60_000,
+    maxFailedPromotions: 5,
+    failuresForgottenAfterMs: 600_000,
+    provenAfterMs: 60_000,
     maxNodeDeaths: 3,
     nodeDeathWindowMs: 60_000,
   };

@@ -344,6 +344,7 @@ export class World {
     const plan = planRestored(view);
     if (plan.refusal !== null || plan.away.length > 0 || plan.hosts.length < this.hosts.length) return;
     if (etcd.beginEra({ number: plan.era, acceptedBy: 'operator', acceptedAt: '' }, plan.members, view)) {
+      etcd.writePause(null);
       this.tell(`operator: accepts etcd as it is, in era ${plan.era} with {${plan.members.join(',')}}`);
     }
   }
