@@ -17,6 +17,7 @@ import { Executor, type Observation } from './effects/executor.ts';
 import { LeadershipWriter } from './effects/leadership-writer.ts';
 import { RecordWriter } from './effects/record-writer.ts';
 import { HealthMonitor } from './health/monitor.ts';
+import { Hindsight } from './hindsight.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { PlacementKeeper } from './placement-keeper.ts';
@@ -67,6 +68,7 @@ export class Supervisor {
   readonly #publisher: Publisher;
   readonly #executor: Executor;
   readonly #history: HistoryKeeper;
+  readonly #hindsight: Hindsight;
   readonly #placement: PlacementKeeper;
   readonly #over = new AbortController();
   #peerKey: string | null = null;
@@ -88,6 +90,7 @@ export class Supervisor {
     this.#publisher = new Publisher(store, clock, log);
     this.#placement = new PlacementKeeper(parts.placement, log);
     this.#history = new HistoryKeeper({ store, clock, log });
+    this.#hindsight = new Hindsight({ nodeId: config.node.id, store, clock, log });
     this.operator = new Operator({ store, clock, log, onWritten: () => this.#reader.readSoon() });
     this.keeper = new LeaseKeeper({
       store,
@@ -205,6 +208,7 @@ export class Supervisor {
     const at = clock.bootTimeMs();
     const { state, orders, changes } = this.#decide({ ...observation, at });
     this.#history.see(this.state, state, at);
+    this.#hindsight.see(this.state, state, at);
     this.state = state;
     this.#placement.leading(state.phase.name === 'leading');
     for (const change of changes) this.#report(change);

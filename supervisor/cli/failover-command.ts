@@ -34,6 +34,7 @@ async function failover(options: FailoverOptions): Promise<void> {
     to: options.to ?? null,
     at: null,
     drainMs: 0,
+    drill: false,
     force: options.force === true,
     by: whoAsks(),
     dryRun: false,

@@ -11,6 +11,7 @@ interface SwitchoverOptions {
   to?: string;
   at?: string;
   drain: number;
+  drill?: boolean;
   dryRun?: boolean;
   yes?: boolean;
   wait: boolean;
@@ -27,6 +28,7 @@ export function switchoverCommand(): Command {
       parseTime,
     )
     .option('--drain <duration>', 'how long running transfers may take to end (30s, 5m)', parseDuration, 0)
+    .option('--drill', 'a rehearsal: the history tells it apart')
     .option('--dry-run', 'only show what would be done')
     .option('-y, --yes', 'do not ask')
     .option('--no-wait', 'do not watch it')
@@ -45,6 +47,7 @@ async function switchover(options: SwitchoverOptions): Promise<void> {
     at: options.at ?? null,
     drainMs: options.drain,
     force: false,
+    drill: options.drill === true,
     by: whoAsks(),
     dryRun: false,
   };

@@ -16,6 +16,8 @@ export const operationSchema = z.object({
   /** A failover to a host that may lack what was acknowledged. */
   force: z.boolean(),
   drainMs: z.int().nonnegative(),
+  /** A switchover that is a rehearsal, and is told so in the history. */
+  drill: z.boolean().default(false),
   requestedBy: z.string(),
   /** Wall clock, ISO 8601. */
   requestedAt: z.iso.datetime(),

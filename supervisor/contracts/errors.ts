@@ -72,6 +72,11 @@ export const errorTable = {
   // switchover and failover by an operator; causes in the history
   FIRST_START: 'Nothing to do: the cluster is new.',
   LEASE_EXPIRED: 'See what happened to the host that led before: its log, its network, its etcd member.',
+  SUPERVISOR_FROZEN: 'See what stopped or starved the host: suspended machines, overload, a debugger.',
+  ETCD_CUT_OFF: 'See the network between that host and the etcd members.',
+  SUPERVISOR_DIED: 'See its log just before: `journalctl -u holdfast` on that host.',
+  HOST_DIED: 'See why the host was started again: its power, its kernel, its console.',
+  DRILL: 'Nothing to do: an operator rehearsed a failure.',
   FAILOVER: 'Nothing to do: an operator asked for it.',
   SWITCHOVER: 'Nothing to do: an operator asked for it (see `holdfast history`).',
   TARGET_UNKNOWN: 'Name a host of this cluster: see `holdfast status`.',

@@ -46,6 +46,7 @@ export class Operator {
       to: request.kind === 'failover' ? plan.to : request.to,
       force: request.force,
       drainMs: request.drainMs,
+      drill: request.drill,
       requestedBy: request.by,
       requestedAt: this.#clock.wallTimeIso(),
       at: request.at === null ? null : new Date(request.at).toISOString(),

@@ -20,6 +20,8 @@ export const operationRequestSchema = z.strictObject({
     .min(0)
     .max(24 * 3600 * 1000),
   force: z.boolean(),
+  /** A rehearsal, for the history. */
+  drill: z.boolean().default(false),
   by: byField,
   /** Only tells what would be done. */
   dryRun: z.boolean(),

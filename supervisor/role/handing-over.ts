@@ -31,7 +31,7 @@ export function beginStop(state: RoleState, epoch: number, at: number): Step {
 export function beginSwitchover(state: RoleState, epoch: number, at: number, timing: Timing): Step | null {
   const due = dueSwitchover(state, epoch, at, timing);
   if (due === null) return null;
-  const { id, drainMs, requestedBy } = due.operation;
+  const { id, drainMs, drill, requestedBy } = due.operation;
   if (due.refusal !== null) {
     const operation = report(id, epoch, endedBy(due.refusal), null, due.refusal);
     return { state: { ...state, operation }, cause: null };
@@ -41,8 +41,8 @@ export function beginSwitchover(state: RoleState, epoch: number, at: number, tim
     begun,
     { epoch, at, to: due.to, operationId: id, drainMs, canBeCalledOff: true },
     {
-      code: 'SWITCHOVER',
-      sentence: `${requestedBy} asked for it, ${due.to?.node} takes over`,
+      code: drill ? 'DRILL' : 'SWITCHOVER',
+      sentence: `${requestedBy} asked for ${drill ? 'a drill' : 'it'}, ${due.to?.node} takes over`,
     },
   );
 }

@@ -308,6 +308,7 @@ export class World {
       from,
       epoch,
       force: false,
+      drill: false,
       requestedBy: 'operator',
       requestedAt: '',
     };

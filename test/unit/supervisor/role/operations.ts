@@ -8,6 +8,7 @@ export function operationOf(parts: Partial<Operation> = {}): Operation {
     from: 'a',
     to: 'c',
     force: false,
+    drill: false,
     drainMs: 0,
     requestedBy: 'root on a',
     requestedAt: '2026-01-01T00:00:00Z',
