@@ -14,6 +14,7 @@ const entryPoints = {
   'sftp-node': 'sftp-node/main.ts',
   replicator: 'replicator/main.ts',
   holdfast: 'supervisor/cli/main.ts',
+  'command-thread': 'supervisor/adapters/command-thread-main.ts',
 };
 
 const common = {

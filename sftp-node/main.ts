@@ -2,14 +2,18 @@ import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import { receiveFrom, sendTo } from '#contracts/ipc/channel.ts';
 import { type FromSftpNode, type ToSftpNode, toSftpNodeSchema } from '#contracts/ipc/sftp-node.ts';
 import { createLogger, type Logger } from '#contracts/log.ts';
+import type { Users } from './auth/users.ts';
 import { rehearse } from './rehearsal.ts';
 import { SftpNode } from './sftp-node.ts';
+import type { Port } from './transport/port.ts';
 
 /**
  * The process of the SFTP node: a child of the supervisor, on the leash of its IPC channel. When the channel closes,
  * the supervisor is gone, and so is this process, with every connection, at once.
  */
 let node: SftpNode | null = null;
+/** What a spare has ready for its start. */
+let ahead: { users: Users | null; port: Port | null } = { users: null, port: null };
 let log: Logger = createLogger('sftp-node', 'info');
 
 const tell = (message: FromSftpNode) => sendTo(process, message);
@@ -39,15 +43,14 @@ async function handle(message: ToSftpNode): Promise<void> {
 async function obey(message: ToSftpNode): Promise<void> {
   switch (message.type) {
     case 'rehearse':
-      // What is wrong is told by the start: until then it may be mended.
-      await rehearse(message.settings, log).catch(() => {});
+      ahead = await rehearse(message.settings, log);
       return tell({ type: 'rehearsed' });
     case 'start':
       log = createLogger('sftp-node', message.settings.logLevel, {
         node: message.settings.nodeId,
         epoch: message.epoch,
       });
-      node = new SftpNode(message.epoch, message.settings, log, tell);
+      node = new SftpNode(message.epoch, message.settings, log, tell, stillGood(ahead));
       return node.listen();
     case 'gate':
       return node?.permit(message.permit);
@@ -62,6 +65,13 @@ async function obey(message: ToSftpNode): Promise<void> {
       // Nothing is left to do, and taking the runtime down in order would hold up the hand-over by some 40 ms.
       process.kill(process.pid, 'SIGKILL');
   }
+}
+
+/** The file of the users may have changed this instant. */
+function stillGood({ users, port }: typeof ahead): typeof ahead {
+  if (users === null || users.isCurrent) return { users, port };
+  users.close();
+  return { users: null, port };
 }
 
 function fail(error: unknown): void {

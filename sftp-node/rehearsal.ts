@@ -4,22 +4,39 @@ import { type Duplex, duplexPair } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import ssh2 from 'ssh2';
 import type { SftpNodeSettings } from '#contracts/ipc/sftp-node.ts';
-import type { Logger } from '#contracts/log.ts';
+import { createLogger, type Logger } from '#contracts/log.ts';
 import { Users } from './auth/users.ts';
 import { readHostKeys } from './host-keys.ts';
+import { Port } from './transport/port.ts';
 
 const limitMs = 2000;
 
 /**
  * Does in a spare what its start and the first login will do, so that the code is compiled when clients wait for it:
- * keys and users are read, and a client within this process goes through a key exchange and a refused login. Nothing
- * of it is kept, and no port is opened.
- * @throws whatever is wrong with keys or users: the start will say so
+ * keys and users are read, and a client within this process goes through a key exchange and a refused login. The port is
+ * taken: whoever connects as soon as the address is here waits, instead of being refused.
+ * @returns what the start goes on with; null for what is wrong now: the start will say so, if it still is
  */
-export async function rehearse(settings: SftpNodeSettings, log: Logger): Promise<void> {
-  const hostKeys = readHostKeys(settings.configRoot);
-  new Users(settings.configRoot, log, () => {}).close();
-  await Promise.race([refusedLogin(hostKeys), delay(limitMs, undefined, { ref: false })]);
+export async function rehearse(
+  settings: SftpNodeSettings,
+  log: Logger,
+): Promise<{ readonly users: Users | null; readonly port: Port | null }> {
+  createLogger('sftp-node', settings.logLevel, { node: settings.nodeId });
+  const users = orNull(() => new Users(settings.configRoot, log));
+  const hostKeys = orNull(() => readHostKeys(settings.configRoot));
+  if (hostKeys !== null) {
+    await Promise.race([refusedLogin(hostKeys), delay(limitMs, undefined, { ref: false })]);
+  }
+  const port = await Port.open(settings.listenAddress, settings.port).catch(() => null);
+  return { users, port };
+}
+
+function orNull<Result>(make: () => Result): Result | null {
+  try {
+    return make();
+  } catch {
+    return null;
+  }
 }
 
 function refusedLogin(hostKeys: Buffer[]): Promise<void> {

@@ -13,6 +13,7 @@ import { readHostKeys } from './host-keys.ts';
 import { SocketJournal } from './journal/socket-journal.ts';
 import { Mutations } from './mutations.ts';
 import { type Handles, openHandleOf } from './sftp/handles.ts';
+import { Port } from './transport/port.ts';
 import { SftpServer } from './transport/server.ts';
 import { WriteGate } from './write-gate.ts';
 
@@ -33,6 +34,7 @@ export class SftpNode {
   readonly #users: Users;
   readonly #server: SftpServer;
   readonly #filesRoot: string;
+  #port: Port | null;
   readonly #handles = new Set<Handles>();
   readonly #admission = new Admission();
   /** The drain under way; aborted when it is called off. */
@@ -40,8 +42,17 @@ export class SftpNode {
   /** Told to shut the gate: a permit that was on its way opens nothing, only `resume` does. */
   #isShut = false;
 
-  /** @throws HoldfastError of host keys, users */
-  constructor(epoch: Epoch, settings: SftpNodeSettings, log: Logger, tell: (message: FromSftpNode) => void) {
+  /**
+   * @param ahead what a spare has ready: its users, and its port
+   * @throws HoldfastError of host keys, users
+   */
+  constructor(
+    epoch: Epoch,
+    settings: SftpNodeSettings,
+    log: Logger,
+    tell: (message: FromSftpNode) => void,
+    ahead: { readonly users: Users | null; readonly port: Port | null },
+  ) {
     this.#epoch = epoch;
     this.#settings = settings;
     this.#tell = tell;
@@ -65,7 +76,9 @@ export class SftpNode {
       waitsForPeers: settings.mode === 'sync',
     });
     const hostKeys = readHostKeys(settings.configRoot);
-    this.#users = new Users(settings.configRoot, log, () => this.#endRemovedUsers());
+    this.#port = ahead.port;
+    this.#users = ahead.users ?? new Users(settings.configRoot, log);
+    this.#users.onChange = () => this.#endRemovedUsers();
     this.#mutations.writeTo(
       new SocketJournal({ path: settings.journalSocket, epoch, owner: this.#mutations, log }),
     );
@@ -86,8 +99,10 @@ export class SftpNode {
 
   /** @throws HoldfastError PORT_IN_USE, PORT_FORBIDDEN, SFTP_NODE_FAILED */
   async listen(): Promise<void> {
-    const port = await this.#server.listen(this.#settings.listenAddress, this.#settings.port);
-    this.#tell({ type: 'listening', epoch: this.#epoch, port });
+    const { listenAddress, port } = this.#settings;
+    this.#port ??= await Port.open(listenAddress, port);
+    this.#server.serve(this.#port);
+    this.#tellListening();
     setInterval(() => this.#tell({ type: 'activity', ...this.#activity }), activityEveryMs).unref();
   }
 
@@ -133,7 +148,11 @@ export class SftpNode {
     this.#drain = null;
     this.#isShut = false;
     this.#admission.open();
-    this.#tell({ type: 'listening', epoch: this.#epoch, port: this.#server.port });
+    this.#tellListening();
+  }
+
+  #tellListening(): void {
+    this.#tell({ type: 'listening', epoch: this.#epoch, port: this.#port?.number ?? 0 });
   }
 
   #shut(): void {

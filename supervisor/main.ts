@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { createLogger } from '#contracts/log.ts';
+import { startCommandThread } from './adapters/command-thread.ts';
 import { GatewayPlacement } from './adapters/etcd/placement.ts';
 import { EtcdStore } from './adapters/etcd/store.ts';
 import { interfaceAddressOf } from './adapters/network/kernel-vips.ts';
@@ -19,6 +20,7 @@ import { version } from './version.ts';
 export async function runSupervisor(config: Config): Promise<void> {
   const log = createLogger('supervisor', config.log.level, { node: config.node.id });
   makeFolders(config);
+  startCommandThread();
   const notifier = createNotifier(systemClock, log);
   const supervisor = new Supervisor({
     config,

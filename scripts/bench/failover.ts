@@ -1,9 +1,11 @@
 /**
- * node scripts/bench/failover.ts [rounds]      (root; after scripts/setup --test; Debian's keepalived for the peer)
+ * node scripts/bench/failover.ts [rounds] [row...]      (root; after scripts/setup --test; Debian's keepalived for the peer)
  *
  * One table from one run: how long nobody can log in, as a client that tries every 20 ms sees it, for a switchover, a
  * planned stop, a killed SFTP node, a killed supervisor and a dead host. Beside it the same for keepalived in front of
  * OpenSSH's sshd, with its defaults (advert_int 1), in the same kind of namespaces.
+ *
+ * Rows: switchover, stop, node, supervisor, host, keepalived. Default: all of them.
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,17 +15,21 @@ import { Lab } from '../../test/lab/lab.ts';
 import { keepalivedIsInstalled, measureKeepalived } from './keepalived.ts';
 import { measure, median } from './outages.ts';
 
-const rounds = Number(process.argv[2] ?? 5);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  process.stderr.write('usage: node scripts/bench/failover.ts [rounds]\n');
+const rows = ['switchover', 'stop', 'node', 'supervisor', 'host', 'keepalived'] as const;
+const [count = '5', ...named] = process.argv.slice(2);
+const rounds = Number(count);
+if (!Number.isInteger(rounds) || rounds < 1 || named.some((name) => !rows.some((row) => row === name))) {
+  process.stderr.write(`usage: node scripts/bench/failover.ts [rounds] [${rows.join('|')}...]\n`);
   process.exit(2);
 }
+const wants = (name: (typeof rows)[number]) => named.length === 0 || named.includes(name);
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
 function row(what: string, times: readonly number[]): void {
+  if (times.length === 0) return;
   const cells = [Math.min(...times), median(times), Math.max(...times)].map((value) =>
     value.toFixed(0).padStart(7),
   );
@@ -31,6 +37,7 @@ function row(what: string, times: readonly number[]): void {
 }
 
 function ratio(what: string, ours: readonly number[], theirs: readonly number[]): void {
+  if (ours.length === 0) return;
   print(
     `${what.padEnd(48)}${(median(ours) / median(theirs)).toFixed(2).padStart(14)}   (medians, lower is better)`,
   );
@@ -72,31 +79,38 @@ async function measureHoldfast() {
     return lab.waitForService();
   };
   for (let round = 0; round < rounds; round++) {
-    const zeroth = await settled();
-    times.switchovers.push(await measure(prober, () => switchover(zeroth, lab)));
-
-    const first = await settled();
-    times.stops.push(await measure(prober, () => first.signalSupervisor('SIGTERM')));
-    first.startSupervisor();
-
-    const second = await settled();
-    const { processes } = await second.status();
-    times.nodeKills.push(await measure(prober, async () => process.kill(processes.sftpNode ?? 0, 'SIGKILL')));
-
-    const third = await settled();
-    times.crashes.push(
-      await measure(prober, async () => {
-        await third.signalSupervisor('SIGKILL');
-        await third.release();
-      }),
-    );
-    third.startSupervisor();
-
-    const fourth = await settled();
-    // A host has led for a while before it dies, as a rule: long enough to have etcd led from another host.
-    await delay(6000);
-    times.deaths.push(await measure(prober, () => fourth.die()));
-    await fourth.comeBack();
+    if (wants('switchover')) {
+      const leader = await settled();
+      times.switchovers.push(await measure(prober, () => switchover(leader, lab)));
+    }
+    if (wants('stop')) {
+      const leader = await settled();
+      times.stops.push(await measure(prober, () => leader.signalSupervisor('SIGTERM')));
+      leader.startSupervisor();
+    }
+    if (wants('node')) {
+      const { processes } = await (await settled()).status();
+      times.nodeKills.push(
+        await measure(prober, async () => process.kill(processes.sftpNode ?? 0, 'SIGKILL')),
+      );
+    }
+    if (wants('supervisor')) {
+      const leader = await settled();
+      times.crashes.push(
+        await measure(prober, async () => {
+          await leader.signalSupervisor('SIGKILL');
+          await leader.release();
+        }),
+      );
+      leader.startSupervisor();
+    }
+    if (wants('host')) {
+      const leader = await settled();
+      // A host has led for a while before it dies, as a rule: long enough to have etcd led from another host.
+      await delay(6000);
+      times.deaths.push(await measure(prober, () => leader.die()));
+      await leader.comeBack();
+    }
   }
   await prober.stop();
   return times;
@@ -111,6 +125,7 @@ row('Holdfast: planned stop (SIGTERM)', ours.stops);
 row('Holdfast: SFTP node killed', ours.nodeKills);
 row('Holdfast: supervisor killed, ExecStopPost runs', ours.crashes);
 row('Holdfast: host dead', ours.deaths);
+if (!wants('keepalived')) process.exit();
 if (keepalivedIsInstalled()) {
   const theirs = await measureKeepalived(rounds);
   row('keepalived + sshd: planned stop (SIGTERM)', theirs.stops);

@@ -26,7 +26,8 @@ const settledMs = 100;
 export class Users {
   readonly #file: string;
   readonly #log: Logger;
-  readonly #onChange: () => void;
+  /** Told when the file was read again. */
+  onChange: () => void = () => {};
   #accounts: ReadonlyMap<string, Account> = new Map();
   #stamp = '';
   #watcher: FSWatcher | null = null;
@@ -34,10 +35,9 @@ export class Users {
   #settling: NodeJS.Timeout | null = null;
 
   /** @throws HoldfastError USERS_UNREADABLE, USERS_INVALID when the file that is there at the start is no good */
-  constructor(configRoot: string, log: Logger, onChange: () => void) {
+  constructor(configRoot: string, log: Logger) {
     this.#file = join(configRoot, 'users.yaml');
     this.#log = log;
-    this.#onChange = onChange;
     this.#stamp = stampOf(this.#file);
     if (this.#stamp === missing) log.warn({ file: this.#file }, 'there is no users.yaml: nobody can log in');
     else this.#accounts = readAccounts(this.#file);
@@ -50,6 +50,11 @@ export class Users {
 
   find(name: string): Account | undefined {
     return this.#accounts.get(name);
+  }
+
+  /** Whether the file is still what was read last. */
+  get isCurrent(): boolean {
+    return stampOf(this.#file) === this.#stamp;
   }
 
   close(): void {
@@ -78,7 +83,7 @@ export class Users {
       return;
     }
     this.#log.info({ users: this.#accounts.size }, 'users.yaml was read again');
-    this.#onChange();
+    this.onChange();
   }
 }
 

@@ -1,16 +1,14 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import ssh2 from 'ssh2';
-import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import { ClientConnection, type ConnectionParts, loginGraceMs } from './connection.ts';
+import type { Port } from './port.ts';
 
-const maxConnections = 2000;
 /** As OpenSSH's MaxStartups: connections that have not logged in yet. */
 const maxUnauthenticated = 200;
 
 /** Accepts clients while it is told to, and knows those that are connected. */
 export class SftpServer {
-  readonly #net: Server;
   readonly #ssh: ssh2.Server;
   readonly #parts: ConnectionParts;
   readonly #log: Logger;
@@ -25,34 +23,20 @@ export class SftpServer {
       { hostKeys, ident: 'Holdfast', keepaliveInterval: 15_000, keepaliveCountMax: 3 },
       (connection, { ip, port }) => this.#connected(connection, keyOf(ip, port)),
     );
-    this.#net = createServer({ noDelay: true }, (socket) => this.#accept(socket));
-    this.#net.maxConnections = maxConnections;
   }
 
   get clients(): readonly ClientConnection[] {
     return [...this.#clients];
   }
 
-  /** @throws HoldfastError PORT_IN_USE, PORT_FORBIDDEN, SFTP_NODE_FAILED */
-  listen(address: string, port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const refused = (error: Error) => reject(listenError(error, address, port));
-      this.#net.once('error', refused);
-      this.#net.listen(port, address, () => {
-        this.#net.off('error', refused);
-        // A connection that cannot be taken, for want of descriptors: those that are here go on.
-        this.#net.on('error', (error) =>
-          this.#log.error({ code: 'SFTP_NODE_FAILED', reason: error.message }, 'a client was not taken'),
-        );
-        resolve(this.port);
-      });
-    });
-  }
-
-  /** The port that is listened on; 0 before. */
-  get port(): number {
-    const bound = this.#net.address();
-    return typeof bound === 'object' && bound !== null ? bound.port : 0;
+  /** Takes the clients of this port from now on. */
+  serve(port: Port): void {
+    // A connection that cannot be taken, for want of descriptors: those that are here go on.
+    port.serve(
+      (socket) => this.#accept(socket),
+      (error) =>
+        this.#log.error({ code: 'SFTP_NODE_FAILED', reason: error.message }, 'a client was not taken'),
+    );
   }
 
   endClients(): void {
@@ -107,17 +91,4 @@ export class SftpServer {
 
 function keyOf(address: string | undefined, port: number | undefined): string {
   return `${address ?? ''} ${port ?? ''}`;
-}
-
-function listenError(error: Error, address: string, port: number): HoldfastError {
-  const where = `port ${port} of ${address}`;
-  if (codeOf(error) === 'EADDRINUSE') {
-    return new HoldfastError('PORT_IN_USE', `${where} is in use by another program`, { cause: error });
-  }
-  if (codeOf(error) === 'EACCES') {
-    return new HoldfastError('PORT_FORBIDDEN', `this process may not listen on ${where}`, { cause: error });
-  }
-  return new HoldfastError('SFTP_NODE_FAILED', `${where} cannot be listened on: ${messageOf(error)}`, {
-    cause: error,
-  });
 }

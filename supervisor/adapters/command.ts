@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { HoldfastError } from '#contracts/errors.ts';
 
@@ -70,27 +71,59 @@ process.on('exit', () => {
 export async function runCommand(
   name: CommandName,
   args: readonly string[],
-  { timeoutMs, input = '', env = {} }: CommandOptions,
+  { env, ...options }: CommandOptions,
 ): Promise<CommandResult> {
-  const path = commandPath(name);
-  return new Promise((resolve) => {
-    const options = {
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
-      env: { ...env, LC_ALL: 'C' },
-      maxBuffer: 4 * 1024 * 1024,
-    } as const;
-    const child = execFile(path, args, options, (error, stdout, stderr) => {
-      running.delete(child);
-      const { code = undefined, killed = false, message = '' } = error ?? { code: 0 };
+  return new StartedCommand(name, args, env).run(options);
+}
+
+/** A command that was started and waits for its input: what takes long is done. It does not keep this process here. */
+export class StartedCommand {
+  readonly #child: ChildProcess;
+  readonly #result: Promise<CommandResult>;
+  #timedOut = false;
+  #hasEnded = false;
+
+  /** @throws HoldfastError COMMAND_MISSING */
+  constructor(name: CommandName, args: readonly string[], env: Record<string, string> = {}) {
+    const { promise, resolve } = Promise.withResolvers<CommandResult>();
+    const options = { env: { ...env, LC_ALL: 'C' }, maxBuffer: 4 * 1024 * 1024 };
+    this.#result = promise;
+    this.#child = execFile(commandPath(name), args, options, (error, stdout, stderr) => {
+      running.delete(this.#child);
+      this.#hasEnded = true;
+      const { code = undefined, message = '' } = error ?? { code: 0 };
       const exitCode = typeof code === 'number' ? code : undefined;
       // A command that could not be started has said nothing.
-      resolve({ exitCode, timedOut: killed, stdout, stderr: stderr === '' ? message : stderr });
+      resolve({ exitCode, timedOut: this.#timedOut, stdout, stderr: stderr === '' ? message : stderr });
     });
-    running.add(child);
+    running.add(this.#child);
     // It may end without having read all of its input.
-    child.stdin?.on('error', () => {}).end(input);
-  });
+    this.#child.stdin?.on('error', () => {});
+    this.#eachPart((part) => part.unref());
+  }
+
+  /** False when it ended without having been given any. */
+  get isWaiting(): boolean {
+    return !this.#hasEnded;
+  }
+
+  /** Gives it all of its input, and waits for its end. */
+  async run({ timeoutMs, input = '' }: Omit<CommandOptions, 'env'>): Promise<CommandResult> {
+    this.#eachPart((part) => part.ref());
+    const over = setTimeout(() => {
+      this.#timedOut = true;
+      this.#child.kill('SIGKILL');
+    }, timeoutMs);
+    this.#child.stdin?.end(input);
+    const result = await this.#result;
+    clearTimeout(over);
+    return result;
+  }
+
+  #eachPart(act: (part: { ref(): unknown; unref(): unknown }) => void): void {
+    const { stdin, stdout, stderr } = this.#child;
+    for (const part of [this.#child, stdin, stdout, stderr]) if (part !== null) act(part as Socket);
+  }
 }
 
 /** As `runCommand`; anything but exit 0 is an error. @throws HoldfastError COMMAND_FAILED, COMMAND_TIMEOUT */

@@ -1,7 +1,7 @@
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { Clock, Notifier } from '../ports.ts';
-import { runCommand } from './command.ts';
+import { runAside } from './command-thread.ts';
 
 /** Without a service manager there is nobody to tell. */
 const silentNotifier: Notifier = { ready() {}, alive() {}, status() {}, stopping() {} };
@@ -52,7 +52,7 @@ class SystemdNotifier implements Notifier {
   }
 
   #tell(message: string): void {
-    runCommand('systemd-notify', [message], { timeoutMs: 2000, env: { NOTIFY_SOCKET: this.#socket } }).then(
+    runAside('systemd-notify', [message], { timeoutMs: 2000, env: { NOTIFY_SOCKET: this.#socket } }).then(
       ({ exitCode, stderr }) => {
         if (exitCode !== 0) this.#log.warn({ message, reason: stderr.trim() }, 'systemd could not be told');
       },

@@ -1,6 +1,7 @@
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { InterfaceAddress } from '../../ports.ts';
-import { mustRun, runCommand } from '../command.ts';
+import { mustRun } from '../command.ts';
+import { type RunIp, runIp } from './ip-batch.ts';
 
 /** An address that is on an interface of this host now. */
 export interface AssignedAddress {
@@ -21,14 +22,14 @@ export async function assignedAddresses(): Promise<AssignedAddress[]> {
  * Takes addresses off and reads back that they are gone, in one process: an outage waits for it.
  * @throws HoldfastError VIP_FAILED, COMMAND_TIMEOUT, COMMAND_MISSING
  */
-export async function removeAddresses(unwanted: readonly InterfaceAddress[]): Promise<void> {
+export async function removeAddresses(
+  unwanted: readonly InterfaceAddress[],
+  run: RunIp = runIp,
+): Promise<void> {
   const removals = unwanted.map(
-    ({ address, prefixLength, interface: name }) => `addr del ${address}/${prefixLength} dev ${name}\n`,
+    ({ address, prefixLength, interface: name }) => `addr del ${address}/${prefixLength} dev ${name}`,
   );
-  const { stdout, stderr, timedOut } = await runCommand('ip', ['-j', '-force', '-batch', '-'], {
-    timeoutMs: ipTimeoutMs,
-    input: `${removals.join('')}addr show\n`,
-  });
+  const { stdout, stderr, timedOut } = await run([...removals, 'addr show'], ipTimeoutMs);
   if (timedOut) {
     throw new HoldfastError('COMMAND_TIMEOUT', `taking addresses off did not end within ${ipTimeoutMs} ms`);
   }

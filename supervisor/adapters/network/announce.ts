@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '#contracts/errors.ts';
-import { type CommandName, runCommand } from '../command.ts';
+import type { CommandName } from '../command.ts';
+import { runAside } from '../command-thread.ts';
 import type { KernelVip } from './kernel-vips.ts';
 
 /**
@@ -23,7 +24,7 @@ export async function announceVip(vip: KernelVip): Promise<void> {
 }
 
 async function send(vip: KernelVip, command: CommandName, args: readonly string[]): Promise<void> {
-  const running = runCommand(command, args, { timeoutMs: 3000 });
+  const running = runAside(command, args, { timeoutMs: 3000 });
   const result = await Promise.race([running, delay(sentAfterMs)]);
   if (result === undefined) {
     running.catch(() => {});

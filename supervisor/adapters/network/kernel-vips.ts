@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { SocketAddress } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import { HoldfastError } from '#contracts/errors.ts';
 import type { KernelVipConfig } from '../../config/schema.ts';
 import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../config/timing.ts';
 import type { Clock, InterfaceAddress, VipConflict, VirtualIps } from '../../ports.ts';
-import { mustRun } from '../command.ts';
-import { type AssignedAddress, assignedAddresses, ipTimeoutMs, isOn, removeAddresses } from './addresses.ts';
+import { type AssignedAddress, assignedAddresses, isOn, removeAddresses } from './addresses.ts';
 import { announceVip } from './announce.ts';
+import { ReadyIp } from './ip-batch.ts';
 import { findStranger } from './probe.ts';
 
 export interface KernelVip extends InterfaceAddress {
@@ -25,6 +25,7 @@ export function interfaceAddressOf(vip: KernelVipConfig): InterfaceAddress {
 export class KernelVips implements VirtualIps {
   readonly #vips: readonly KernelVip[];
   readonly #clock: Clock;
+  readonly #ip = new ReadyIp();
   /** Boot time until which the kernel keeps the addresses at least; 0 when that is not known. */
   #keptUntilMs = 0;
 
@@ -82,14 +83,18 @@ export class KernelVips implements VirtualIps {
     const lines = this.#vips.map((vip) => {
       // Duplicate detection takes a second in which the address does not work; `conflict` has probed before.
       const nodad = vip.family === 6 ? ' nodad' : '';
-      return `addr replace ${vip.address}/${vip.prefixLength} dev ${vip.interface}${nodad} ${lifetime}\n`;
+      return `addr replace ${vip.address}/${vip.prefixLength} dev ${vip.interface}${nodad} ${lifetime}`;
     });
-    await this.#ip(lines, vipCommandLimitMs);
+    const { exitCode, timedOut, stderr } = await this.#ip.run(lines, vipCommandLimitMs);
+    if (timedOut) {
+      throw new HoldfastError('COMMAND_TIMEOUT', `"ip" did not end within ${vipCommandLimitMs} ms`);
+    }
+    if (exitCode !== 0) throw new HoldfastError('VIP_FAILED', `${lines.join(', ')}: ${stderr.trim()}`);
   }
 
   async absent(others: readonly InterfaceAddress[] = []): Promise<void> {
     this.#keptUntilMs = 0;
-    await removeAddresses([...this.#vips, ...others]);
+    await removeAddresses([...this.#vips, ...others], this.#ip.run);
   }
 
   async conflict(): Promise<VipConflict | null> {
@@ -100,15 +105,6 @@ export class KernelVips implements VirtualIps {
 
   async announce(): Promise<void> {
     await Promise.all(this.#vips.map((vip) => announceVip(vip)));
-  }
-
-  async #ip(lines: readonly string[], timeoutMs = ipTimeoutMs): Promise<void> {
-    try {
-      await mustRun('ip', ['-batch', '-'], { timeoutMs, input: lines.join('') });
-    } catch (cause) {
-      if (cause instanceof HoldfastError && cause.code !== 'COMMAND_FAILED') throw cause;
-      throw new HoldfastError('VIP_FAILED', `${lines.join('').trim()}: ${messageOf(cause)}`, { cause });
-    }
   }
 }
 

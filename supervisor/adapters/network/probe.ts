@@ -1,5 +1,5 @@
 import type { VipConflict } from '../../ports.ts';
-import { runCommand } from '../command.ts';
+import { runAside } from '../command-thread.ts';
 import type { KernelVip } from './kernel-vips.ts';
 
 /**
@@ -16,12 +16,12 @@ export async function findStranger(vip: KernelVip): Promise<VipConflict | null> 
 
 async function arpProbe(vip: KernelVip): Promise<string | null> {
   const args = ['-D', '-c', '1', '-w', '1', '-I', vip.interface, vip.address];
-  const { stdout } = await runCommand('arping', args, { timeoutMs: probeMs });
+  const { stdout } = await runAside('arping', args, { timeoutMs: probeMs });
   return /reply from \S+ \[([0-9A-F:]{17})\]/i.exec(stdout)?.[1]?.toLowerCase() ?? null;
 }
 
 async function neighbourProbe(vip: KernelVip): Promise<string | null> {
   const args = ['-1', '-q', '-r', '1', '-w', String(probeMs - 20), vip.address, vip.interface];
-  const { stdout, exitCode } = await runCommand('ndisc6', args, { timeoutMs: probeMs });
+  const { stdout, exitCode } = await runAside('ndisc6', args, { timeoutMs: probeMs });
   return exitCode === 0 ? (/([0-9A-F]{2}(:[0-9A-F]{2}){5})/i.exec(stdout)?.[1]?.toLowerCase() ?? null) : null;
 }

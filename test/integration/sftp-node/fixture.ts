@@ -7,7 +7,12 @@ import { hash } from '@node-rs/argon2';
 import { execa } from 'execa';
 import ssh2 from 'ssh2';
 import { bootTimeMs } from '#contracts/boot-time.ts';
-import { type FromSftpNode, fromSftpNodeSchema, type ToSftpNode } from '#contracts/ipc/sftp-node.ts';
+import {
+  type FromSftpNode,
+  fromSftpNodeSchema,
+  type SftpNodeSettings,
+  type ToSftpNode,
+} from '#contracts/ipc/sftp-node.ts';
 import { decodeToJournal, encodeFromJournal, JournalDecoder } from '#contracts/journal/codec.ts';
 import type { FromJournal, ToJournal } from '#contracts/journal/message.ts';
 import type { Operation } from '#contracts/journal/operation.ts';
@@ -144,30 +149,41 @@ export class NodeFixture {
 
   /** Starts the node; resolves with what became of it: `listening` or `failed`. */
   async start({ port = 0, program = source } = {}): Promise<FromSftpNode> {
-    const node = forkNode(program);
-    this.#process = node;
-    this.#exited = new Promise((resolve) => node.once('exit', resolve));
-    node.on('message', (message) => this.messages.push(fromSftpNodeSchema.parse(message)));
-    await this.send({
-      type: 'start',
-      epoch: this.epoch,
-      settings: {
-        cluster: 'test',
-        nodeId: 'a',
-        listenAddress: '127.0.0.1',
-        port,
-        configRoot: this.configRoot,
-        filesRoot: this.filesRoot,
-        journalSocket: join(this.folder, 'journal.sock'),
-        mode: 'sync',
-        logLevel: 'info',
-      },
-    });
+    if (this.#process === null) this.#fork(program);
+    await this.send({ type: 'start', epoch: this.epoch, settings: this.#settings(port) });
     const first = await waitFor('the node to listen or fail', () =>
       this.messages.find(({ type }) => type === 'listening' || type === 'failed'),
     );
     if (first.type === 'listening') this.port = first.port;
     return first;
+  }
+
+  /** Starts it as a spare, which `start` makes serve. */
+  async rehearse(port: number): Promise<void> {
+    this.#fork(source);
+    await this.send({ type: 'rehearse', settings: this.#settings(port) });
+    await waitFor('the rehearsal', () => this.messages.find(({ type }) => type === 'rehearsed'));
+  }
+
+  #fork(program: string): void {
+    const node = forkNode(program);
+    this.#process = node;
+    this.#exited = new Promise((resolve) => node.once('exit', resolve));
+    node.on('message', (message) => this.messages.push(fromSftpNodeSchema.parse(message)));
+  }
+
+  #settings(port: number): SftpNodeSettings {
+    return {
+      cluster: 'test',
+      nodeId: 'a',
+      listenAddress: '127.0.0.1',
+      port,
+      configRoot: this.configRoot,
+      filesRoot: this.filesRoot,
+      journalSocket: join(this.folder, 'journal.sock'),
+      mode: 'sync',
+      logLevel: 'info',
+    };
   }
 
   async send(message: ToSftpNode): Promise<void> {
@@ -265,6 +281,7 @@ export class NodeFixture {
   async halt(): Promise<void> {
     this.#process?.kill('SIGKILL');
     await this.#exited;
+    this.#process = null;
     this.messages.length = 0;
   }
 

@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { mustRun, runCommand } from '../../../../supervisor/adapters/command.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { mustRun, runCommand, StartedCommand } from '../../../../supervisor/adapters/command.ts';
 import { waitFor } from '../../../lab/wait.ts';
 
 /** setpriv runs any program. */
@@ -46,6 +47,21 @@ describe('running a command', () => {
 
   it('does not mind one that reads none of its input', async () => {
     assert.equal((await run(['true'], { input: 'x'.repeat(1_000_000) })).exitCode, 0);
+  });
+
+  it('can be started ahead, waits for its input, and its time counts from there', async () => {
+    const started = new StartedCommand('setpriv', ['cat']);
+    await delay(150);
+    assert.equal(started.isWaiting, true);
+    const { exitCode, stdout, timedOut } = await started.run({ timeoutMs: 10_000, input: 'late' });
+    assert.deepEqual([exitCode, stdout, timedOut], [0, 'late', false]);
+    assert.equal(started.isWaiting, false);
+  });
+
+  it('is known when one that was started ahead has ended', async () => {
+    const started = new StartedCommand('setpriv', ['false']);
+    await waitFor('its end', async () => !started.isWaiting);
+    assert.equal((await started.run({ timeoutMs: 1000 })).exitCode, 1);
   });
 
   it('leaves none behind at our end', async () => {
