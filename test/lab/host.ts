@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import { fetchStatus } from '../../supervisor/control/client.ts';
 import type { Status } from '../../supervisor/control/status.ts';
 import type { NetworkHost } from './network.ts';
+import { WallClock } from './wall-clock.ts';
 
 const bundle = join(import.meta.dirname, '../../dist/holdfast.js');
 const releaseBundle = join(import.meta.dirname, '../../dist/release.js');
@@ -20,8 +21,15 @@ export interface ClusterPlan {
   readonly settings: string;
 }
 
-function spawnIn(namespace: string, logFile: string, file: string, args: readonly string[]) {
+function spawnIn(
+  namespace: string,
+  logFile: string,
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+) {
   return execa('ip', ['netns', 'exec', namespace, file, ...args], {
+    env,
     reject: false,
     stdin: 'ignore',
     stdout: { file: logFile, append: true },
@@ -43,6 +51,7 @@ export class LabHost {
   #etcd: LabProcess | null = null;
   #supervisor: LabProcess | null = null;
   #supervisorEnded = true;
+  #wallClock: WallClock | null = null;
 
   constructor(name: string, network: NetworkHost, folder: string, plan: ClusterPlan) {
     this.name = name;
@@ -109,13 +118,20 @@ export class LabHost {
     this.#etcd = null;
   }
 
+  /** Gives Holdfast on this host a wall clock of its own, from its next start on, that `step` sets. */
+  useOwnWallClock(): WallClock {
+    this.#wallClock ??= new WallClock(this.logFile('wall-clock'));
+    return this.#wallClock;
+  }
+
   startSupervisor(): void {
-    const supervisor = this.spawn('holdfast.log', process.execPath, [
-      bundle,
-      'supervisor',
-      '--config',
-      this.configFile,
-    ]);
+    const supervisor = spawnIn(
+      this.network.namespace,
+      this.logFile('holdfast.log'),
+      process.execPath,
+      [bundle, 'supervisor', '--config', this.configFile],
+      this.#wallClock?.env,
+    );
     this.#supervisor = supervisor;
     this.#supervisorEnded = false;
     void supervisor.then(() => {
