@@ -139,9 +139,10 @@ export class Supervisor {
       config,
       isServing: () => this.state.phase.name === 'leading' && this.state.node.is === 'listening',
       onUnfit: (unfit) => observe({ type: 'health', unfit }),
-      onStuckNode: () => {
+      onSilentNode: (again) => {
         log.error({ code: 'SFTP_NODE_SILENT' }, 'the SFTP node does not answer and is killed');
         this.sftpNode.kill();
+        if (again) observe({ type: 'node-stuck', epoch: epochOf(this.state.phase) });
       },
     });
     this.#executor = new Executor({

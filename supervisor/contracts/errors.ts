@@ -67,6 +67,8 @@ export const errorTable = {
   PROMOTIONS_FAILED:
     'Mend what the promotions failed at, then run `holdfast clear` on that host; see `holdfast history`.',
   SFTP_NODE_SILENT: 'It is killed and started again by itself; see the log and the disk.',
+  SFTP_NODE_STUCK:
+    'See the disk under `paths.data` and the kernel log: not even SIGKILL ends who waits for it.',
   LINK_DOWN: 'Check cable, switch port and bond of the interface named.',
   MEMORY_LOW: 'Find what uses the memory of this host.',
   // switchover and failover by an operator; causes in the history

@@ -14,7 +14,8 @@ export interface MonitorParts {
   /** Whether this host leads, with its SFTP node listening. */
   readonly isServing: () => boolean;
   readonly onUnfit: (unfit: Cause[]) => void;
-  readonly onStuckNode: () => void;
+  /** It has been silent for a while; `again`: it was so before, and is still there. */
+  readonly onSilentNode: (again: boolean) => void;
 }
 
 /** Looks at the host once a second, and at the SFTP node through its own door while it serves. */
@@ -43,7 +44,7 @@ export class HealthMonitor {
   }
 
   async #lookAtNode(): Promise<void> {
-    const { config, isServing, onStuckNode } = this.#parts;
+    const { config, isServing, onSilentNode } = this.#parts;
     if (!isServing()) {
       this.#node = null;
       this.#silent = 0;
@@ -60,9 +61,6 @@ export class HealthMonitor {
           code: 'SFTP_NODE_SILENT',
           detail: `no answer on port ${config.sftp.port}`,
         };
-    if (this.#silent >= silenceLimit) {
-      this.#silent = 0;
-      onStuckNode();
-    }
+    if (this.#silent >= silenceLimit) onSilentNode(this.#silent > silenceLimit);
   }
 }

@@ -28,6 +28,7 @@ export function absorb(state: RoleState, event: RoleEvent, timing: Timing): Role
     case 'node-starting':
     case 'node-listening':
     case 'node-gate-shut':
+    case 'node-stuck':
     case 'node-exited':
       return absorbNode(state, event);
     case 'vip-free':
@@ -132,7 +133,9 @@ function absorbReplicator(state: RoleState, event: ReplicatorEvent): RoleState {
   }
 }
 
-type NodeEvent = RoleEvent & { type: 'node-starting' | 'node-listening' | 'node-gate-shut' | 'node-exited' };
+type NodeEvent = RoleEvent & {
+  type: 'node-starting' | 'node-listening' | 'node-gate-shut' | 'node-stuck' | 'node-exited';
+};
 
 function absorbNode(state: RoleState, event: NodeEvent): RoleState {
   if (event.type === 'node-starting') return { ...state, node: { is: 'starting', epoch: event.epoch } };
@@ -142,11 +145,14 @@ function absorbNode(state: RoleState, event: NodeEvent): RoleState {
       return { ...state, node: { is: 'listening', epoch: event.epoch } };
     case 'node-gate-shut':
       return { ...state, node: { is: 'gate-shut', epoch: event.epoch } };
+    case 'node-stuck':
+      return { ...state, nodeIsStuck: true };
     case 'node-exited': {
       const unexpected = event.epoch === epochOf(state.phase) && state.phase.name !== 'handing-over';
       return {
         ...state,
         node: { is: 'absent' },
+        nodeIsStuck: false,
         ...(unexpected ? { nodeDeaths: [...state.nodeDeaths, event.at], failure: event.cause } : {}),
       };
     }

@@ -1,5 +1,5 @@
 import { beginRelief, beginStop, beginSwitchover, fromHandingOver } from './handing-over.ts';
-import { isLeaseOver, isServing, leaderKeyIsMine, lossOf } from './leadership.ts';
+import { isLeaseOver, isOff, isServing, leaderKeyIsMine, lossOf } from './leadership.ts';
 import { type Cause, epochOf, type Phase, type RoleState } from './state.ts';
 import { enterStandby, enterSteppingDown, type Phased, type Step } from './step.ts';
 import type { Timing } from './timing.ts';
@@ -154,6 +154,10 @@ function enterNewEpoch(state: RoleState, at: number, epoch: number): Step {
 
 /** What ends a leadership although the lease is in order. */
 function exhaustion(state: RoleState, at: number, timing: Timing): Cause | null {
+  if (state.nodeIsStuck) {
+    const sentence = 'the SFTP node neither answers nor dies: its disk stands still';
+    return { code: 'SFTP_NODE_STUCK', sentence };
+  }
   const recent = state.nodeDeaths.filter((death) => at - death < timing.nodeDeathWindowMs);
   if (recent.length > timing.maxNodeDeaths) {
     return {
@@ -170,7 +174,6 @@ function fromSteppingDown(
   at: number,
   timing: Timing,
 ): Step | null {
-  const off = state.node.is === 'absent' && state.vip.is === 'absent';
   const over = !leaderKeyIsMine(state) || isLeaseOver(state, at - timing.marginMs, timing);
-  return off && over ? enterStandby(state, phase.epoch) : null;
+  return isOff(state, phase, at) && over ? enterStandby(state, phase.epoch) : null;
 }

@@ -19,6 +19,9 @@ export function ineligibility(state: RoleState, at: number, timing: Timing): Cau
   if (!state.replicator.ready) add('REPLICATOR_DOWN', 'the replicator is not running');
   if (state.vip.is === 'unknown')
     add('VIP_UNKNOWN', 'it is not certain that the virtual IP is off this host');
+  if (state.phase.name === 'standby' && state.node.is !== 'absent') {
+    add('SFTP_NODE_STUCK', 'the SFTP node of an earlier leadership does not end: its disk stands still');
+  }
   const inSync = state.cluster?.inSync;
   if (state.cluster === null) add('CLUSTER_UNKNOWN', 'the cluster state could not be read yet');
   else if (inSync && !inSync.members.includes(state.nodeId)) {

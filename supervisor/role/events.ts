@@ -31,6 +31,8 @@ export type RoleEvent = { readonly at: number } & (
   | { readonly type: 'node-listening'; readonly epoch: Epoch }
   | { readonly type: 'node-gate-shut'; readonly epoch: Epoch }
   | { readonly type: 'node-exited'; readonly epoch: Epoch; readonly cause: Cause }
+  /** It was killed because it does not answer, and is still there. */
+  | { readonly type: 'node-stuck'; readonly epoch: Epoch }
   | { readonly type: 'vip-free'; readonly epoch: Epoch }
   | { readonly type: 'vip-present'; readonly epoch: Epoch }
   | { readonly type: 'vip-absent' }

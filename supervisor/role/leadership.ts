@@ -1,6 +1,7 @@
 import { leaseDeadlineMs } from './lease.ts';
 import { restoredCause, wentBackIn } from './restored.ts';
 import type { Cause, RoleState } from './state.ts';
+import type { Phased } from './step.ts';
 import type { Timing } from './timing.ts';
 
 /** Whether etcd says that this host leads, on the lease that it holds now and not one of an earlier run. */
@@ -28,6 +29,14 @@ export function replicatorLeads({ replicator }: RoleState, epoch: number): boole
 
 export function isLeaseOver(state: RoleState, at: number, timing: Timing): boolean {
   return state.lease === null || at >= leaseDeadlineMs(state.lease, timing);
+}
+
+/**
+ * Nothing of this leadership can be served or acknowledged here any more. An SFTP node that a frozen disk holds cannot
+ * be ended, but its gate ends by itself, by boot time, also if it wakes up again.
+ */
+export function isOff({ node, vip }: RoleState, phase: Phased<'stepping-down'>, at: number): boolean {
+  return vip.is === 'absent' && (node.is === 'absent' || at >= phase.gateEndsAtMs);
 }
 
 /** Why this host does not lead at `epoch` any more; null while it does. */

@@ -1,5 +1,5 @@
 import { claimOrder } from './claim.ts';
-import { isServing, leaderKeyIsMine, vipIsOn } from './leadership.ts';
+import { isOff, isServing, leaderKeyIsMine, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import { operationReport } from './operation.ts';
 import type { Order } from './orders.ts';
@@ -164,10 +164,9 @@ function steppingDownOrders(
     { kind: 'sftp-node', want: 'killed' },
     { kind: 'replicator', want: 'idle' },
   ];
-  const off = state.node.is === 'absent' && state.vip.is === 'absent';
   const alive = state.lease !== null && at < leaseDeadlineMs(state.lease, timing);
   const leader = state.cluster?.leader;
-  if (off && alive && leader && leaderKeyIsMine(state)) {
+  if (isOff(state, phase, at) && alive && leader && leaderKeyIsMine(state)) {
     orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch, cause: phase.cause });
   }
   return orders;

@@ -28,7 +28,14 @@ export type Phase =
       readonly closedAtMs: number | null;
     }
   /** Emergency down, or a promotion that failed: everything off at once, then the key is released. */
-  | { readonly name: 'stepping-down'; readonly epoch: Epoch; readonly sinceMs: number; readonly cause: Cause }
+  | {
+      readonly name: 'stepping-down';
+      readonly epoch: Epoch;
+      readonly sinceMs: number;
+      readonly cause: Cause;
+      /** From then on the write gate is shut by itself, whatever became of the SFTP node. */
+      readonly gateEndsAtMs: number;
+    }
   | { readonly name: 'stopped' };
 
 /** Up to and with `handing-off` a switchover can be called off: the host goes on serving. */
@@ -127,6 +134,8 @@ export interface RoleState {
   readonly unfit: readonly Cause[];
   /** Boot time since which there are any; null while there are none. */
   readonly unfitSinceMs: number | null;
+  /** The SFTP node neither answers nor dies: it waits for a disk that stands still. */
+  readonly nodeIsStuck: boolean;
   /** Boot times at which the SFTP node died under this leadership. */
   readonly nodeDeaths: readonly number[];
   /** Failed attempts in a row to keep the virtual IP on. */
@@ -178,6 +187,7 @@ export function initialState(nodeId: NodeId, noFailover = false, priority = 100)
     replicator: absentReplicator,
     unfit: [],
     unfitSinceMs: null,
+    nodeIsStuck: false,
     nodeDeaths: [],
     vipFailures: 0,
     failure: null,

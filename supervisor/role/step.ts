@@ -9,7 +9,9 @@ export interface Step {
 }
 
 export function enterSteppingDown(state: RoleState, at: number, epoch: number, cause: Cause): Step {
-  const phase: Phase = { name: 'stepping-down', epoch, sinceMs: at, cause };
+  // No permit is given any more, and none was for longer than the lease. Without a lease it is not known how long.
+  const gateEndsAtMs = state.lease?.endsAtMs ?? Number.POSITIVE_INFINITY;
+  const phase: Phase = { name: 'stepping-down', epoch, sinceMs: at, cause, gateEndsAtMs };
   return { state: { ...state, phase, failure: null, lastFailure: cause }, cause };
 }
 

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabClient } from './client.ts';
+import { LabDisk } from './disk.ts';
 import { type ClusterPlan, LabHost } from './host.ts';
 import { makeLabFolder, removeLabFolder } from './leftovers.ts';
 import { Network, run } from './network.ts';
@@ -30,6 +31,7 @@ export class Lab implements AsyncDisposable {
   readonly folder = makeLabFolder();
   readonly #network = new Network();
   readonly #hosts: LabHost[] = [];
+  readonly #disks: LabDisk[] = [];
   #client: LabClient | null = null;
   readonly #onExit = () => void this.dispose().finally(() => process.exit(1));
 
@@ -149,8 +151,17 @@ export class Lab implements AsyncDisposable {
     return this.#hosts.map((host) => `===== log of ${host.name}\n${tail(host)}`).join('\n');
   }
 
+  /** A disk of its own for what a host replicates. Before the host is started for the first time. */
+  async giveDisk(host: LabHost, mib: number): Promise<LabDisk> {
+    const disk = await LabDisk.mount(join(host.folder, 'data'), mib);
+    this.#disks.push(disk);
+    return disk;
+  }
+
   async dispose(): Promise<void> {
+    for (const disk of this.#disks) await disk.thaw();
     await this.#network.remove();
+    for (const disk of this.#disks.splice(0)) await disk.unmount();
     removeLabFolder(this.folder);
     // Not earlier: without a listener of ours, execa's would end the process at the signal, and the rest be left.
     process.off('SIGINT', this.#onExit);

@@ -50,7 +50,10 @@ export async function removeLeftovers(): Promise<string[]> {
   }
   for (const folder of globSync(join(tmpdir(), 'holdfast-lab-*'))) {
     if (!isLeft(basename(folder), /^holdfast-lab-(\d+)-/)) continue;
-    for (const mounted of mountsBelow(folder)) await execa('umount', ['--lazy', mounted]);
+    for (const mounted of mountsBelow(folder)) {
+      await execa('fsfreeze', ['--unfreeze', mounted], { reject: false });
+      await execa('umount', ['--lazy', mounted]);
+    }
     rmSync(folder, { recursive: true, force: true });
     removed.push(folder);
   }

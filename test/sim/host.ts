@@ -17,6 +17,8 @@ import type { World } from './world.ts';
 export const lease = { ttl: 3000, renewEvery: 500, margin: 500 };
 const timing = timingOf(lease);
 const releaseLimitMs = 20;
+/** How long the health check takes to say that the SFTP node neither answers nor dies. */
+const stuckAfterMs = 3000;
 const quiet = pino({ level: 'silent' });
 const noAnswer = () => new Promise<never>(() => {});
 
@@ -46,6 +48,8 @@ export class HostModel {
   toldEpoch = 0;
   rememberedLease: string | null = null;
   pausedUntil = { supervisor: 0, node: 0 };
+  /** True time until which a frozen disk holds the SFTP node: no signal ends it. */
+  diskFrozenUntil = 0;
   ipFails = false;
   ipSlow = false;
   boots = 0;
@@ -89,6 +93,19 @@ export class HostModel {
     this.run.start();
   }
 
+  /** The SFTP node stands still and cannot be killed, which the supervisor finds out after a while. */
+  freezeDisk(ms: number): void {
+    const { timeline } = this.#world;
+    this.diskFrozenUntil = Math.max(this.diskFrozenUntil, timeline.now + ms);
+    this.pausedUntil.node = Math.max(this.pausedUntil.node, this.diskFrozenUntil);
+    const { node } = this;
+    timeline.after(stuckAfterMs, () => {
+      if (node === null || this.node !== node || timeline.now >= this.diskFrozenUntil) return;
+      this.crashNode();
+      this.run?.observe({ type: 'node-stuck', epoch: node.epoch });
+    });
+  }
+
   /** kill -9 of the supervisor: the node notices the closed channel, systemd may clean up and starts it again. */
   crashSupervisor(withRelease: boolean): void {
     this.run?.end();
@@ -127,9 +144,17 @@ export class HostModel {
     this.vipUntil = Number.NEGATIVE_INFINITY;
   }
 
+  /** As by SIGKILL. */
   crashNode(): void {
     const { node } = this;
+    const { timeline } = this.#world;
     if (node === null) return;
+    if (timeline.now < this.diskFrozenUntil) {
+      timeline.after(this.diskFrozenUntil - timeline.now, () => {
+        if (this.node === node) this.crashNode();
+      });
+      return;
+    }
     this.node = null;
     const cause = { code: 'SFTP_NODE_EXITED', sentence: 'killed' };
     this.run?.later(1, () => this.run?.observe({ type: 'node-exited', epoch: node.epoch, cause }));

@@ -220,6 +220,10 @@ export class World {
         this.#pause(host, 'supervisor', lasts);
         this.#pause(host, 'node', lasts);
       },
+      () => {
+        this.tell(`${host.id}: disk frozen for ${lasts.toFixed(0)} ms`);
+        host.freezeDisk(lasts);
+      },
       () => this.#crash(host, 'supervisor', lasts),
       () => this.#crash(host, 'host', lasts),
       () => {

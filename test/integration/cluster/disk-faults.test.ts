@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { HistoryRecord } from '../../../supervisor/cluster/history.ts';
+import type { LabDisk } from '../../lab/disk.ts';
+import type { LabHost } from '../../lab/host.ts';
+import { Lab } from '../../lab/lab.ts';
+
+/** A container may have none. */
+const skip = existsSync('/dev/loop-control') ? false : 'there are no loop devices here';
+
+describe('a disk of the leader', { timeout: 240_000, skip }, () => {
+  let lab: Lab;
+  const disks = new Map<LabHost, LabDisk>();
+  before(async () => {
+    lab = await Lab.create({ settings: 'health: { minFreeMiB: 16 }' });
+    for (const host of lab.hosts) disks.set(host, await lab.giveDisk(host, 96));
+    await lab.start();
+  });
+  after(() => lab.dispose());
+
+  const diskOf = (host: LabHost): LabDisk => disks.get(host) ?? assert.fail();
+  const put = (name: string) => lab.client.sftp(lab.vipV4, `put /etc/hostname ${name}\n`);
+
+  /** The leader, when every host may lead. */
+  async function healthyLeader(): Promise<LabHost> {
+    const leader = await lab.waitForService();
+    await lab.wait('every host to be fit', async () => {
+      for (const { node, ineligible } of (await leader.status()).hosts) {
+        const [reason] = ineligible;
+        if (reason !== undefined) throw new Error(`${node}: ${reason.code}: ${reason.sentence}`);
+      }
+      return true;
+    });
+    return leader;
+  }
+
+  async function whyItMoved(successor: LabHost): Promise<string | undefined> {
+    const record = await lab.wait('the history of the move', async () => {
+      const { text } = await successor.holdfast('history', '--json');
+      const last = (JSON.parse(text) as HistoryRecord[]).at(-1);
+      return last?.node === successor.name ? last : null;
+    });
+    return record.cause.code;
+  }
+
+  async function assertEverywhere(...names: string[]): Promise<void> {
+    for (const host of lab.hosts) {
+      for (const name of names) {
+        assert.ok(existsSync(join(host.filesRoot, 'alice', name)), `${name} on ${host.name}`);
+      }
+    }
+  }
+
+  it('that is full moves the service to a host that has space', async () => {
+    const leader = await healthyLeader();
+    await put('before-full');
+    await diskOf(leader).fill();
+    writeFileSync(join(lab.client.folder, 'large'), randomBytes(4_000_000));
+    await assert.rejects(lab.client.sftp(lab.vipV4, 'put large\n'), /Failure/);
+    const successor = await lab.waitForLeader(lab.others(leader));
+    assert.equal(await whyItMoved(successor), 'DISK_LOW');
+    await put('while-full');
+    const { hosts } = await successor.status();
+    const reasons = hosts.find(({ node }) => node === leader.name)?.ineligible ?? [];
+    assert.ok(reasons.some(({ code }) => code === 'DISK_LOW'));
+    diskOf(leader).free();
+    await healthyLeader();
+    await assertEverywhere('before-full', 'while-full');
+  });
+
+  it('that is write-protected moves the service', async () => {
+    const leader = await healthyLeader();
+    await put('before-read-only');
+    await diskOf(leader).writeProtect(true);
+    const successor = await lab.waitForLeader(lab.others(leader));
+    assert.equal(await whyItMoved(successor), 'ROOT_UNUSABLE');
+    await put('while-read-only');
+    await diskOf(leader).writeProtect(false);
+    await healthyLeader();
+    await assertEverywhere('before-read-only', 'while-read-only');
+  });
+
+  it('that stands still, so that the SFTP node cannot even be killed, moves the service', async () => {
+    const leader = await healthyLeader();
+    await put('before-frozen');
+    const { epoch, processes } = await leader.status();
+    await diskOf(leader).freeze();
+    const hanging = lab.client.spawnSftp(lab.vipV4, 'put /etc/hostname in-the-middle\n');
+    try {
+      const successor = await lab.waitForLeader(lab.others(leader), 40_000);
+      assert.ok((await successor.status()).epoch > epoch);
+      assert.ok(existsSync(`/proc/${processes.sftpNode}`), 'the old SFTP node waits for its disk');
+      assert.ok(!(await leader.network.addresses()).includes(lab.vipV4));
+      await put('while-frozen');
+      const { ineligible } = await leader.status();
+      assert.ok(ineligible.some(({ code }) => code === 'SFTP_NODE_STUCK'));
+    } finally {
+      await diskOf(leader).thaw();
+      hanging.kill('SIGKILL');
+      await hanging;
+    }
+    await healthyLeader();
+    await assertEverywhere('before-frozen', 'while-frozen');
+  });
+});
