@@ -9,6 +9,8 @@ import { WallClock } from './wall-clock.ts';
 const bundle = join(import.meta.dirname, '../../dist/holdfast.js');
 const releaseBundle = join(import.meta.dirname, '../../dist/release.js');
 
+const slowWayPort = 12_379;
+
 /** What all hosts of a lab have in common. */
 export interface ClusterPlan {
   readonly etcd: readonly { readonly name: string; readonly ipv4: string }[];
@@ -17,6 +19,8 @@ export interface ClusterPlan {
   /** The entries of `vips` in holdfast.yaml, one a line; else these two, of the kernel. */
   readonly vips?: string | undefined;
   readonly sftpPort: number;
+  /** Holdfast reaches the etcd members by ways that `slowEtcd` makes slow. */
+  readonly etcdBySlowWay?: boolean;
   /** More for holdfast.yaml: the text of further top-level settings. */
   readonly settings: string;
 }
@@ -52,6 +56,7 @@ export class LabHost {
   #supervisor: LabProcess | null = null;
   #supervisorEnded = true;
   #wallClock: WallClock | null = null;
+  #hasSlowWays = false;
 
   constructor(name: string, network: NetworkHost, folder: string, plan: ClusterPlan) {
     this.name = name;
@@ -112,6 +117,11 @@ export class LabHost {
     return this.#plan.etcd.map((member) => `${member.name}=http://${member.ipv4}:2380`).join(',');
   }
 
+  /** SIGSTOP, SIGCONT. */
+  signalEtcd(signal: NodeJS.Signals): void {
+    this.#etcd?.kill(signal);
+  }
+
   async stopEtcd(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     this.#etcd?.kill(signal);
     await this.#etcd;
@@ -124,7 +134,25 @@ export class LabHost {
     return this.#wallClock;
   }
 
+  /** From now on each request to etcd takes so long, whichever member is asked. */
+  slowEtcd(roundTripMs: number): void {
+    writeFileSync(this.logFile('etcd-delay'), `${roundTripMs / 2}\n`);
+  }
+
+  /** As many as there are members, on ports of loopback. */
+  #startSlowWays(): void {
+    if (!this.#plan.etcdBySlowWay || this.#hasSlowWays) return;
+    this.#hasSlowWays = true;
+    this.slowEtcd(0);
+    const program = join(import.meta.dirname, 'slow-way-main.ts');
+    for (const [index, { ipv4 }] of this.#plan.etcd.entries()) {
+      const way = [this.logFile('etcd-delay'), String(slowWayPort + index), `${ipv4}:2379`];
+      this.spawn('slow-way.log', process.execPath, [program, ...way]);
+    }
+  }
+
   startSupervisor(): void {
+    this.#startSlowWays();
     const supervisor = spawnIn(
       this.network.namespace,
       this.logFile('holdfast.log'),
@@ -221,10 +249,13 @@ export class LabHost {
   }
 
   #config(): string {
-    const { etcd, vipV4, vipV6, sftpPort, settings } = this.#plan;
+    const { etcd, etcdBySlowWay, vipV4, vipV6, sftpPort, settings } = this.#plan;
     const kernelVips = `  - { address: ${vipV4}/24, interface: eth0 }
   - { address: "${vipV6}/64", interface: eth0 }`;
-    const endpoints = etcd.map((member) => `http://${member.ipv4}:2379`).join(', ');
+    const endpoints = etcd
+      .map(({ ipv4 }, index) => (etcdBySlowWay ? `127.0.0.1:${slowWayPort + index}` : `${ipv4}:2379`))
+      .map((where) => `http://${where}`)
+      .join(', ');
     const path = (name: string) => join(this.folder, name);
     return `cluster: lab
 node: { id: ${this.name} }

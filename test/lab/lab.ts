@@ -15,6 +15,8 @@ export interface LabOptions {
   readonly settings?: string;
   /** The entries of `vips` in holdfast.yaml. Default: an IPv4 and an IPv6 address of the kernel. */
   readonly vips?: string;
+  /** See `LabHost.slowEtcd`. Default: false. */
+  readonly etcdBySlowWay?: boolean;
 }
 
 /**
@@ -51,7 +53,12 @@ export class Lab implements AsyncDisposable {
     }
   }
 
-  async #build({ hosts: names = ['a', 'b', 'c'], settings = '', vips }: LabOptions): Promise<void> {
+  async #build({
+    hosts: names = ['a', 'b', 'c'],
+    settings = '',
+    vips,
+    etcdBySlowWay = false,
+  }: LabOptions): Promise<void> {
     await this.#network.create();
     const addressOf = (index: number) => [`10.77.0.${11 + index}`, `fd77::${11 + index}`] as const;
     const plan: ClusterPlan = {
@@ -60,6 +67,7 @@ export class Lab implements AsyncDisposable {
       vipV6: this.vipV6,
       vips,
       sftpPort: this.sftpPort,
+      etcdBySlowWay,
       settings,
     };
     for (const [index, name] of names.entries()) {

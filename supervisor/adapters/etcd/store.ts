@@ -7,8 +7,9 @@ import type { OperationRecord, Pause } from '../../cluster/operation.ts';
 import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../cluster/records.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Clock, ClusterStore, ClusterWatcher, LeadershipWrite, LeaseGrant } from '../../ports.ts';
-import { historyOf, leaderOf, modRevisionOf, viewFolders, viewKeys, viewOf } from './codec.ts';
+import { historyOf, modRevisionOf, viewFolders, viewKeys, viewOf } from './codec.ts';
 import { EndpointRing, openEndpoints } from './endpoints.ts';
+import { watchMember } from './watch.ts';
 
 /** How long a write may take before its author reads again to learn whether it happened. */
 const writeBudgetMs = 2000;
@@ -22,6 +23,7 @@ export class EtcdStore implements ClusterStore {
   readonly #ttlMs: number;
   readonly #hedgeMs: number;
   readonly #prefix: string;
+  readonly #endWatches: (() => void)[] = [];
   /** As it was read last; the key's revision, so that a claim counts in the era that is. */
   #era = { number: 0, modRevision: 0 };
 
@@ -109,21 +111,15 @@ export class EtcdStore implements ClusterStore {
     }, pollBudgetMs);
   }
 
-  watch({ onChange, onLeader }: ClusterWatcher): void {
-    const leaderKey = this.#key('leader');
+  watch(watcher: ClusterWatcher): void {
+    const cluster = {
+      prefix: this.#prefix,
+      leaderKey: this.#key('leader'),
+      epochAt: (revision: string) => this.#epochAt(revision),
+    };
+    // One watch a member: any of them may be the one that still answers.
     this.#ring.each(({ client }) => {
-      // One watch a member: any of them may be the one that still answers.
-      const watcher = client.watch().prefix(this.#prefix).watcher();
-      watcher.on('put', (kv) => {
-        const leader = kv.key.equals(leaderKey) ? leaderOf(kv, []) : null;
-        if (leader !== null) onLeader(leader, leader.epoch);
-      });
-      watcher.on('delete', (kv) => {
-        // With an era that is not known yet it looks old: the next read tells.
-        if (kv.key.equals(leaderKey)) onLeader(null, this.#epochAt(kv.mod_revision));
-      });
-      watcher.on('data', onChange);
-      watcher.on('error', () => {});
+      this.#endWatches.push(watchMember(client, cluster, watcher));
     });
   }
 
@@ -242,6 +238,7 @@ export class EtcdStore implements ClusterStore {
   }
 
   close(): void {
+    for (const end of this.#endWatches) end();
     this.#ring.close();
   }
 

@@ -5,6 +5,8 @@ export class CuttableProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   connections = 0;
+  /** Nobody gets through. */
+  isDown = false;
 
   static async to(port: number): Promise<CuttableProxy> {
     const proxy = new CuttableProxy(port);
@@ -14,6 +16,10 @@ export class CuttableProxy {
 
   private constructor(port: number) {
     this.#server = createServer((near) => {
+      if (this.isDown) {
+        near.destroy();
+        return;
+      }
       this.connections += 1;
       const far = connect(port, '127.0.0.1');
       for (const socket of [near, far]) {

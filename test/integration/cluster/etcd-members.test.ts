@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LabHost } from '../../lab/host.ts';
+import { Lab } from '../../lab/lab.ts';
+
+/** Longer than a lease of 3 s: whoever would take over has done so. */
+const leaseIsOverMs = 5000;
+
+describe('members of etcd', { timeout: 240_000 }, () => {
+  let lab: Lab;
+  let leader: LabHost;
+  let epoch: number;
+  before(async () => {
+    lab = await Lab.create();
+    await lab.start();
+  });
+  after(() => lab.dispose());
+  beforeEach(async () => {
+    leader = await lab.waitForService();
+    ({ epoch } = await leader.status());
+  });
+
+  /** The host whose member leads etcd, which is not the one that leads Holdfast. */
+  function etcdLeader(): Promise<LabHost> {
+    return lab.wait('etcd to be led from another host', async () => {
+      for (const host of lab.hosts) {
+        const { stdout } = await host.etcdctl('endpoint', 'status', '-w', 'json');
+        const { header, leader: led } = JSON.parse(stdout)[0].Status;
+        if (header.member_id === led) return host === leader ? null : host;
+      }
+      return null;
+    });
+  }
+
+  async function assertNothingMoved(): Promise<void> {
+    await delay(leaseIsOverMs);
+    const status = await leader.status();
+    assert.deepEqual([status.phase, status.epoch], ['leading', epoch]);
+    await lab.client.sftp(lab.vipV4, 'put /etc/hostname still-here\n');
+  }
+
+  it('whose leader is killed move nothing', async () => {
+    const led = await etcdLeader();
+    await led.stopEtcd();
+    await assertNothingMoved();
+    led.startEtcd();
+  });
+
+  it('whose leader stands still move nothing meanwhile, and lose nothing when it wakes up', async () => {
+    const led = await etcdLeader();
+    led.signalEtcd('SIGSTOP');
+    await assertNothingMoved();
+    led.signalEtcd('SIGCONT');
+    // Before 3.4.29 and 3.5.11 it may end live leases when it wakes up (etcd-io/etcd#15247): then the service moves.
+    await delay(leaseIsOverMs);
+    await lab.waitForService();
+    for (const host of lab.hosts) {
+      const leads = (await host.status()).phase === 'leading';
+      assert.equal((await host.network.addresses()).includes(lab.vipV4), leads, host.name);
+    }
+    await lab.client.sftp(lab.vipV4, 'get still-here back\nput /etc/hostname awake\n');
+  });
+
+  it('that die one after the other end the service with the majority, and bring it back with it', async () => {
+    const [first, second] = lab.others(leader);
+    await first?.stopEtcd();
+    await assertNothingMoved();
+    await second?.stopEtcd();
+    await lab.wait('nobody to serve', async () => {
+      const states = await Promise.all(lab.hosts.map((host) => host.status()));
+      return states.every((status) => status.phase === 'standby');
+    });
+    for (const host of lab.hosts) assert.ok(!(await host.network.addresses()).includes(lab.vipV4));
+    second?.startEtcd();
+    const back = await lab.waitForLeader();
+    await lab.client.sftp(lab.vipV4, 'get still-here back\n');
+    first?.startEtcd();
+    await lab.waitForService();
+    assert.ok((await back.status()).epoch > epoch);
+  });
+});
