@@ -24,7 +24,7 @@ export async function runSupervisor(config: Config): Promise<void> {
   const notifier = createNotifier(systemClock, log);
   const supervisor = new Supervisor({
     config,
-    store: new EtcdStore(config, systemClock),
+    store: new EtcdStore(config, systemClock, log),
     placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,
     vips: createVirtualIps(config, systemClock, log),
     clock: systemClock,

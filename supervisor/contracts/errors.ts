@@ -30,6 +30,7 @@ export const errorTable = {
   PORT_FORBIDDEN: 'Ports below 1024 need CAP_NET_BIND_SERVICE: start the service by its systemd unit.',
   // etcd
   ETCD_UNREACHABLE: 'Check the etcd members and the network to them; the supervisor goes on trying.',
+  ETCD_TLS_UNUSABLE: 'Mend the files named under `etcd.tls`: they are read again when they change.',
   ETCD_TTL_REFUSED: 'Give etcd a shorter election timeout, or set a longer lease.ttl.',
   ETCD_VALUE_INVALID: 'Somebody else wrote to the key named: restore or delete it.',
   ETCD_WENT_BACK:

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { fetchStatus } from '../../supervisor/control/client.ts';
 import type { Status } from '../../supervisor/control/status.ts';
+import type { CertificateAuthority } from './certificates.ts';
 import type { NetworkHost } from './network.ts';
 import { WallClock } from './wall-clock.ts';
 
@@ -21,6 +22,8 @@ export interface ClusterPlan {
   readonly sftpPort: number;
   /** Holdfast reaches the etcd members by ways that `slowEtcd` makes slow. */
   readonly etcdBySlowWay?: boolean;
+  /** Who issues the certificates of the etcd members and their clients; null: everything goes in the clear. */
+  readonly authority?: CertificateAuthority | null;
   /** More for holdfast.yaml: the text of further top-level settings. */
   readonly settings: string;
 }
@@ -84,7 +87,7 @@ export class LabHost {
   /** Debian's etcd with the timing that Holdfast's etcd drop-in sets. */
   startEtcd(): void {
     const { name } = this;
-    const url = (port: number) => `http://${this.network.ipv4}:${port}`;
+    const url = (port: number) => `${this.#scheme}://${this.network.ipv4}:${port}`;
     this.#etcd = this.spawn('etcd.log', 'etcd', [
       ...['--name', name, '--data-dir', join(this.folder, 'etcd')],
       ...['--listen-client-urls', url(2379), '--advertise-client-urls', url(2379)],
@@ -92,13 +95,43 @@ export class LabHost {
       ...['--initial-cluster', this.#initialCluster, '--initial-cluster-token', 'lab'],
       ...['--heartbeat-interval', '50', '--election-timeout', '500', '--pre-vote'],
       ...['--logger', 'zap', '--log-level', 'warn'],
+      ...this.#etcdTls,
+    ]);
+  }
+
+  /** One certificate for the member and for Holdfast on this host. The files are replaced as a renewal would. */
+  async renewCertificates(endsInSeconds?: number): Promise<void> {
+    await this.#plan.authority?.issue(`etcd-${this.name}`, this.network.ipv4, endsInSeconds);
+  }
+
+  get certificate(): { readonly ca: string; readonly cert: string; readonly key: string } {
+    const file = (kind: string) => join(this.folder, `../etcd-${this.name}.${kind}`);
+    return { ca: this.#plan.authority?.file ?? '', cert: file('crt'), key: file('key') };
+  }
+
+  get #scheme(): string {
+    return this.#plan.authority ? 'https' : 'http';
+  }
+
+  get #etcdTls(): string[] {
+    if (!this.#plan.authority) return [];
+    const { ca, cert, key } = this.certificate;
+    return ['', 'peer-'].flatMap((kind) => [
+      ...[`--${kind}cert-file`, cert, `--${kind}key-file`, key],
+      ...[`--${kind}trusted-ca-file`, ca, `--${kind}client-cert-auth`],
     ]);
   }
 
   /** Asks the member of this host with Debian's etcdctl. */
   etcdctl(...args: readonly string[]) {
     const { namespace, ipv4 } = this.network;
-    const env = { ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: `http://${ipv4}:2379` };
+    const { ca, cert, key } = this.certificate;
+    const tls = { ETCDCTL_CACERT: ca, ETCDCTL_CERT: cert, ETCDCTL_KEY: key };
+    const env = {
+      ETCDCTL_API: '3',
+      ETCDCTL_ENDPOINTS: `${this.#scheme}://${ipv4}:2379`,
+      ...(this.#plan.authority ? tls : {}),
+    };
     return execa('ip', ['netns', 'exec', namespace, 'etcdctl', ...args], { env, timeout: 20_000 });
   }
 
@@ -114,7 +147,7 @@ export class LabHost {
   }
 
   get #initialCluster(): string {
-    return this.#plan.etcd.map((member) => `${member.name}=http://${member.ipv4}:2380`).join(',');
+    return this.#plan.etcd.map(({ name, ipv4 }) => `${name}=${this.#scheme}://${ipv4}:2380`).join(',');
   }
 
   /** SIGSTOP, SIGCONT. */
@@ -254,12 +287,14 @@ export class LabHost {
   - { address: "${vipV6}/64", interface: eth0 }`;
     const endpoints = etcd
       .map(({ ipv4 }, index) => (etcdBySlowWay ? `127.0.0.1:${slowWayPort + index}` : `${ipv4}:2379`))
-      .map((where) => `http://${where}`)
+      .map((where) => `${this.#scheme}://${where}`)
       .join(', ');
+    const { ca, cert, key } = this.certificate;
+    const tls = this.#plan.authority ? `, tls: { ca: ${ca}, cert: ${cert}, key: ${key} }` : '';
     const path = (name: string) => join(this.folder, name);
     return `cluster: lab
 node: { id: ${this.name} }
-etcd: { endpoints: [${endpoints}] }
+etcd: { endpoints: [${endpoints}]${tls} }
 vips:
 ${this.#plan.vips ?? kernelVips}
 sftp: { port: ${sftpPort} }

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CertificateAuthority } from './certificates.ts';
 import { LabClient } from './client.ts';
 import { LabDisk } from './disk.ts';
 import { type ClusterPlan, LabHost } from './host.ts';
@@ -17,6 +18,8 @@ export interface LabOptions {
   readonly vips?: string;
   /** See `LabHost.slowEtcd`. Default: false. */
   readonly etcdBySlowWay?: boolean;
+  /** The etcd members, and who asks them, must show certificates. Default: false. */
+  readonly etcdByTls?: boolean;
 }
 
 /**
@@ -58,6 +61,7 @@ export class Lab implements AsyncDisposable {
     settings = '',
     vips,
     etcdBySlowWay = false,
+    etcdByTls = false,
   }: LabOptions): Promise<void> {
     await this.#network.create();
     const addressOf = (index: number) => [`10.77.0.${11 + index}`, `fd77::${11 + index}`] as const;
@@ -68,11 +72,14 @@ export class Lab implements AsyncDisposable {
       vips,
       sftpPort: this.sftpPort,
       etcdBySlowWay,
+      authority: etcdByTls ? await CertificateAuthority.create(this.folder) : null,
       settings,
     };
     for (const [index, name] of names.entries()) {
       const network = await this.#network.addHost(name, ...addressOf(index));
-      this.#hosts.push(new LabHost(name, network, this.folder, plan));
+      const host = new LabHost(name, network, this.folder, plan);
+      this.#hosts.push(host);
+      if (etcdByTls) await host.renewCertificates();
     }
     const network = await this.#network.addHost('client', '10.77.0.200', 'fd77::200');
     this.#client = new LabClient(network, this.folder, this.sftpPort);

@@ -1,9 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { noop } from 'cockatiel';
 import { Etcd3, type IOptions } from 'etcd3';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Config } from '../../config/schema.ts';
+import { readCredentials } from './credentials.ts';
+
+/** Longer than any request may take. */
+const replacedForMs = 5000;
 
 const yes = () => true;
 const no = () => false;
@@ -17,6 +20,7 @@ export interface Endpoint {
 /**
  * The library's circuit breaker would shut a member out for 5 s after three failures, and gRPC would wait up to two
  * minutes before it connects again: both are longer than a lease.
+ * @throws HoldfastError ETCD_TLS_UNUSABLE
  */
 export function openEndpoints(etcd: Config['etcd']): Endpoint[] {
   const options: Omit<IOptions, 'hosts'> = {
@@ -27,7 +31,7 @@ export function openEndpoints(etcd: Config['etcd']): Endpoint[] {
       'grpc.max_reconnect_backoff_ms': 500,
       'grpc.use_local_subchannel_pool': 1,
     },
-    ...credentialsOf(etcd.tls),
+    ...readCredentials(etcd.tls),
   };
   const urls = [...etcd.endpoints].sort((a, b) => Number(isOnThisHost(b)) - Number(isOnThisHost(a)));
   return urls.map((url) => ({ url, client: new Etcd3({ ...options, hosts: url }) }));
@@ -39,19 +43,6 @@ export function isOnThisHost(url: string): boolean {
   return Object.values(networkInterfaces()).some((addresses) =>
     addresses?.some((entry) => entry.address === host),
   );
-}
-
-function credentialsOf(tls: Config['etcd']['tls']): Pick<IOptions, 'credentials'> {
-  if (tls === undefined) return {};
-  const { ca, cert, key } = tls;
-  return {
-    credentials: {
-      rootCertificate: readFileSync(ca),
-      ...(cert !== undefined && key !== undefined
-        ? { certChain: readFileSync(cert), privateKey: readFileSync(key) }
-        : {}),
-    },
-  };
 }
 
 /** Waits that end together. (An AbortSignal would make an exception with a stack for each of them, at each request.) */
@@ -73,10 +64,22 @@ class Timers {
  * slow cluster is still waited for until `budgetMs`. The one that answered is asked first next time.
  */
 export class EndpointRing {
-  readonly #endpoints: Endpoint[];
+  #endpoints: Endpoint[];
+  readonly #hints: () => readonly string[];
 
-  constructor(endpoints: readonly Endpoint[]) {
+  /** @param hints what may be the reason when nobody answers, for the error */
+  constructor(endpoints: readonly Endpoint[], hints: () => readonly string[] = () => []) {
     this.#endpoints = [...endpoints];
+    this.#hints = hints;
+  }
+
+  /** Asks these from now on. What is under way at the ones before may end. */
+  replace(endpoints: readonly Endpoint[]): void {
+    const before = this.#endpoints;
+    this.#endpoints = [...endpoints];
+    setTimeout(() => {
+      for (const { client } of before) client.close();
+    }, replacedForMs).unref();
   }
 
   get urls(): string[] {
@@ -122,7 +125,8 @@ export class EndpointRing {
       return await Promise.race([Promise.any(attempts), outOfTime]);
     } catch (cause) {
       const told = this.urls.map((url) => `${url} (${failures.get(url) ?? 'no answer'})`).join(', ');
-      throw new HoldfastError('ETCD_UNREACHABLE', `no etcd member answered: tried ${told}`, { cause });
+      const what = [`no etcd member answered: tried ${told}`, ...this.#hints()].join('; ');
+      throw new HoldfastError('ETCD_UNREACHABLE', what, { cause });
     } finally {
       timers.clear();
       for (const running of attempts) running.catch(() => {});

@@ -1,6 +1,7 @@
 import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { Logger } from '#contracts/log.ts';
 import { type Era, epochBaseOf, type Restored } from '../../cluster/era.ts';
 import { type Departure, type HistoryRecord, historyLimit } from '../../cluster/history.ts';
 import type { OperationRecord, Pause } from '../../cluster/operation.ts';
@@ -8,6 +9,8 @@ import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../cl
 import type { Config } from '../../config/schema.ts';
 import type { Clock, ClusterStore, ClusterWatcher, LeadershipWrite, LeaseGrant } from '../../ports.ts';
 import { historyOf, modRevisionOf, viewFolders, viewKeys, viewOf } from './codec.ts';
+import { certificateProblems } from './credentials.ts';
+import { CredentialsRenewal } from './credentials-renewal.ts';
 import { EndpointRing, openEndpoints } from './endpoints.ts';
 import { watchMember } from './watch.ts';
 
@@ -23,12 +26,18 @@ export class EtcdStore implements ClusterStore {
   readonly #ttlMs: number;
   readonly #hedgeMs: number;
   readonly #prefix: string;
+  readonly #watchers: ClusterWatcher[] = [];
   readonly #endWatches: (() => void)[] = [];
+  readonly #renewal: CredentialsRenewal;
   /** As it was read last; the key's revision, so that a claim counts in the era that is. */
   #era = { number: 0, modRevision: 0 };
 
-  constructor(config: Config, clock: Clock) {
-    this.#ring = new EndpointRing(openEndpoints(config.etcd));
+  /** @throws HoldfastError ETCD_TLS_UNUSABLE */
+  constructor(config: Config, clock: Clock, log: Logger | null = null) {
+    const { etcd } = config;
+    const wallMs = () => Date.parse(clock.wallTimeIso());
+    this.#ring = new EndpointRing(openEndpoints(etcd), () => certificateProblems(etcd.tls, wallMs()));
+    this.#renewal = new CredentialsRenewal(etcd.tls, () => this.#reopen(etcd), log);
     this.#clock = clock;
     this.#ttlMs = config.lease.ttl;
     this.#hedgeMs = Math.min(300, config.lease.renewEvery / 2);
@@ -111,7 +120,19 @@ export class EtcdStore implements ClusterStore {
     }, pollBudgetMs);
   }
 
+  /** Connections with the certificates that are there now, and watches on them. */
+  #reopen(etcd: Config['etcd']): void {
+    this.#ring.replace(openEndpoints(etcd));
+    this.#beginWatches();
+  }
+
   watch(watcher: ClusterWatcher): void {
+    this.#watchers.push(watcher);
+    this.#beginWatches();
+  }
+
+  #beginWatches(): void {
+    for (const end of this.#endWatches.splice(0)) end();
     const cluster = {
       prefix: this.#prefix,
       leaderKey: this.#key('leader'),
@@ -119,7 +140,7 @@ export class EtcdStore implements ClusterStore {
     };
     // One watch a member: any of them may be the one that still answers.
     this.#ring.each(({ client }) => {
-      this.#endWatches.push(watchMember(client, cluster, watcher));
+      for (const watcher of this.#watchers) this.#endWatches.push(watchMember(client, cluster, watcher));
     });
   }
 
@@ -238,6 +259,7 @@ export class EtcdStore implements ClusterStore {
   }
 
   close(): void {
+    this.#renewal.end();
     for (const end of this.#endWatches) end();
     this.#ring.close();
   }
