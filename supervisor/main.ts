@@ -10,6 +10,7 @@ import { createVirtualIps } from './adapters/network/virtual-ips.ts';
 import { createNotifier } from './adapters/notifier.ts';
 import { FileRunState } from './adapters/run-state.ts';
 import { systemClock } from './adapters/system-clock.ts';
+import { DeviceWatchdog } from './adapters/watchdog.ts';
 import { type Config, commandVipsOf, kernelVipsOf } from './config/schema.ts';
 import { serveControl } from './control/server.ts';
 import type { RunSettings } from './ports.ts';
@@ -22,6 +23,8 @@ export async function runSupervisor(config: Config): Promise<void> {
   makeFolders(config);
   startCommandThread();
   const notifier = createNotifier(systemClock, log);
+  const watchdog = watchdogOf(config);
+  await watchdog?.prepare();
   const supervisor = new Supervisor({
     config,
     store: new EtcdStore(config, systemClock, log),
@@ -30,6 +33,7 @@ export async function runSupervisor(config: Config): Promise<void> {
     clock: systemClock,
     runState: new FileRunState(config.paths.run, runSettings(config)),
     notifier,
+    watchdog,
     log,
   });
   const control = serveControl(supervisor, systemClock, log);
@@ -54,7 +58,14 @@ function runSettings(config: Config): RunSettings | null {
     node: config.node.id,
     vips: kernelVipsOf(config).map(interfaceAddressOf),
     etcd: { endpoints, tls },
+    watchdog: config.watchdog.mode === 'off' ? null : config.watchdog.device,
   };
+}
+
+/** A second less than a lease: so that a feed after a renewal that took long fits in. */
+function watchdogOf({ watchdog, lease }: Config): DeviceWatchdog | null {
+  if (watchdog.mode === 'off') return null;
+  return new DeviceWatchdog(watchdog.device, Math.floor((lease.ttl - 1000) / 1000));
 }
 
 function makeFolders(config: Config): void {

@@ -169,6 +169,20 @@ export interface RunSettings {
   readonly node: NodeId;
   readonly vips: readonly InterfaceAddress[];
   readonly etcd: EtcdMembers;
+  /** The device that may be armed. */
+  readonly watchdog: string | null;
+}
+
+/** A timer of the machine that resets it unless it is fed in time. */
+export interface Watchdog {
+  readonly timeoutMs: number;
+  /** Why it cannot be used as it should; null when it can. */
+  problem(): Promise<string | null>;
+  /** Starts the timer. Idempotent. @throws HoldfastError WATCHDOG_UNUSABLE */
+  arm(): void;
+  feed(): void;
+  /** Stops it. Idempotent. */
+  disarm(): void;
 }
 
 export interface RunMemory {

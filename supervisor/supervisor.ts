@@ -21,7 +21,15 @@ import { Hindsight } from './hindsight.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { PlacementKeeper } from './placement-keeper.ts';
-import type { Clock, ClusterStore, EtcdPlacement, Notifier, RunState, VirtualIps } from './ports.ts';
+import type {
+  Clock,
+  ClusterStore,
+  EtcdPlacement,
+  Notifier,
+  RunState,
+  VirtualIps,
+  Watchdog,
+} from './ports.ts';
 import { Publisher } from './publisher.ts';
 import { RecentDecisions, saveRecording } from './recent-decisions.ts';
 import type { Change } from './role/advance.ts';
@@ -32,6 +40,7 @@ import { preparedFor } from './role/handing-over.ts';
 import { epochOf, initialState, type RoleState } from './role/state.ts';
 import { type Timing, timingOf } from './role/timing.ts';
 import { version } from './version.ts';
+import { WatchdogKeeper } from './watchdog-keeper.ts';
 
 export interface SupervisorParts {
   readonly config: Config;
@@ -42,6 +51,8 @@ export interface SupervisorParts {
   readonly clock: Clock;
   readonly runState: RunState;
   readonly notifier: Notifier;
+  /** Null: none is to be used. */
+  readonly watchdog: Watchdog | null;
   readonly log: Logger;
 }
 
@@ -70,6 +81,7 @@ export class Supervisor {
   readonly #history: HistoryKeeper;
   readonly #hindsight: Hindsight;
   readonly #placement: PlacementKeeper;
+  readonly #watchdog: WatchdogKeeper;
   readonly #over = new AbortController();
   #peerKey: string | null = null;
 
@@ -135,8 +147,15 @@ export class Supervisor {
       },
       log,
     );
+    this.#watchdog = new WatchdogKeeper({
+      watchdog: parts.watchdog,
+      isRequired: config.watchdog.mode === 'required',
+      observe,
+      log,
+    });
     this.health = new HealthMonitor({
       config,
+      watchdog: parts.watchdog,
       isServing: () => this.state.phase.name === 'leading' && this.state.node.is === 'listening',
       onUnfit: (unfit) => observe({ type: 'health', unfit }),
       onSilentNode: (again) => {
@@ -211,6 +230,7 @@ export class Supervisor {
     this.#history.see(this.state, state, at);
     this.#hindsight.see(this.state, state, at);
     this.state = state;
+    this.#watchdog.see(state, at);
     this.#placement.leading(state.phase.name === 'leading');
     for (const change of changes) this.#report(change);
     this.#executor.carryOut(orders);

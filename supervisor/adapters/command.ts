@@ -16,6 +16,7 @@ const packages = {
   setpriv: 'util-linux',
   timeout: 'coreutils',
   'systemd-notify': 'systemd',
+  wdctl: 'util-linux',
 } as const;
 
 export type CommandName = keyof typeof packages;

@@ -23,8 +23,9 @@ function isProcess(value: unknown): value is ProcessIdentity {
 
 function isSettings(value: unknown): value is RunSettings {
   if (!isRecord(value)) return false;
-  const { node, vips, etcd } = value;
-  return isText(node, /^[a-z0-9.-]{1,63}$/) && isListOf(vips, isAddress) && isEtcd(etcd);
+  const { node, vips, etcd, watchdog } = value;
+  const named = isText(node, /^[a-z0-9.-]{1,63}$/) && (watchdog === null || isPath(watchdog));
+  return named && isListOf(vips, isAddress) && isEtcd(etcd);
 }
 
 /** What becomes a line of input to `ip`, which refuses what is no address (Node's own check costs 4 ms at first). */

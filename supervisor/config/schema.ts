@@ -175,6 +175,18 @@ const health = z.strictObject({
     .meta({ description: 'A root with less free space makes a standby ineligible', example: 64 }),
 });
 
+const watchdog = z.strictObject({
+  mode: z.enum(['off', 'automatic', 'required']).default('off').meta({
+    description:
+      'A watchdog timer that resets this machine if it hangs while it leads: `automatic` if it can be used, `required` or this host does not lead',
+    example: 'automatic',
+  }),
+  device: pathSchema.default('/dev/watchdog').meta({
+    description: 'Its device, for which docs/watchdog.md says how to give access',
+    example: '/dev/watchdog',
+  }),
+});
+
 export const configSchema = z
   .strictObject({
     cluster: nodeIdSchema.meta({
@@ -196,6 +208,7 @@ export const configSchema = z
     replication: replication.meta({ description: 'How files reach the standbys' }),
     paths: paths.prefault({}).meta({ description: 'Where things are' }),
     health: health.prefault({}).meta({ description: 'What makes a host unfit to lead' }),
+    watchdog: watchdog.prefault({}).meta({ description: 'The watchdog timer of this machine' }),
     log: z
       .strictObject({
         level: z

@@ -71,6 +71,7 @@ export const errorTable = {
   SFTP_NODE_STUCK:
     'See the disk under `paths.data` and the kernel log: not even SIGKILL ends who waits for it.',
   LINK_DOWN: 'Check cable, switch port and bond of the interface named.',
+  WATCHDOG_UNUSABLE: 'See docs/watchdog.md, or set `watchdog.mode`.',
   MEMORY_LOW: 'Find what uses the memory of this host.',
   // switchover and failover by an operator; causes in the history
   FIRST_START: 'Nothing to do: the cluster is new.',

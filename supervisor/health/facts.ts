@@ -4,6 +4,7 @@ import { cpus, loadavg } from 'node:os';
 import { mem } from 'systeminformation';
 import { commandFileProblem } from '../config/command-file.ts';
 import { type Config, commandVipsOf, kernelVipsOf } from '../config/schema.ts';
+import type { Watchdog } from '../ports.ts';
 
 /** One thing that was looked at. `bad` makes a standby ineligible; `warn` is for people. */
 export interface HealthFact {
@@ -15,7 +16,7 @@ export interface HealthFact {
 }
 
 /** Looks at this host. Never rejects: what cannot be looked at is a fact as well. */
-export async function gatherHealth(config: Config): Promise<HealthFact[]> {
+export async function gatherHealth(config: Config, watchdog: Watchdog | null): Promise<HealthFact[]> {
   const roots = Object.entries({
     config: config.paths.config,
     data: config.paths.data,
@@ -27,6 +28,7 @@ export async function gatherHealth(config: Config): Promise<HealthFact[]> {
     ...roots.map(([name, path]) => rootFact(`${name} root`, path, config.health.minFreeMiB)),
     ...interfaces.map((name) => interfaceFact(name)),
     ...commands.map((file) => commandFact(file)),
+    ...(watchdog === null ? [] : [watchdogFact(watchdog, config.watchdog.mode === 'required')]),
     memoryFact(),
     loadFact(),
   ]);
@@ -79,6 +81,13 @@ async function commandFact(file: string): Promise<HealthFact> {
   const problem = await commandFileProblem(file);
   if (problem === null) return { name, level: 'ok', code: '', detail: 'may be run' };
   return { name, level: 'bad', code: 'VIP_COMMAND_UNUSABLE', detail: `${file} ${problem.what}` };
+}
+
+async function watchdogFact(watchdog: Watchdog, isRequired: boolean): Promise<HealthFact> {
+  const name = 'watchdog';
+  const problem = await watchdog.problem();
+  if (problem === null) return { name, level: 'ok', code: '', detail: `${watchdog.timeoutMs / 1000} s` };
+  return { name, level: isRequired ? 'bad' : 'warn', code: 'WATCHDOG_UNUSABLE', detail: problem };
 }
 
 async function memoryFact(): Promise<HealthFact> {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/schema.ts';
+import type { Watchdog } from '../ports.ts';
 import type { Cause } from '../role/state.ts';
 import { answersWithBanner } from './banner.ts';
 import { gatherHealth, type HealthFact } from './facts.ts';
@@ -11,6 +12,7 @@ const silenceLimit = 2;
 
 export interface MonitorParts {
   readonly config: Config;
+  readonly watchdog: Watchdog | null;
   /** Whether this host leads, with its SFTP node listening. */
   readonly isServing: () => boolean;
   readonly onUnfit: (unfit: Cause[]) => void;
@@ -35,7 +37,7 @@ export class HealthMonitor {
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.#host = await gatherHealth(this.#parts.config);
+      this.#host = await gatherHealth(this.#parts.config, this.#parts.watchdog);
       const bad = this.#host.filter((fact) => fact.level === 'bad');
       this.#parts.onUnfit(bad.map(({ code, detail }) => ({ code, sentence: detail })));
       await this.#lookAtNode();

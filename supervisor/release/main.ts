@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { connectToGateway } from '../adapters/etcd/gateway.ts';
 import { removeAddresses } from '../adapters/network/addresses.ts';
 import { FileRunState } from '../adapters/run-state.ts';
+import { stopWatchdog } from '../adapters/watchdog.ts';
 import { endWhatIsLeft } from '../aftermath.ts';
 import { logLine } from './log-line.ts';
 import { killOutlivers } from './outlivers.ts';
@@ -40,6 +41,7 @@ async function releaseAtOnce(folder: string): Promise<boolean> {
         return { revokeLease: (leaseId) => gateway.revoke(leaseId) };
       },
     });
+    if (settings.watchdog !== null) stopWatchdog(settings.watchdog);
     return true;
   } catch (error) {
     logLine('info', { node: settings.node, reason: String(error) }, 'released by holdfast.yaml instead');

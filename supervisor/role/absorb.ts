@@ -40,6 +40,8 @@ export function absorb(state: RoleState, event: RoleEvent, timing: Timing): Role
     case 'vip-failed':
       if (event.epoch !== epochOf(state.phase)) return state;
       return { ...state, vipFailures: state.vipFailures + 1, failure: event.cause };
+    case 'watchdog-failed':
+      return event.epoch === epochOf(state.phase) ? { ...state, failure: event.cause } : state;
     case 'announced':
       return { ...state, announcedFor: event.epoch };
     case 'health':

@@ -38,6 +38,7 @@ export type RoleEvent = { readonly at: number } & (
   | { readonly type: 'vip-absent' }
   /** Probing, putting on or announcing failed. */
   | { readonly type: 'vip-failed'; readonly epoch: Epoch; readonly cause: Cause }
+  | { readonly type: 'watchdog-failed'; readonly epoch: Epoch; readonly cause: Cause }
   | { readonly type: 'announced'; readonly epoch: Epoch }
   | { readonly type: 'health'; readonly unfit: readonly Cause[] }
   /** An operator says that what promotions failed at is mended. */

@@ -68,7 +68,7 @@ describe('the aftermath of a supervisor that died', () => {
 
   it('takes off what the run had put on, whatever holdfast.yaml says by now', async () => {
     const vips = [{ address: '10.0.0.7', prefixLength: 24, interface: 'eth0' }];
-    const settings = { node: 'a', vips, etcd: { endpoints: ['http://10.0.0.1:2379'] } };
+    const settings = { node: 'a', vips, watchdog: null, etcd: { endpoints: ['http://10.0.0.1:2379'] } };
     const { done, ...rest } = parts({}, settings);
     rest.runState.remember({ leaseId: '77' });
     assert.equal(await endEarlierRun({ ...rest, runState: new FileRunState(folder) }), true);

@@ -13,6 +13,7 @@ const settings: RunSettings = {
     { address: '10.0.0.100', prefixLength: 24, interface: 'eth0' },
     { address: 'fd77::100', prefixLength: 64, interface: 'bond0.7' },
   ],
+  watchdog: null,
   etcd: {
     endpoints: ['https://10.0.0.11:2379', 'https://etcd.example:2379'],
     tls: { ca: '/etc/ca.crt', cert: '/etc/c.crt', key: '/etc/c.key' },

@@ -1,0 +1,60 @@
+import { codeOf, messageOf } from '#contracts/errors.ts';
+import type { Logger } from '#contracts/log.ts';
+import type { Observation } from './effects/executor.ts';
+import type { Watchdog } from './ports.ts';
+import { epochOf, type RoleState } from './role/state.ts';
+
+/**
+ * Feeds the machine's watchdog while this host leads, and only for as long as the lease lasts: whatever stands still
+ * or cannot be taken off, the machine is reset before another host may lead. (Feeding at `at` keeps it alive until
+ * `at + timeout`.) It is stopped when this host is a standby again: everything is off then.
+ */
+export class WatchdogKeeper {
+  readonly #watchdog: Watchdog | null;
+  readonly #isRequired: boolean;
+  readonly #observe: (observation: Observation) => void;
+  readonly #log: Logger;
+  /** The leadership for which it was armed, or could not be. */
+  #epoch = 0;
+  #isArmed = false;
+
+  /** @param watchdog null: there is none to be used */
+  constructor(parts: {
+    watchdog: Watchdog | null;
+    isRequired: boolean;
+    observe: (observation: Observation) => void;
+    log: Logger;
+  }) {
+    this.#watchdog = parts.watchdog;
+    this.#isRequired = parts.isRequired;
+    this.#observe = parts.observe;
+    this.#log = parts.log;
+  }
+
+  /** Told each decision before its orders are carried out. */
+  see({ phase, lease }: RoleState, atMs: number): void {
+    const watchdog = this.#watchdog;
+    if (watchdog === null) return;
+    if (phase.name === 'standby' || phase.name === 'stopped') {
+      if (this.#isArmed) watchdog.disarm();
+      this.#isArmed = false;
+      this.#epoch = 0;
+      return;
+    }
+    if (!this.#isArmed && this.#epoch !== epochOf(phase)) this.#arm(watchdog, epochOf(phase));
+    else if (this.#isArmed && lease !== null && lease.endsAtMs - atMs >= watchdog.timeoutMs) watchdog.feed();
+  }
+
+  #arm(watchdog: Watchdog, epoch: number): void {
+    this.#epoch = epoch;
+    try {
+      watchdog.arm();
+      this.#isArmed = true;
+      this.#log.info({ epoch, timeoutMs: watchdog.timeoutMs }, 'the watchdog of this machine is armed');
+    } catch (error) {
+      const cause = { code: codeOf(error), sentence: messageOf(error) };
+      this.#log.warn({ epoch, code: cause.code }, cause.sentence);
+      if (this.#isRequired) queueMicrotask(() => this.#observe({ type: 'watchdog-failed', epoch, cause }));
+    }
+  }
+}
