@@ -146,6 +146,17 @@ export class LabHost {
     });
   }
 
+  /** The command line of this host: its exit code and all that it printed. */
+  async holdfast(...args: string[]): Promise<{ exitCode: number | undefined; text: string }> {
+    const { exitCode, all } = await this.run(process.execPath, [
+      bundle,
+      ...args,
+      '--config',
+      this.configFile,
+    ]);
+    return { exitCode, text: String(all) };
+  }
+
   /** Runs to its end in the host's network. Rejects when it fails. */
   exec(file: string, args: readonly string[], input = '') {
     return execa('ip', ['netns', 'exec', this.network.namespace, file, ...args], { input });

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HistoryRecord } from '../../../supervisor/cluster/history.ts';
 import { isOver } from '../../../supervisor/cluster/operation.ts';
 import type { LabHost } from '../../lab/host.ts';
 import { Lab } from '../../lab/lab.ts';
-
-const bundle = join(import.meta.dirname, '../../../dist/holdfast.js');
 
 describe('operators', { timeout: 600_000 }, () => {
   let lab: Lab;
@@ -30,16 +27,7 @@ describe('operators', { timeout: 600_000 }, () => {
     });
   });
 
-  /** The command line of a host: its exit code and all that it printed. */
-  const holdfast = async (host: LabHost, ...args: string[]) => {
-    const { exitCode, all } = await host.run(process.execPath, [
-      bundle,
-      ...args,
-      '--config',
-      host.configFile,
-    ]);
-    return { exitCode, text: String(all) };
-  };
+  const holdfast = (host: LabHost, ...args: string[]) => host.holdfast(...args);
   const history = async () => {
     const { text } = await holdfast(leader, 'history', '--json');
     return JSON.parse(text) as HistoryRecord[];
