@@ -24,6 +24,8 @@ const patience = ['-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=3'];
 export class UploadLoad {
   readonly #client: LabClient;
   readonly #address: string;
+  /** Files of one load are told from those of another. */
+  readonly #name = `load-${process.hrtime.bigint()}`;
   readonly #ending = new AbortController();
   readonly #uploaders: Promise<void>[] = [];
   readonly acknowledged: Acknowledged[] = [];
@@ -65,7 +67,7 @@ export class UploadLoad {
   async #upload(uploader: number): Promise<void> {
     const { signal } = this.#ending;
     for (let number = 1; !signal.aborted; number++) {
-      const name = `load-${uploader}-${number}.bin`;
+      const name = `${this.#name}-${uploader}-${number}.bin`;
       const bytes = randomBytes(1 + Math.floor(Math.random() * longestFileBytes));
       const local = join(this.#client.folder, name);
       writeFileSync(local, bytes);
