@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AddressWatch } from './address-watch.ts';
 import { CertificateAuthority } from './certificates.ts';
 import { LabClient } from './client.ts';
 import { LabDisk } from './disk.ts';
 import { type ClusterPlan, LabHost } from './host.ts';
 import { makeLabFolder, removeLabFolder } from './leftovers.ts';
-import { Network, run } from './network.ts';
+import { Network, type NetworkHost, run } from './network.ts';
 import { waitFor } from './wait.ts';
 
 export interface LabOptions {
@@ -38,6 +39,7 @@ export class Lab implements AsyncDisposable {
   readonly #hosts: LabHost[] = [];
   readonly #disks: LabDisk[] = [];
   #client: LabClient | null = null;
+  #watcher: NetworkHost | null = null;
   readonly #onExit = () => void this.dispose().finally(() => process.exit(1));
 
   private constructor() {
@@ -158,6 +160,14 @@ export class Lab implements AsyncDisposable {
     limitMs = 20_000,
   ): Promise<Found> {
     return waitFor(what, look, { limitMs, evidence: () => this.evidence() });
+  }
+
+  /** A machine of its own on the wire, so that what it learns does not help the client. */
+  async watchAddress(address = this.vipV4): Promise<AddressWatch> {
+    this.#watcher ??= await this.#network.addHost('watcher', '10.77.0.220', 'fd77::220');
+    const watch = new AddressWatch(this.#watcher, address, this.folder);
+    await watch.start();
+    return watch;
   }
 
   /** The ends of all logs, for a failure's report. */
