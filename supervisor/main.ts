@@ -10,7 +10,7 @@ import { createVirtualIps } from './adapters/network/virtual-ips.ts';
 import { createNotifier } from './adapters/notifier.ts';
 import { FileRunState } from './adapters/run-state.ts';
 import { systemClock } from './adapters/system-clock.ts';
-import { DeviceWatchdog } from './adapters/watchdog.ts';
+import { watchdogOf } from './adapters/watchdog.ts';
 import { type Config, commandVipsOf, kernelVipsOf } from './config/schema.ts';
 import { serveControl } from './control/server.ts';
 import type { RunSettings } from './ports.ts';
@@ -60,12 +60,6 @@ function runSettings(config: Config): RunSettings | null {
     etcd: { endpoints, tls },
     watchdog: config.watchdog.mode === 'off' ? null : config.watchdog.device,
   };
-}
-
-/** A second less than a lease: so that a feed after a renewal that took long fits in. */
-function watchdogOf({ watchdog, lease }: Config): DeviceWatchdog | null {
-  if (watchdog.mode === 'off') return null;
-  return new DeviceWatchdog(watchdog.device, Math.floor((lease.ttl - 1000) / 1000));
 }
 
 function makeFolders(config: Config): void {

@@ -156,6 +156,7 @@ export class Supervisor {
     this.health = new HealthMonitor({
       config,
       watchdog: parts.watchdog,
+      wallMs: () => Date.parse(clock.wallTimeIso()),
       isServing: () => this.state.phase.name === 'leading' && this.state.node.is === 'listening',
       onUnfit: (unfit) => observe({ type: 'health', unfit }),
       onSilentNode: (again) => {

@@ -1,7 +1,7 @@
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { accessSync, closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { Config } from '../config/schema.ts';
 import type { Watchdog } from '../ports.ts';
 import { runCommand } from './command.ts';
 
@@ -31,7 +31,7 @@ export class DeviceWatchdog implements Watchdog {
 
   async problem(): Promise<string | null> {
     try {
-      await access(this.#device, constants.W_OK);
+      accessSync(this.#device, constants.W_OK);
     } catch (error) {
       return `${this.#device} cannot be used: ${messageOf(error)}`;
     }
@@ -85,6 +85,12 @@ export class DeviceWatchdog implements Watchdog {
       return Number.NaN;
     }
   }
+}
+
+/** As configured; null: none is to be used. A second less than a lease, so that a feed after a late renewal fits in. */
+export function watchdogOf({ watchdog, lease }: Pick<Config, 'watchdog' | 'lease'>): DeviceWatchdog | null {
+  if (watchdog.mode === 'off') return null;
+  return new DeviceWatchdog(watchdog.device, Math.floor((lease.ttl - 1000) / 1000));
 }
 
 /** Stops the timer that a supervisor which died had armed, once nothing of its leadership is left. */

@@ -5,6 +5,7 @@ import { version } from '../version.ts';
 import { acceptEtcdCommand } from './accept-etcd-command.ts';
 import { clearCommand } from './clear-command.ts';
 import { configCommand } from './config-command.ts';
+import { doctorCommand } from './doctor-command.ts';
 import { failoverCommand } from './failover-command.ts';
 import { fsmCommand } from './fsm-command.ts';
 import { historyCommand } from './history-command.ts';
@@ -26,6 +27,7 @@ export function program(): Command {
     .showHelpAfterError('(see `holdfast --help`)')
     .addCommand(statusCommand())
     .addCommand(whyCommand())
+    .addCommand(doctorCommand())
     .addCommand(historyCommand())
     .addCommand(switchoverCommand())
     .addCommand(failoverCommand())

@@ -71,6 +71,11 @@ export const errorTable = {
   SFTP_NODE_STUCK:
     'See the disk under `paths.data` and the kernel log: not even SIGKILL ends who waits for it.',
   LINK_DOWN: 'Check cable, switch port and bond of the interface named.',
+  CERTIFICATE_ENDED: 'Renew it: etcd refuses who shows it. Files that change are read again.',
+  CERTIFICATE_ENDS: 'Renew it in time; files that change are read again.',
+  ETCD_TOO_OLD: 'Use a newer etcd where hosts may freeze: etcd-io/etcd#15247.',
+  RELEASE_DIFFERS: 'Restart the service: on the leader `holdfast switchover` first.',
+  SECRET_READABLE: 'Run chmod 0600 on it, or put it back.',
   WATCHDOG_UNUSABLE: 'See docs/watchdog.md, or set `watchdog.mode`.',
   MEMORY_LOW: 'Find what uses the memory of this host.',
   // switchover and failover by an operator; causes in the history

@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import type { Watchdog } from '../ports.ts';
 import type { Cause } from '../role/state.ts';
 import { answersWithBanner } from './banner.ts';
+import { certificateFacts } from './certificates.ts';
 import { gatherHealth, type HealthFact } from './facts.ts';
 
 const everyMs = 1000;
@@ -13,6 +14,7 @@ const silenceLimit = 2;
 export interface MonitorParts {
   readonly config: Config;
   readonly watchdog: Watchdog | null;
+  readonly wallMs: () => number;
   /** Whether this host leads, with its SFTP node listening. */
   readonly isServing: () => boolean;
   readonly onUnfit: (unfit: Cause[]) => void;
@@ -37,7 +39,11 @@ export class HealthMonitor {
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.#host = await gatherHealth(this.#parts.config, this.#parts.watchdog);
+      const { config, watchdog, wallMs } = this.#parts;
+      this.#host = [
+        ...(await gatherHealth(config, watchdog)),
+        ...certificateFacts(config.etcd.tls, wallMs()),
+      ];
       const bad = this.#host.filter((fact) => fact.level === 'bad');
       this.#parts.onUnfit(bad.map(({ code, detail }) => ({ code, sentence: detail })));
       await this.#lookAtNode();

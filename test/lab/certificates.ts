@@ -17,7 +17,7 @@ export class CertificateAuthority {
     this.#name = name;
   }
 
-  static async create(folder: string, name = 'ca'): Promise<CertificateAuthority> {
+  static async create(folder: string, name = 'ca', days = 30): Promise<CertificateAuthority> {
     const authority = new CertificateAuthority(folder, name);
     const { cert, key } = authority.#own;
     await openssl(
@@ -28,7 +28,7 @@ export class CertificateAuthority {
       ...curve,
       '-nodes',
       '-days',
-      '30',
+      String(days),
       ...named('lab'),
       ...[...['-keyout', key, '-out', cert]],
     );

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CertificateAuthority } from '../../lab/certificates.ts';
@@ -35,6 +35,29 @@ describe('etcd members that want certificates', { timeout: 240_000 }, () => {
     successor.startSupervisor();
     await lab.waitForService();
     await lab.client.sftp(lab.vipV4, 'get kept back\n');
+  });
+
+  it('are looked at by a doctor: each member, the certificates, the secrets', async () => {
+    const leader = await lab.waitForService();
+    const { exitCode, text } = await leader.holdfast('doctor');
+    assert.equal(exitCode, 0, text);
+    assert.match(text, /^ok {7}supervisor: leading/m);
+    // The authority of the lab lasts for thirty days.
+    assert.match(text, /^WARNING {2}CERTIFICATE_ENDS: .*ca\.crt ends in 29 day\(s\)/m);
+    const [standby] = lab.others(leader);
+    await standby?.stopEtcd();
+    chmodSync(leader.certificate.key, 0o644);
+    const broken = await leader.holdfast('doctor', '--json');
+    assert.equal(broken.exitCode, 1, broken.text);
+    const codes = JSON.parse(broken.text).map(
+      ({ level, code }: { level: string; code: string }) => `${level} ${code}`,
+    );
+    for (const { network } of lab.hosts) assert.ok(broken.text.includes(`etcd https://${network.ipv4}:2379`));
+    assert.ok(codes.includes('warning ETCD_UNREACHABLE'), broken.text);
+    assert.ok(codes.includes('error SECRET_READABLE'), broken.text);
+    chmodSync(leader.certificate.key, 0o600);
+    standby?.startEtcd();
+    await lab.waitForService();
   });
 
   async function leases(host: LabHost): Promise<string> {
@@ -103,6 +126,9 @@ describe('etcd members that want certificates', { timeout: 240_000 }, () => {
         ),
     );
     assert.equal(standby.supervisorIsRunning, true);
+    const doctor = await standby.holdfast('doctor');
+    assert.equal(doctor.exitCode, 1);
+    assert.match(doctor.text, /^ERROR {4}CERTIFICATE_ENDED: /m);
     await standby.renewCertificates();
     await lab.waitForService();
   });

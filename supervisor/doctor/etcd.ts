@@ -1,0 +1,41 @@
+import * as z from 'zod';
+import { messageOf } from '#contracts/errors.ts';
+import { askGateway } from '../adapters/etcd/gateway.ts';
+import type { Config } from '../config/schema.ts';
+import { type Finding, fine, wrong } from './finding.ts';
+
+const statusSchema = z.object({ version: z.string(), leader: z.string().default('0') });
+
+/** Each member of etcd, asked by itself: the cluster works with a majority, and one that is lost is not noticed. */
+export async function examineEtcd({ etcd }: Config): Promise<Finding[]> {
+  const members = await Promise.all(etcd.endpoints.map((endpoint) => examineMember(etcd, endpoint)));
+  const lost = members.filter(({ level }) => level === 'error').length;
+  if (lost * 2 < members.length) {
+    // The others go on without it.
+    return members.map((member) => (member.level === 'error' ? { ...member, level: 'warning' } : member));
+  }
+  return members;
+}
+
+async function examineMember(etcd: Config['etcd'], endpoint: string): Promise<Finding> {
+  const about = `etcd ${endpoint}`;
+  try {
+    const answer = await askGateway(etcd, endpoint, '/v3/maintenance/status', {});
+    const { version, leader } = statusSchema.parse(answer);
+    if (leader === '0') return wrong('error', about, 'ETCD_UNREACHABLE', `${endpoint} sees no etcd leader`);
+    if (endsLeasesEarly(version)) {
+      const what = `etcd ${version} may end live leases when a member was frozen: 3.4.29 and 3.5.11 do not`;
+      return wrong('warning', about, 'ETCD_TOO_OLD', what);
+    }
+    return fine(about, `version ${version}`);
+  } catch (error) {
+    return wrong('error', about, 'ETCD_UNREACHABLE', `${endpoint}: ${messageOf(error)}`);
+  }
+}
+
+/** etcd-io/etcd#15247, mended in 3.4.29, 3.5.11 and 3.6. */
+export function endsLeasesEarly(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  if (major !== 3) return major < 3;
+  return minor < 4 || (minor === 4 && patch < 29) || (minor === 5 && patch < 11);
+}
