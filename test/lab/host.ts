@@ -157,6 +157,12 @@ export class LabHost {
     return { exitCode, text: String(all) };
   }
 
+  /** Asks the etcd member of this host. */
+  async etcdctl(...args: string[]): Promise<string> {
+    const endpoint = `--endpoints=http://${this.network.ipv4}:2379`;
+    return (await this.exec('env', ['ETCDCTL_API=3', 'etcdctl', endpoint, ...args])).stdout;
+  }
+
   /** Runs to its end in the host's network. Rejects when it fails. */
   exec(file: string, args: readonly string[], input = '') {
     return execa('ip', ['netns', 'exec', this.network.namespace, file, ...args], { input });
