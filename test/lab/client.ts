@@ -5,6 +5,8 @@ import { execa } from 'execa';
 import type { NetworkHost } from './network.ts';
 import { type Outage, outageAround } from './outage.ts';
 
+const uploadLimitSeconds = 20;
+
 /** A partner's machine: OpenSSH's client with a key and a known_hosts file of its own, and a prober. */
 export class LabClient {
   readonly network: NetworkHost;
@@ -48,6 +50,19 @@ export class LabClient {
     const args = [...this.sshOptions, ...options, '-P', String(this.#port), '-b', '-', `${user}@${address}`];
     return execa('ip', ['netns', 'exec', this.network.namespace, 'sftp', ...args], {
       input: batch,
+      cwd: this.folder,
+      reject: false,
+      all: true,
+    });
+  }
+
+  /** Uploads a file of the client's folder. A client whose server is gone, or never answers, is ended. */
+  upload(address: string, name: string) {
+    const limited = ['timeout', '--signal=KILL', String(uploadLimitSeconds), 'sftp'];
+    const patience = ['-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=3'];
+    const args = [...this.sshOptions, ...patience, '-P', String(this.#port), '-b', '-', `alice@${address}`];
+    return execa('ip', ['netns', 'exec', this.network.namespace, ...limited, ...args], {
+      input: `put ${name}\n`,
       cwd: this.folder,
       reject: false,
       all: true,

@@ -123,7 +123,7 @@ export class LabHost {
   }
 
   /** Asks the member of this host with Debian's etcdctl. */
-  etcdctl(...args: readonly string[]) {
+  async etcdctl(...args: readonly string[]): Promise<string> {
     const { namespace, ipv4 } = this.network;
     const { ca, cert, key } = this.certificate;
     const tls = { ETCDCTL_CACERT: ca, ETCDCTL_CERT: cert, ETCDCTL_KEY: key };
@@ -132,7 +132,8 @@ export class LabHost {
       ETCDCTL_ENDPOINTS: `${this.#scheme}://${ipv4}:2379`,
       ...(this.#plan.authority ? tls : {}),
     };
-    return execa('ip', ['netns', 'exec', namespace, 'etcdctl', ...args], { env, timeout: 20_000 });
+    const command = ['netns', 'exec', namespace, 'etcdctl', ...args];
+    return (await execa('ip', command, { env, timeout: 20_000 })).stdout;
   }
 
   /** Puts a snapshot in place of what the member has, which must be stopped. */

@@ -14,9 +14,6 @@ export interface Acknowledged {
 }
 
 const longestFileBytes = 400_000;
-/** So that a client whose server is gone without a word does not wait for minutes. */
-const patience = ['-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=3'];
-
 /**
  * Partners that upload one file after the other, each with a login of its own, and try again when the connection is
  * lost. Only what was acknowledged is promised to be there.
@@ -78,7 +75,7 @@ export class UploadLoad {
 
   async #uploadUntilAcknowledged(name: string, digest: string): Promise<void> {
     while (!this.#ending.signal.aborted) {
-      const { exitCode, all } = await this.#client.spawnSftp(this.#address, `put ${name}\n`, patience);
+      const { exitCode, all } = await this.#client.upload(this.#address, name);
       if (exitCode === 0) {
         this.acknowledged.push({ name, digest });
         return;

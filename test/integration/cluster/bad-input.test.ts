@@ -137,20 +137,12 @@ describe('what is wrong on one host', { timeout: 300_000 }, () => {
 
   it('foreign values in etcd: reported by key, never fatal', async () => {
     const leader = await lab.waitForService();
-    const endpoint = `--endpoints=http://${leader.network.ipv4}:2379`;
-    await leader.exec('env', [
-      'ETCDCTL_API=3',
-      'etcdctl',
-      endpoint,
-      'put',
-      '/holdfast/lab/nodes/z',
-      'garbage',
-    ]);
+    await leader.etcdctl('put', '/holdfast/lab/nodes/z', 'garbage');
     await lab.wait('the problem in status', async () =>
       (await leader.status()).problems.some(({ key }) => key === '/holdfast/lab/nodes/z'),
     );
     assert.equal((await leader.status()).phase, 'leading');
-    await leader.exec('env', ['ETCDCTL_API=3', 'etcdctl', endpoint, 'del', '/holdfast/lab/nodes/z']);
+    await leader.etcdctl('del', '/holdfast/lab/nodes/z');
   });
 
   it('leaves no lease file behind after a planned stop', async () => {

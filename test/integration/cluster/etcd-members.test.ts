@@ -25,7 +25,7 @@ describe('members of etcd', { timeout: 240_000 }, () => {
   function etcdLeader(): Promise<LabHost> {
     return lab.wait('etcd to be led from another host', async () => {
       for (const host of lab.hosts) {
-        const { stdout } = await host.etcdctl('endpoint', 'status', '-w', 'json');
+        const stdout = await host.etcdctl('endpoint', 'status', '-w', 'json');
         const { header, leader: led } = JSON.parse(stdout)[0].Status;
         if (header.member_id === led) return host === leader ? null : host;
       }

@@ -33,7 +33,7 @@ describe('the release of what a supervisor that died left behind', { timeout: 12
   /** What the supervisor left, with a lease that does not end by itself meanwhile. */
   let leaseId: string;
   beforeEach(async () => {
-    leaseId = String(BigInt(`0x${(await etcdctl('lease', 'grant', '600')).split(' ')[1]}`));
+    leaseId = String(BigInt(`0x${(await host.etcdctl('lease', 'grant', '600')).split(' ')[1]}`));
     writeFileSync(host.configFile, holdfastYaml);
     leave({});
     await host.network.ip('addr', 'replace', `${lab.vipV4}/24`, 'dev', 'eth0');
@@ -44,13 +44,8 @@ describe('the release of what a supervisor that died left behind', { timeout: 12
     writeFileSync(runFile, JSON.stringify({ ...left, leaseId, ...part }), { mode: 0o600 });
   }
 
-  async function etcdctl(...args: string[]): Promise<string> {
-    const endpoint = `--endpoints=http://${host.network.ipv4}:2379`;
-    return (await host.exec('env', ['ETCDCTL_API=3', 'etcdctl', endpoint, ...args])).stdout;
-  }
-
   async function leaseIsThere(): Promise<boolean> {
-    return (await etcdctl('lease', 'list')).includes(BigInt(leaseId).toString(16));
+    return (await host.etcdctl('lease', 'list')).includes(BigInt(leaseId).toString(16));
   }
 
   async function vipsThatAreOn(): Promise<string[]> {
