@@ -53,11 +53,11 @@ export async function runSupervisor(config: Config): Promise<void> {
 /** What `release.js` goes by after a crash; null where it takes more than `ip` and etcd, and holdfast.yaml is needed. */
 function runSettings(config: Config): RunSettings | null {
   if (commandVipsOf(config).length > 0) return null;
-  const { endpoints, tls } = config.etcd;
+  const { endpoints, tls, username, passwordFile } = config.etcd;
   return {
     node: config.node.id,
     vips: kernelVipsOf(config).map(interfaceAddressOf),
-    etcd: { endpoints, tls },
+    etcd: { endpoints, tls, username, passwordFile },
     watchdog: config.watchdog.mode === 'off' ? null : config.watchdog.device,
   };
 }

@@ -88,8 +88,8 @@ export interface ClusterStore {
   close(): void;
 }
 
-/** Paths of the files for TLS, never what is in them. */
-export type EtcdMembers = Pick<Config['etcd'], 'endpoints' | 'tls'>;
+/** Paths of the files for TLS and of the password, never what is in them. */
+export type EtcdMembers = Pick<Config['etcd'], 'endpoints' | 'tls' | 'username' | 'passwordFile'>;
 
 /** Where etcd's own leadership is. */
 export interface EtcdPlacement {

@@ -42,7 +42,8 @@ function isAddress(value: unknown): value is InterfaceAddress {
 
 function isEtcd(value: unknown): value is EtcdMembers {
   if (!isRecord(value) || !isListOf(value.endpoints, isEndpoint)) return false;
-  const { tls } = value;
+  const { tls, username, passwordFile } = value;
+  if (username !== undefined && (!isText(username, /^[^\n]{1,128}$/) || !isPath(passwordFile))) return false;
   if (tls === undefined) return true;
   if (!isRecord(tls)) return false;
   return isPath(tls.ca) && [tls.cert, tls.key].every((path) => path === undefined || isPath(path));

@@ -49,6 +49,16 @@ const etcd = z.strictObject({
       description: 'All members of the etcd cluster; the nearest first',
       example: ['http://10.0.0.11:2379', 'http://10.0.0.12:2379', 'http://10.0.0.13:2379'],
     }),
+  username: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .meta({ description: 'User of etcd, where it asks for one', example: 'holdfast' }),
+  passwordFile: pathSchema.optional().meta({
+    description: 'File with the password of that user, mode 0600',
+    example: '/etc/holdfast/etcd-password',
+  }),
   moveLeader: z.boolean().default(true).meta({
     description: "Keep etcd's own leadership off the host that leads, whose death is over sooner then",
     example: true,
@@ -233,7 +243,14 @@ export function commandVipsOf({ vips }: Pick<Config, 'vips'>): CommandVipConfig[
 }
 
 function checkTls(etcdConfig: z.infer<typeof etcd>, context: z.RefinementCtx): void {
-  const { tls, endpoints } = etcdConfig;
+  const { tls, endpoints, username, passwordFile } = etcdConfig;
+  if ((username === undefined) !== (passwordFile === undefined)) {
+    context.addIssue({
+      code: 'custom',
+      path: [],
+      message: 'has only one of username and passwordFile; give both or none',
+    });
+  }
   if (tls !== undefined && (tls.cert === undefined) !== (tls.key === undefined)) {
     context.addIssue({
       code: 'custom',

@@ -31,6 +31,7 @@ export const errorTable = {
   // etcd
   ETCD_UNREACHABLE: 'Check the etcd members and the network to them; the supervisor goes on trying.',
   ETCD_TLS_UNUSABLE: 'Mend the files named under `etcd.tls`: they are read again when they change.',
+  ETCD_PASSWORD_UNREADABLE: 'Give the holdfast user read access to `etcd.passwordFile`, mode 0600.',
   ETCD_TTL_REFUSED: 'Give etcd a shorter election timeout, or set a longer lease.ttl.',
   ETCD_VALUE_INVALID: 'Somebody else wrote to the key named: restore or delete it.',
   ETCD_WENT_BACK:

@@ -64,7 +64,7 @@ export function examineCommands(config: Config): Finding[] {
 export function examineSecrets({ paths, etcd }: Config): Finding[] {
   const folder = join(paths.config, 'host_keys');
   const hostKeys = namesIn(folder).filter((name) => /^ssh_host_\w+_key$/.test(name));
-  const files = [...hostKeys.map((name) => join(folder, name)), etcd.tls?.key].filter(
+  const files = [...hostKeys.map((name) => join(folder, name)), etcd.tls?.key, etcd.passwordFile].filter(
     (file) => file !== undefined,
   );
   return files.map((file) => {

@@ -22,6 +22,8 @@ export interface ClusterPlan {
   readonly sftpPort: number;
   /** Holdfast reaches the etcd members by ways that `slowEtcd` makes slow. */
   readonly etcdBySlowWay?: boolean;
+  /** The etcd members ask for this user; null: for none. Its password is in the folder of each host. */
+  readonly etcdUser?: string | null;
   /** Who issues the certificates of the etcd members and their clients; null: everything goes in the clear. */
   readonly authority?: CertificateAuthority | null;
   /** More for holdfast.yaml: the text of further top-level settings. */
@@ -80,6 +82,9 @@ export class LabHost {
   get filesRoot(): string {
     return join(this.folder, 'data/files');
   }
+  get passwordFile(): string {
+    return join(this.folder, 'etcd-password');
+  }
   get runFolder(): string {
     return join(this.folder, 'run');
   }
@@ -96,6 +101,8 @@ export class LabHost {
       ...['--heartbeat-interval', '50', '--election-timeout', '500', '--pre-vote'],
       ...['--logger', 'zap', '--log-level', 'warn'],
       ...this.#etcdTls,
+      // Tokens that are forgotten within seconds, as they are in minutes by default.
+      ...(this.#plan.etcdUser ? ['--auth-token-ttl', '2'] : []),
     ]);
   }
 
@@ -214,7 +221,9 @@ export class LabHost {
 
   /** What systemd does after a supervisor that died. */
   async release(): Promise<void> {
-    await this.exec(process.execPath, [releaseBundle, this.runFolder, this.configFile]);
+    const { stdout } = await this.exec(process.execPath, [releaseBundle, this.runFolder, this.configFile]);
+    if (stdout.includes('by holdfast.yaml instead'))
+      throw new Error(`the release took the slow way: ${stdout}`);
   }
 
   /** The host is gone: the link first, so that nothing can say good-bye, then every process. */
@@ -291,11 +300,14 @@ export class LabHost {
       .map((where) => `${this.#scheme}://${where}`)
       .join(', ');
     const { ca, cert, key } = this.certificate;
+    const user = this.#plan.etcdUser
+      ? `, username: ${this.#plan.etcdUser}, passwordFile: ${this.passwordFile}`
+      : '';
     const tls = this.#plan.authority ? `, tls: { ca: ${ca}, cert: ${cert}, key: ${key} }` : '';
     const path = (name: string) => join(this.folder, name);
     return `cluster: lab
 node: { id: ${this.name} }
-etcd: { endpoints: [${endpoints}]${tls} }
+etcd: { endpoints: [${endpoints}]${tls}${user} }
 vips:
 ${this.#plan.vips ?? kernelVips}
 sftp: { port: ${sftpPort} }

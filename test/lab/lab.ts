@@ -21,6 +21,8 @@ export interface LabOptions {
   readonly etcdBySlowWay?: boolean;
   /** The etcd members, and who asks them, must show certificates. Default: false. */
   readonly etcdByTls?: boolean;
+  /** The etcd members ask for this user and its password, once the test has told them. Default: for none. */
+  readonly etcdUser?: string;
 }
 
 /**
@@ -64,6 +66,7 @@ export class Lab implements AsyncDisposable {
     vips,
     etcdBySlowWay = false,
     etcdByTls = false,
+    etcdUser,
   }: LabOptions): Promise<void> {
     await this.#network.create();
     const addressOf = (index: number) => [`10.77.0.${11 + index}`, `fd77::${11 + index}`] as const;
@@ -74,6 +77,7 @@ export class Lab implements AsyncDisposable {
       vips,
       sftpPort: this.sftpPort,
       etcdBySlowWay,
+      etcdUser: etcdUser ?? null,
       authority: etcdByTls ? await CertificateAuthority.create(this.folder) : null,
       settings,
     };

@@ -29,6 +29,29 @@ export function readCredentials(tls: TlsFiles): Credentials {
   }
 }
 
+/**
+ * For the library, which asks for a token when it needs one, and for another when etcd does not take it any more.
+ * @throws HoldfastError ETCD_PASSWORD_UNREADABLE
+ */
+export function readLogin(
+  etcd: Pick<Config['etcd'], 'username' | 'passwordFile'>,
+  deadline: () => Date,
+): Pick<IOptions, 'auth'> {
+  if (etcd.username === undefined || etcd.passwordFile === undefined) return {};
+  // Without one a member that stands still would hold up every later request.
+  const callOptions = () => ({ deadline: deadline() });
+  return { auth: { username: etcd.username, password: readPassword(etcd.passwordFile), callOptions } };
+}
+
+/** The first line of the file. @throws HoldfastError ETCD_PASSWORD_UNREADABLE */
+export function readPassword(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').split('\n')[0] ?? '';
+  } catch (cause) {
+    throw new HoldfastError('ETCD_PASSWORD_UNREADABLE', `${file}: ${messageOf(cause)}`, { cause });
+  }
+}
+
 /** Changes with the content of any of the files; empty without TLS. */
 export function stampOfFiles(tls: TlsFiles): string {
   const files = [tls?.ca, tls?.cert, tls?.key].filter((file) => file !== undefined);

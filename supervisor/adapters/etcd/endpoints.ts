@@ -3,8 +3,9 @@ import { noop } from 'cockatiel';
 import { Etcd3, type IOptions } from 'etcd3';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Config } from '../../config/schema.ts';
-import { readCredentials } from './credentials.ts';
+import { readCredentials, readLogin } from './credentials.ts';
 
+const loginLimitMs = 1000;
 /** Longer than any request may take. */
 const replacedForMs = 5000;
 
@@ -20,7 +21,7 @@ export interface Endpoint {
 /**
  * The library's circuit breaker would shut a member out for 5 s after three failures, and gRPC would wait up to two
  * minutes before it connects again: both are longer than a lease.
- * @throws HoldfastError ETCD_TLS_UNUSABLE
+ * @throws HoldfastError ETCD_TLS_UNUSABLE, ETCD_PASSWORD_UNREADABLE
  */
 export function openEndpoints(etcd: Config['etcd']): Endpoint[] {
   const options: Omit<IOptions, 'hosts'> = {
@@ -32,6 +33,7 @@ export function openEndpoints(etcd: Config['etcd']): Endpoint[] {
       'grpc.use_local_subchannel_pool': 1,
     },
     ...readCredentials(etcd.tls),
+    ...readLogin(etcd, () => new Date(Date.now() + loginLimitMs)),
   };
   const urls = [...etcd.endpoints].sort((a, b) => Number(isOnThisHost(b)) - Number(isOnThisHost(a)));
   return urls.map((url) => ({ url, client: new Etcd3({ ...options, hosts: url }) }));

@@ -18,7 +18,7 @@ export async function revokeThroughGateway(etcd: EtcdMembers, leaseId: string): 
 /** Connects to every member ahead of a revocation, so that nothing but the request itself is left to wait for. */
 export function connectToGateway(etcd: EtcdMembers): { revoke(leaseId: string): Promise<void> } {
   const requests = etcd.endpoints.map(
-    (endpoint) => new GatewayRequest(etcd, new URL('/v3/lease/revoke', endpoint)),
+    (endpoint) => new GatewayRequest(etcd, new URL('/v3/lease/revoke', endpoint), tokenFrom(etcd, endpoint)),
   );
   return {
     async revoke(leaseId) {
@@ -31,6 +31,17 @@ export function connectToGateway(etcd: EtcdMembers): { revoke(leaseId: string): 
   };
 }
 
+/** What the request of a user carries; null where etcd asks for none. */
+async function tokenFrom(etcd: EtcdMembers, endpoint: string): Promise<string | null> {
+  const { username, passwordFile } = etcd;
+  if (username === undefined || passwordFile === undefined) return null;
+  const [password = ''] = readFileSync(passwordFile, 'utf8').split('\n');
+  const request = new GatewayRequest(etcd, new URL('/v3/auth/authenticate', endpoint), null);
+  const { status, answer } = await request.send({ name: username, password });
+  if (status !== 200) throw new Error(`${request.url}: ${status} ${answer}`);
+  return JSON.parse(answer).token;
+}
+
 async function revokeBy(request: GatewayRequest, leaseId: string): Promise<void> {
   const { status, answer } = await request.send({ ID: leaseId });
   if (status === 404 && JSON.parse(answer).code === notFoundCode) return;
@@ -39,7 +50,8 @@ async function revokeBy(request: GatewayRequest, leaseId: string): Promise<void>
 
 /** One request of etcd's API in its JSON form. @throws Error when it was not answered with 200 */
 export async function askGateway(etcd: EtcdMembers, endpoint: string, path: string, body: unknown) {
-  const { status, answer } = await new GatewayRequest(etcd, new URL(path, endpoint)).send(body);
+  const request = new GatewayRequest(etcd, new URL(path, endpoint), tokenFrom(etcd, endpoint));
+  const { status, answer } = await request.send(body);
   if (status !== 200) throw new Error(`${endpoint}${path}: ${status} ${answer}`);
   return JSON.parse(answer) as unknown;
 }
@@ -50,8 +62,13 @@ class GatewayRequest {
   readonly #outgoing: ClientRequest;
   readonly #response: Promise<IncomingMessage>;
 
-  constructor({ tls }: EtcdMembers, url: URL) {
+  readonly #token: Promise<string | null>;
+
+  /** @param token of the user; null: none is needed */
+  constructor({ tls }: EtcdMembers, url: URL, token: Promise<string | null> | null) {
     this.url = url;
+    this.#token = token ?? Promise.resolve(null);
+    this.#token.catch(() => {});
     const outgoing = open(url, tls);
     this.#outgoing = outgoing;
     this.#response = new Promise((resolve, reject) => {
@@ -65,6 +82,8 @@ class GatewayRequest {
     const late = new Error(`${this.url}: no answer within ${limitMs} ms`);
     const over = setTimeout(() => this.#outgoing.destroy(late), limitMs);
     try {
+      const token = await this.#token;
+      if (token !== null) this.#outgoing.setHeader('authorization', token);
       this.#outgoing.end(JSON.stringify(body));
       const response = await this.#response;
       let answer = '';
