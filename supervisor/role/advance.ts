@@ -86,8 +86,13 @@ function fromPromoting(
   at: number,
   timing: Timing,
 ): Step | null {
-  const cause =
-    lossOf(state, phase.epoch, at, timing) ?? state.failure ?? promotionTimeout(state, phase, at, timing);
+  const loss = lossOf(state, phase.epoch, at, timing);
+  if (loss !== null) {
+    // No fault of this host: what counts against it is what it could not put up.
+    const waiting = { ...state, claimNotBeforeMs: at + timing.backoffMs };
+    return enterSteppingDown(waiting, at, phase.epoch, loss);
+  }
+  const cause = state.failure ?? promotionTimeout(state, phase, at, timing);
   if (cause !== null) return failPromotion(state, phase, at, cause, timing);
   if (state.stopping) return failPromotion(state, phase, at, stoppingCause, timing);
   if (!isServing(state, phase.epoch) || state.announcedFor !== phase.epoch) return null;

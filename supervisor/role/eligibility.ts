@@ -41,7 +41,7 @@ function failuresOf(state: RoleState, at: number, timing: Timing): Cause[] {
   const { failedPromotions, claimNotBeforeMs, lastFailure, phase } = state;
   if (phase.name !== 'standby' && phase.name !== 'stepping-down') return [];
   const reasons: Cause[] = [];
-  const failed = `the last ${failedPromotions} promotion(s) failed`;
+  const failed = `the last ${Math.max(1, failedPromotions)} promotion(s) failed`;
   const last = lastFailure === null ? '' : `: ${lastFailure.code} ${lastFailure.sentence}`;
   if (at < claimNotBeforeMs) {
     const seconds = Math.ceil((claimNotBeforeMs - at) / 1000);

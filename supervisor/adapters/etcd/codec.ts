@@ -4,6 +4,7 @@ import { epochBaseOf, eraSchema, restoredSchema } from '../../cluster/era.ts';
 import { departureSchema, type HistoryRecord, historySchema } from '../../cluster/history.ts';
 import {
   type Operation,
+  type OperationRecord,
   operationSchema,
   pauseSchema,
   successorRecordSchema,
@@ -159,11 +160,15 @@ function operationOf(
 ): Operation | null {
   const record = kv === undefined ? null : parse(kv, operationSchema, problems);
   if (kv === undefined || record === null) return null;
-  // Reckoned anew with each read: the wall clock may be stepped meanwhile.
-  const beginsAtMs = Date.parse(record.at ?? record.requestedAt);
-  return {
-    ...record,
-    modRevision: Number(kv.mod_revision),
-    dueAtMs: sentAtMs + (beginsAtMs - wallMs),
-  };
+  return { ...record, modRevision: Number(kv.mod_revision), dueAtMs: dueAtMsOf(record, sentAtMs, wallMs) };
+}
+
+/**
+ * A switchover that begins at once is due whenever it is read, since the hosts' wall clocks may differ: it names the
+ * leadership it was asked of, and is refused by any other. What has a time is reckoned anew with each read, since the
+ * wall clock may be stepped meanwhile.
+ */
+function dueAtMsOf({ kind, at, requestedAt }: OperationRecord, sentAtMs: number, wallMs: number): number {
+  if (kind === 'switchover' && at === null) return sentAtMs;
+  return sentAtMs + (Date.parse(at ?? requestedAt) - wallMs);
 }

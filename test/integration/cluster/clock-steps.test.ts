@@ -65,6 +65,19 @@ describe('a wall clock that is stepped', { timeout: 180_000 }, () => {
     step(lab.hosts, 0);
   });
 
+  for (const seconds of [hour, -hour]) {
+    it(`by ${seconds / hour} h on the host that is asked hinders no switchover`, async () => {
+      const leader = await lab.waitForService();
+      const [asked] = lab.others(leader);
+      assert.ok(asked);
+      step([asked], seconds);
+      const moved = await asked.holdfast('switchover', '--to', asked.name, '--yes');
+      assert.equal(moved.exitCode, 0, moved.text);
+      await lab.waitForService();
+      step(lab.hosts, 0);
+    });
+  }
+
   it('hinders no takeover from a leader that died', async () => {
     const leader = await lab.waitForService();
     step(lab.others(leader), -hour);

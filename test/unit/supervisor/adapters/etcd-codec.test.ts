@@ -85,6 +85,14 @@ describe('the view of the cluster', () => {
     assert.equal(view.operation?.modRevision, 7);
   });
 
+  it('takes a switchover that begins at once to be due, whatever the clock of who asked shows', () => {
+    for (const requestedAt of ['2026-01-01T01:00:00Z', '2025-12-31T23:00:00Z']) {
+      const asked = { ...operation, at: null, requestedAt };
+      const view = viewOf(moment, { operation: range(['operation', asked, 7]) });
+      assert.equal(view.operation?.dueAtMs, moment.sentAtMs);
+    }
+  });
+
   it('trusts no operation, successor or pause that it cannot read, and names the keys', () => {
     const view = viewOf(moment, {
       operation: range(['operation', { ...operation, to: '../../x' }]),
@@ -96,5 +104,26 @@ describe('the view of the cluster', () => {
       view.problems.map(({ key }) => key),
       ['operation', 'successor', 'paused'].map((name) => `/holdfast/demo/${name}`),
     );
+  });
+
+  it('counts revisions and epochs on from where an era begins', () => {
+    const era = { number: 2, acceptedBy: 'root', acceptedAt: '2026-01-01T00:00:00Z' };
+    const view = viewOf(moment, {
+      leader: range(['leader', { ...leader, era: 2 }]),
+      era: range(['era', era]),
+    });
+    assert.deepEqual([view.era, view.revision, view.leader?.epoch], [2, 2_000_000_009, 2_000_000_005]);
+    // Written before the era began, by a restored snapshot: as old as it is.
+    const old = viewOf(moment, { leader: range(['leader', leader]), era: range(['era', era]) });
+    assert.equal(old.leader?.epoch, 5);
+  });
+
+  it('reports an era and a restore that cannot be read', () => {
+    const view = viewOf(moment, {
+      era: range(['era', { number: -1 }]),
+      restored: range(['restored', 'yes']),
+    });
+    assert.deepEqual([view.era, view.restored], [0, null]);
+    assert.equal(view.problems.length, 2);
   });
 });

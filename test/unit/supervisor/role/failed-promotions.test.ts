@@ -37,6 +37,16 @@ describe('a host whose promotions fail', () => {
     assert.deepEqual(codes(host), ['BACKOFF']);
   });
 
+  it('is not blamed for a leadership that etcd took away', () => {
+    const host = new Host().ready();
+    host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
+    host.pass(10).read({ leader: null });
+    assert.equal(host.phase, 'stepping-down');
+    host.see({ type: 'vip-absent' });
+    assert.deepEqual([host.phase, host.state.failedPromotions], ['standby', 0]);
+    assert.deepEqual(codes(host), ['BACKOFF']);
+  });
+
   it('leaves it to the others after some, and says for how long', () => {
     assert.deepEqual(codes(failed(timing.maxFailedPromotions - 1)), []);
     const host = failed(timing.maxFailedPromotions);
