@@ -83,6 +83,24 @@ describe('a disk of the leader', { timeout: 240_000, skip }, () => {
     await assertEverywhere('before-read-only', 'while-read-only');
   });
 
+  it('of a standby that is full moves nothing: it leaves the in-sync set, and catches up when there is space', async () => {
+    const leader = await healthyLeader();
+    const { epoch } = await leader.status();
+    const [standby] = lab.others(leader);
+    assert.ok(standby);
+    await diskOf(standby).fill();
+    writeFileSync(join(lab.client.folder, 'larger'), randomBytes(4_000_000));
+    await lab.client.sftp(lab.vipV4, 'put larger\n');
+    await lab.wait(
+      'it to be out of the set',
+      async () => !(await leader.status()).inSync.includes(standby.name),
+    );
+    diskOf(standby).free();
+    await healthyLeader();
+    assert.equal((await leader.status()).epoch, epoch);
+    await assertEverywhere('larger');
+  });
+
   it('that stands still, so that the SFTP node cannot even be killed, moves the service', async () => {
     const leader = await healthyLeader();
     await put('before-frozen');
