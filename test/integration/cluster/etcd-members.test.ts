@@ -21,13 +21,22 @@ describe('members of etcd', { timeout: 240_000 }, () => {
     ({ epoch } = await leader.status());
   });
 
-  /** The host whose member leads etcd, which is not the one that leads Holdfast. */
+  /** The member of a host, and the one that it takes for etcd's leader. (JSON.parse would round the numbers.) */
+  async function memberOf(host: LabHost): Promise<{ id: bigint; led: bigint }> {
+    const text = await host.etcdctl('endpoint', 'status', '-w', 'json');
+    const number = (name: string) => BigInt(new RegExp(`"${name}":(\\d+)`).exec(text)?.[1] ?? 0);
+    return { id: number('member_id'), led: number('leader') };
+  }
+
+  /** The host whose member leads etcd: not the one that leads Holdfast, or it is moved away from there. */
   function etcdLeader(): Promise<LabHost> {
     return lab.wait('etcd to be led from another host', async () => {
       for (const host of lab.hosts) {
-        const stdout = await host.etcdctl('endpoint', 'status', '-w', 'json');
-        const { header, leader: led } = JSON.parse(stdout)[0].Status;
-        if (header.member_id === led) return host === leader ? null : host;
+        const { id, led } = await memberOf(host);
+        if (id !== led) continue;
+        if (host !== leader) return host;
+        const [other] = lab.others(leader);
+        if (other) await host.etcdctl('move-leader', (await memberOf(other)).id.toString(16));
       }
       return null;
     });
