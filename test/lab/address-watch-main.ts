@@ -4,6 +4,8 @@
  * Asks the segment ten times a second who has an IPv4 address, and prints a line of JSON for each request: `atMs`,
  * when it was sent, in milliseconds of the monotonic clock, and `macs`, who answered it.
  *
+ * SIGTERM ends it, once the last request is answered.
+ *
  * arping sends one request and collects answers for a second. Those under way at one time ask from different
  * addresses of this host, so that no answer is taken for one to another request.
  */
@@ -25,4 +27,6 @@ async function ask(): Promise<void> {
   idleSources.push(source);
 }
 
-setInterval(ask, everyMs);
+const asking = setInterval(ask, everyMs);
+// The answers to requests that are under way are still written down.
+process.on('SIGTERM', () => clearInterval(asking));

@@ -73,9 +73,12 @@ export class AddressWatch {
     return new Set(this.answers.flatMap(({ macs }) => macs));
   }
 
-  /** Rejects when the watch has ended by itself: what it did not see proves nothing. */
+  /**
+   * Resolves when the last request is answered. Rejects when the watch has ended by itself: what it did not see proves
+   * nothing.
+   */
   async stop(): Promise<void> {
-    const wasWatching = this.#process?.kill('SIGKILL');
+    const wasWatching = this.#process?.kill('SIGTERM');
     const ended = await this.#process;
     if (wasWatching === false) throw new Error(`the address watch ended by itself with ${ended?.exitCode}`);
   }
