@@ -5,6 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { execa } from 'execa';
 
 /** Loaded from node_modules at run time, since they bring files or binaries of their own. */
 export const externalPackages = ['etcd3', '@node-rs/argon2', 'pino-pretty'];
@@ -16,6 +17,9 @@ const entryPoints = {
   holdfast: 'supervisor/cli/main.ts',
   'command-thread': 'supervisor/adapters/command-thread-main.ts',
 };
+
+/** What no program in TypeScript can do: to be ended by the kernel at a time. */
+const deadlineExec = 'supervisor/adapters/deadline-exec.c';
 
 const common = {
   outdir: 'dist',
@@ -57,6 +61,7 @@ async function main(): Promise<void> {
       ].join(' '),
     },
   });
+  await execa('cc', ['-O2', '-Wall', '-Wextra', '-o', 'dist/deadline-exec', deadlineExec]);
   // One file of its own, without packages: nobody serves while it loads.
   await build({ ...common, entryPoints: { release: 'supervisor/release/main.ts' }, packages: 'external' });
 }

@@ -1,7 +1,8 @@
 import { type ChildProcess, execFile } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { HoldfastError } from '#contracts/errors.ts';
 
 /** Where Debian puts what we run. The PATH of whoever started us has no say. */
@@ -49,10 +50,16 @@ export interface CommandOptions {
   readonly input?: string;
   /** The whole environment, but for LC_ALL=C. */
   readonly env?: Record<string, string>;
+  /**
+   * Boot time after which it does nothing any more: the kernel ends it then, also when it or this process was frozen
+   * (deadline-exec.c). It has timed out then.
+   */
+  readonly deadlineMs?: number;
 }
 
 export interface CommandResult {
   readonly exitCode: number | undefined;
+  /** After `timeoutMs`, or at its deadline. */
   readonly timedOut: boolean;
   readonly stdout: string;
   readonly stderr: string;
@@ -74,8 +81,16 @@ export async function runCommand(
   args: readonly string[],
   { env, ...options }: CommandOptions,
 ): Promise<CommandResult> {
-  return new StartedCommand(name, args, env).run(options);
+  const hasDeadline = options.deadlineMs !== undefined;
+  return new StartedCommand(name, args, { env, hasDeadline }).run(options);
 }
+
+const beside = fileURLToPath(new URL('./deadline-exec', import.meta.url));
+const built = fileURLToPath(new URL('../../dist/deadline-exec', import.meta.url));
+/** Beside the bundles; for what runs from source, where the build puts it. */
+const deadlineExec = existsSync(beside) ? beside : built;
+/** How it exits when the deadline was over before the command began. */
+const tooLateExit = 124;
 
 /** A command that was started and waits for its input: what takes long is done. It does not keep this process here. */
 export class StartedCommand {
@@ -84,18 +99,26 @@ export class StartedCommand {
   #timedOut = false;
   #hasEnded = false;
 
-  /** @throws HoldfastError COMMAND_MISSING */
-  constructor(name: CommandName, args: readonly string[], env: Record<string, string> = {}) {
+  /** `hasDeadline`: `run` will be given one. @throws HoldfastError COMMAND_MISSING */
+  constructor(
+    name: CommandName,
+    args: readonly string[],
+    { env, hasDeadline = false }: { env?: Record<string, string> | undefined; hasDeadline?: boolean } = {},
+  ) {
+    const path = commandPath(name);
+    const [file, argv] = hasDeadline ? [deadlineExec, [path, ...args]] : [path, args];
     const { promise, resolve } = Promise.withResolvers<CommandResult>();
     const options = { env: { ...env, LC_ALL: 'C' }, maxBuffer: 4 * 1024 * 1024 };
     this.#result = promise;
-    this.#child = execFile(commandPath(name), args, options, (error, stdout, stderr) => {
+    this.#child = execFile(file, argv, options, (error, stdout, stderr) => {
       running.delete(this.#child);
       this.#hasEnded = true;
       const { code = undefined, message = '' } = error ?? { code: 0 };
       const exitCode = typeof code === 'number' ? code : undefined;
+      const wasTooLate = hasDeadline && (exitCode === tooLateExit || error?.signal === 'SIGALRM');
+      const timedOut = this.#timedOut || wasTooLate;
       // A command that could not be started has said nothing.
-      resolve({ exitCode, timedOut: this.#timedOut, stdout, stderr: stderr === '' ? message : stderr });
+      resolve({ exitCode, timedOut, stdout, stderr: stderr === '' ? message : stderr });
     });
     running.add(this.#child);
     // It may end without having read all of its input.
@@ -109,13 +132,13 @@ export class StartedCommand {
   }
 
   /** Gives it all of its input, and waits for its end. */
-  async run({ timeoutMs, input = '' }: Omit<CommandOptions, 'env'>): Promise<CommandResult> {
+  async run({ timeoutMs, input = '', deadlineMs }: Omit<CommandOptions, 'env'>): Promise<CommandResult> {
     this.#eachPart((part) => part.ref());
     const over = setTimeout(() => {
       this.#timedOut = true;
       this.#child.kill('SIGKILL');
     }, timeoutMs);
-    this.#child.stdin?.end(input);
+    this.#child.stdin?.end(deadlineMs === undefined ? input : `${Math.floor(deadlineMs)}\n${input}`);
     const result = await this.#result;
     clearTimeout(over);
     return result;

@@ -42,10 +42,10 @@ function leaderLines({ leader, paused, inSync }: Status): string[] {
 }
 
 function hostLines({ node, role, ineligible }: HostStatus): string[] {
-  if (role === 'away') return [`${node} is away: it holds no lease at etcd.`];
-  if (ineligible.length === 0)
-    return [role === 'leader' ? `${node} may go on leading.` : `${node} may lead.`];
-  return ineligible.map(({ code, sentence }) => `${node} may not lead: ${code}: ${sentence}.`);
+  const away = role === 'away' ? [`${node} is away: it holds no lease at etcd.`] : [];
+  const reasons = ineligible.map(({ code, sentence }) => `${node} may not lead: ${code}: ${sentence}.`);
+  if (away.length + reasons.length > 0) return [...away, ...reasons];
+  return [role === 'leader' ? `${node} may go on leading.` : `${node} may lead.`];
 }
 
 /** As the hosts would decide it: the in-sync, eligible one of the highest priority claims. */

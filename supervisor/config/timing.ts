@@ -6,7 +6,7 @@ import type * as z from 'zod';
  */
 const kernelLatenessMs = 400;
 
-/** Longest time that putting the address on may take; one that takes longer is killed. */
+/** Time that putting the address on is given: one that has not done it by then is ended. */
 export const vipCommandLimitMs = 300;
 
 /**
@@ -18,9 +18,9 @@ export function vipLifetimeSeconds(leaseEndsAtMs: number, nowMs: number): number
   return Math.max(0, Math.floor(spareMs / 1000));
 }
 
-/** Whether a lifetime that the kernel got at `nowMs`, at the latest, ends before the lease. */
-export function endsBeforeLease(seconds: number, nowMs: number, leaseEndsAtMs: number): boolean {
-  return nowMs + seconds * 1000 + kernelLatenessMs <= leaseEndsAtMs;
+/** Boot time until which the kernel may be given a lifetime so that it ends before `leaseEndsAtMs`. */
+export function latestVipStartMs(seconds: number, leaseEndsAtMs: number): number {
+  return leaseEndsAtMs - seconds * 1000 - kernelLatenessMs;
 }
 
 /**

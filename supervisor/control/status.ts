@@ -91,12 +91,19 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
   };
 }
 
-function hostsOf({ state, replicator }: Supervisor): HostStatus[] {
-  const { cluster } = state;
+/** This one too while etcd knows nothing of it. */
+function hostsOf(supervisor: Supervisor): HostStatus[] {
+  const { state, replicator } = supervisor;
+  const { cluster, nodeId } = state;
   const leader = cluster?.leader?.node;
   const members = cluster?.inSync?.members ?? [];
   const live = new Map(cluster?.nodes.map((node) => [node.node, node]));
-  const names = new Set([...live.keys(), ...(cluster?.peers.map((peer) => peer.node) ?? []), ...members]);
+  const names = new Set([
+    nodeId,
+    ...live.keys(),
+    ...(cluster?.peers.map((peer) => peer.node) ?? []),
+    ...members,
+  ]);
   return [...names].sort().map((node): HostStatus => {
     const record = live.get(node);
     const progress = replicator.followers.find((follower) => follower.nodeId === node);
@@ -104,11 +111,10 @@ function hostsOf({ state, replicator }: Supervisor): HostStatus[] {
       node,
       role: node === leader ? 'leader' : record === undefined ? 'away' : 'standby',
       inSync: members.includes(node),
-      position:
-        node === state.nodeId ? state.replicator.position : (record?.position ?? { epoch: 0, sequence: 0 }),
+      position: node === nodeId ? state.replicator.position : (record?.position ?? { epoch: 0, sequence: 0 }),
       replication: progress === undefined ? null : replicationOf(progress),
       priority: record?.priority ?? 0,
-      ineligible: record?.ineligible ?? [],
+      ineligible: node === nodeId ? supervisor.ineligibility() : (record?.ineligible ?? []),
       health: record?.health ?? [],
       configDigest: record?.configDigest ?? '',
     };

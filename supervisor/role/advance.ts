@@ -55,8 +55,10 @@ function fromStandby(state: RoleState, at: number, timing: Timing): Step | null 
   if (mine && !state.stopping && epoch > state.endedEpoch) {
     return isLeaseOver(state, at, timing) ? null : enterPromoting(state, at, epoch);
   }
-  const quiet = state.node.is === 'absent' && state.spare === 'absent' && state.vip.is === 'absent' && !mine;
-  return state.stopping && quiet ? { state: { ...state, phase: { name: 'stopped' } }, cause: null } : null;
+  const isQuiet = state.node.is === 'absent' && state.spare === 'absent' && state.vip.is === 'absent';
+  return state.stopping && isQuiet && isReleased(state, at, timing)
+    ? { state: { ...state, phase: { name: 'stopped' } }, cause: null }
+    : null;
 }
 
 /**
@@ -179,6 +181,10 @@ function fromSteppingDown(
   at: number,
   timing: Timing,
 ): Step | null {
-  const over = !leaderKeyIsMine(state) || isLeaseOver(state, at - timing.marginMs, timing);
-  return isOff(state, phase, at) && over ? enterStandby(state, phase.epoch) : null;
+  return isOff(state, phase, at) && isReleased(state, at, timing) ? enterStandby(state, phase.epoch) : null;
+}
+
+/** The leader key is not this host's, or goes by itself: an etcd that does not answer is not waited for. */
+function isReleased(state: RoleState, at: number, timing: Timing): boolean {
+  return !leaderKeyIsMine(state) || isLeaseOver(state, at - timing.marginMs, timing);
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 
 /** Namespaces of labs carry the pid of the process that made them, so that what a killed run left can be told. */
@@ -91,6 +92,15 @@ async function pidsIn(namespace: string): Promise<number[]> {
   return stdout.split('\n').filter(Boolean).map(Number);
 }
 
+/** The path that it was started by; empty when it is gone. */
+function programOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '';
+  } catch {
+    return '';
+  }
+}
+
 function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
@@ -133,6 +143,12 @@ export class NetworkHost {
   async addresses(): Promise<string[]> {
     const [link] = JSON.parse(await this.ip('-j', 'addr', 'show', 'dev', 'eth0'));
     return link.addr_info.map((info: { local: string }) => info.local);
+  }
+
+  /** Processes in the namespace that were started as a program of this file name. */
+  async pidsOf(fileName: string): Promise<number[]> {
+    const pids = await pidsIn(this.namespace);
+    return pids.filter((pid) => programOf(pid).endsWith(`/${fileName}`));
   }
 
   /** Every process in the namespace: all of them are the lab's. */

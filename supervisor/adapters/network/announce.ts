@@ -12,19 +12,24 @@ const sentAfterMs = 60;
 
 /**
  * One gratuitous ARP request (RFC 5227) or unsolicited neighbour advertisement with the override flag (RFC 4861,
- * 7.2.6), so that clients and switches send to this host from now on.
+ * 7.2.6), so that clients and switches send to this host from now on. None is sent after `untilMs`, in boot time.
  * @throws HoldfastError ANNOUNCE_FAILED
  */
-export async function announceVip(vip: KernelVip): Promise<void> {
+export async function announceVip(vip: KernelVip, untilMs: number): Promise<void> {
   if (vip.family === 4) {
-    await send(vip, 'arping', ['-q', '-U', '-c', '1', '-I', vip.interface, vip.address]);
+    await send(vip, untilMs, 'arping', ['-q', '-U', '-c', '1', '-I', vip.interface, vip.address]);
   } else {
-    await send(vip, 'ndptool', ['-t', 'na', '-U', '-i', vip.interface, '-T', vip.address, 'send']);
+    await send(vip, untilMs, 'ndptool', ['-t', 'na', '-U', '-i', vip.interface, '-T', vip.address, 'send']);
   }
 }
 
-async function send(vip: KernelVip, command: CommandName, args: readonly string[]): Promise<void> {
-  const running = runAside(command, args, { timeoutMs: 3000 });
+async function send(
+  vip: KernelVip,
+  untilMs: number,
+  command: CommandName,
+  args: readonly string[],
+): Promise<void> {
+  const running = runAside(command, args, { timeoutMs: 3000, deadlineMs: untilMs });
   const result = await Promise.race([running, delay(sentAfterMs)]);
   if (result === undefined) {
     running.catch(() => {});

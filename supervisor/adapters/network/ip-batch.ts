@@ -1,39 +1,25 @@
-import { HoldfastError } from '#contracts/errors.ts';
 import { type CommandResult, StartedCommand } from '../command.ts';
-
-/** Time for more urgent work after one was used, before the next is started. */
-const restMs = 100;
+import { ReadyCommand } from '../ready-command.ts';
 
 /** Runs lines of commands in one `ip`: all of them, also when one fails. */
 export type RunIp = (lines: readonly string[], timeoutMs: number) => Promise<CommandResult>;
 
-const start = () => new StartedCommand('ip', ['-j', '-force', '-batch', '-']);
+const batch = ['-j', '-force', '-batch', '-'];
 
 const inputOf = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join('');
 
-export const runIp: RunIp = (lines, timeoutMs) => start().run({ timeoutMs, input: inputOf(lines) });
+export const runIp: RunIp = (lines, timeoutMs) =>
+  new StartedCommand('ip', batch).run({ timeoutMs, input: inputOf(lines) });
 
-/**
- * Keeps one `ip` started that waits for its lines: starting it takes longer than all that it does, an outage waits for
- * it, and a host that is short of memory may not be able to start one at all.
- */
+/** `ip` that is started already: for lines that may be run at any time, and for those that may not. */
 export class ReadyIp {
-  #ready: StartedCommand | null = null;
+  readonly #anyTime = new ReadyCommand(() => new StartedCommand('ip', batch));
+  readonly #inTime = new ReadyCommand(() => new StartedCommand('ip', batch, { hasDeadline: true }));
 
-  readonly run: RunIp = (lines, timeoutMs) => {
-    const command = this.#ready?.isWaiting === true ? this.#ready : start();
-    this.#ready = null;
-    setTimeout(() => this.#keepOne(), restMs).unref();
-    return command.run({ timeoutMs, input: inputOf(lines) });
-  };
+  readonly run: RunIp = (lines, timeoutMs) => this.#anyTime.run({ timeoutMs, input: inputOf(lines) });
 
-  #keepOne(): void {
-    if (this.#ready?.isWaiting) return;
-    try {
-      this.#ready = start();
-    } catch (error) {
-      // Whoever needs it is told.
-      if (!(error instanceof HoldfastError)) throw error;
-    }
+  /** Nothing is done after `deadlineMs`, in boot time, whatever is frozen on the way. */
+  runBefore(deadlineMs: number, lines: readonly string[], timeoutMs: number): Promise<CommandResult> {
+    return this.#inTime.run({ timeoutMs, deadlineMs, input: inputOf(lines) });
   }
 }

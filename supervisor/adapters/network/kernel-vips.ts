@@ -3,9 +3,9 @@ import { SocketAddress } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { KernelVipConfig } from '../../config/schema.ts';
-import { endsBeforeLease, vipCommandLimitMs, vipLifetimeSeconds } from '../../config/timing.ts';
+import { latestVipStartMs, vipCommandLimitMs, vipLifetimeSeconds } from '../../config/timing.ts';
 import type { Clock, InterfaceAddress, VipConflict, VirtualIps } from '../../ports.ts';
-import { type AssignedAddress, assignedAddresses, isOn, removeAddresses } from './addresses.ts';
+import { assignedAddresses, isOn, removeAddresses } from './addresses.ts';
 import { announceVip } from './announce.ts';
 import { ReadyIp } from './ip-batch.ts';
 import { findStranger } from './probe.ts';
@@ -28,6 +28,8 @@ export class KernelVips implements VirtualIps {
   readonly #ip = new ReadyIp();
   /** Boot time until which the kernel keeps the addresses at least; 0 when that is not known. */
   #keptUntilMs = 0;
+  /** As that, and also known while it is being extended. */
+  #announceableUntilMs = 0;
 
   constructor(vips: readonly KernelVipConfig[], clock: Clock) {
     this.#clock = clock;
@@ -40,60 +42,50 @@ export class KernelVips implements VirtualIps {
     const seconds = vipLifetimeSeconds(untilMs, beganMs);
     const endsAtMs = beganMs + seconds * 1000;
     // After a renewal that took long, a lifetime of whole seconds could end before the one that the kernel has.
-    const keepsLonger = this.#keptUntilMs >= endsAtMs && endsBeforeLease(0, this.#keptUntilMs, untilMs);
+    const keepsLonger = this.#keptUntilMs >= endsAtMs && latestVipStartMs(0, untilMs) >= this.#keptUntilMs;
     if (keepsLonger && this.#vips.every((vip) => isListed(vip))) return true;
     if (seconds === 0) return false;
     this.#keptUntilMs = 0;
-    const failure = await this.#putOn(seconds).then(
-      () => null,
-      (error: unknown) => error,
-    );
-    // In time and visible: the usual case, twice a second, takes no second command.
-    const inTime = endsBeforeLease(seconds, this.#clock.bootTimeMs(), untilMs);
-    if (failure === null && inTime && this.#vips.every((vip) => isListed(vip))) {
-      this.#keptUntilMs = endsAtMs;
-      return true;
-    }
-    const assigned = await assignedAddresses();
-    await this.#removeWhatOutlives(untilMs, assigned);
-    // An extension that failed leaves the address on for the rest of its old lifetime: time to try again.
-    if (failure !== null) throw failure;
-    for (const vip of this.#vips) {
-      if (!assigned.some((entry) => isOn(vip, entry))) {
-        throw new HoldfastError('VIP_FAILED', `${vip.address} is not on ${vip.interface} after it was added`);
-      }
-    }
+    await this.#putOn(seconds, latestVipStartMs(seconds, untilMs));
+    // The usual case, twice a second, takes no second command.
+    if (!this.#vips.every((vip) => isListed(vip))) await this.#requireOn();
+    this.#keptUntilMs = endsAtMs;
+    this.#announceableUntilMs = endsAtMs;
     return true;
   }
 
-  /** A command that was killed may have worked all the same, later than its lifetime was reckoned for. */
-  async #removeWhatOutlives(leaseEndsAtMs: number, assigned: readonly AssignedAddress[]): Promise<void> {
-    const nowMs = this.#clock.bootTimeMs();
-    const ours = assigned.filter((entry) => this.#vips.some((vip) => isOn(vip, entry)));
-    if (ours.every((entry) => endsBeforeLease(entry.validSeconds, nowMs, leaseEndsAtMs))) return;
-    await this.absent();
-    throw new HoldfastError(
-      'COMMAND_TIMEOUT',
-      'putting the virtual IP on took so long that it would outlive the lease',
-    );
-  }
-
-  async #putOn(seconds: number): Promise<void> {
+  async #putOn(seconds: number, deadlineMs: number): Promise<void> {
     const lifetime = `valid_lft ${seconds} preferred_lft ${seconds}`;
     const lines = this.#vips.map((vip) => {
       // Duplicate detection takes a second in which the address does not work; `conflict` has probed before.
       const nodad = vip.family === 6 ? ' nodad' : '';
       return `addr replace ${vip.address}/${vip.prefixLength} dev ${vip.interface}${nodad} ${lifetime}`;
     });
-    const { exitCode, timedOut, stderr } = await this.#ip.run(lines, vipCommandLimitMs);
+    const { exitCode, timedOut, stderr } = await this.#ip.runBefore(deadlineMs, lines, vipCommandLimitMs);
+    if (exitCode === 0) return;
     if (timedOut) {
-      throw new HoldfastError('COMMAND_TIMEOUT', `"ip" did not end within ${vipCommandLimitMs} ms`);
+      throw new HoldfastError(
+        'COMMAND_TIMEOUT',
+        `"ip" had not put the virtual IP on within ${vipCommandLimitMs} ms, and was ended`,
+      );
     }
-    if (exitCode !== 0) throw new HoldfastError('VIP_FAILED', `${lines.join(', ')}: ${stderr.trim()}`);
+    throw new HoldfastError('VIP_FAILED', `${lines.join(', ')}: ${stderr.trim()}`);
+  }
+
+  /** As the kernel tells it, whatever the state of the interfaces. @throws HoldfastError VIP_FAILED */
+  async #requireOn(): Promise<void> {
+    const assigned = await assignedAddresses();
+    const missing = this.#vips.find((vip) => !assigned.some((entry) => isOn(vip, entry)));
+    if (missing === undefined) return;
+    throw new HoldfastError(
+      'VIP_FAILED',
+      `${missing.address} is not on ${missing.interface} after it was added`,
+    );
   }
 
   async absent(others: readonly InterfaceAddress[] = []): Promise<void> {
     this.#keptUntilMs = 0;
+    this.#announceableUntilMs = 0;
     await removeAddresses([...this.#vips, ...others], this.#ip.run);
   }
 
@@ -104,7 +96,8 @@ export class KernelVips implements VirtualIps {
   }
 
   async announce(): Promise<void> {
-    await Promise.all(this.#vips.map((vip) => announceVip(vip)));
+    // A supervisor that was frozen must not draw the partners of its successor to itself when it thaws.
+    await Promise.all(this.#vips.map((vip) => announceVip(vip, this.#announceableUntilMs)));
   }
 }
 

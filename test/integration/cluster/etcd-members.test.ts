@@ -81,6 +81,14 @@ describe('members of etcd', { timeout: 240_000 }, () => {
       return states.every((status) => status.phase === 'standby');
     });
     for (const host of lab.hosts) assert.ok(!(await host.network.addresses()).includes(lab.vipV4));
+    await leader.signalSupervisor('SIGTERM');
+    leader.startSupervisor();
+    const why = await lab.wait('the reasons of a host that started meanwhile', async () => {
+      const { exitCode, text } = await leader.holdfast('why', leader.name);
+      return exitCode === 0 ? text : null;
+    });
+    assert.match(why, new RegExp(`^${leader.name} is away: it holds no lease at etcd`, 'm'));
+    assert.match(why, new RegExp(`^${leader.name} may not lead: CLUSTER_UNKNOWN`, 'm'));
     second?.startEtcd();
     const back = await lab.waitForLeader();
     await lab.client.sftp(lab.vipV4, 'get still-here back\n');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LabHost } from '../../lab/host.ts';
@@ -25,6 +26,15 @@ describe('processes that are killed or frozen under load', { timeout: 300_000 },
     const supervisorEnded = leader.signalSupervisor('SIGKILL');
     process.kill(sftpNode, 'SIGKILL');
     await supervisorEnded;
+  }
+
+  /** Waits for the command that is started after an extension of the address, and waits for the next one. */
+  async function nextCommand(leader: LabHost): Promise<number> {
+    const before = await leader.network.pidsOf('deadline-exec');
+    return lab.wait('the next command to be ready', async () => {
+      const ready = await leader.network.pidsOf('deadline-exec');
+      return ready.find((pid) => !before.includes(pid)) ?? null;
+    });
   }
 
   async function isStandby(host: LabHost): Promise<boolean> {
@@ -66,6 +76,25 @@ describe('processes that are killed or frozen under load', { timeout: 300_000 },
       await load.more(1);
       await leader.signalSupervisor('SIGCONT');
       process.kill(sftpNode, 'SIGCONT');
+      await lab.wait('the thawed host to be a standby', () => isStandby(leader));
+    });
+    assert.notEqual(successor.name, leader.name);
+  });
+
+  it('frozen while the address is being extended, its command with it: no address when they thaw', async () => {
+    const leader = await lab.waitForService();
+    const successor = await underScrutiny(lab, async ({ load }) => {
+      // What it is to do is written to it all the same.
+      const command = await nextCommand(leader);
+      process.kill(command, 'SIGSTOP');
+      await nextCommand(leader);
+      await leader.signalSupervisor('SIGSTOP');
+      await lab.waitForLeader(lab.others(leader));
+      process.kill(command, 'SIGCONT');
+      await lab.wait('the command to have ended', async () => !existsSync(`/proc/${command}/fd/0`));
+      assert.ok(!(await leader.network.addresses()).includes(lab.vipV4));
+      await load.more(1);
+      await leader.signalSupervisor('SIGCONT');
       await lab.wait('the thawed host to be a standby', () => isStandby(leader));
     });
     assert.notEqual(successor.name, leader.name);

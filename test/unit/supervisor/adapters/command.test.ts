@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { mustRun, runCommand, StartedCommand } from '../../../../supervisor/adapters/command.ts';
+import { bootTimeMs } from '../../../../supervisor/contracts/boot-time.ts';
 import { waitFor } from '../../../lab/wait.ts';
 
 /** setpriv runs any program. */
-const run = (args: readonly string[], options: { timeoutMs?: number; input?: string } = {}) =>
-  runCommand('setpriv', args, { timeoutMs: 10_000, ...options });
+const run = (
+  args: readonly string[],
+  options: { timeoutMs?: number; input?: string; deadlineMs?: number } = {},
+) => runCommand('setpriv', args, { timeoutMs: 10_000, ...options });
 
 describe('running a command', () => {
   it('gives what it said, and its exit code', async () => {
@@ -56,6 +59,15 @@ describe('running a command', () => {
     const { exitCode, stdout, timedOut } = await started.run({ timeoutMs: 10_000, input: 'late' });
     assert.deepEqual([exitCode, stdout, timedOut], [0, 'late', false]);
     assert.equal(started.isWaiting, false);
+  });
+
+  it('is ended by the kernel at its deadline, and not begun after it', async () => {
+    const inTime = await run(['echo', 'done'], { deadlineMs: bootTimeMs() + 60_000 });
+    assert.deepEqual([inTime.exitCode, inTime.stdout, inTime.timedOut], [0, 'done\n', false]);
+    const endless = await run(['sleep', '60'], { deadlineMs: bootTimeMs() + 300 });
+    assert.deepEqual([endless.exitCode, endless.timedOut], [undefined, true]);
+    const late = await run(['echo', 'done'], { deadlineMs: bootTimeMs() - 1 });
+    assert.deepEqual([late.stdout, late.timedOut], ['', true]);
   });
 
   it('is known when one that was started ahead has ended', async () => {

@@ -36,6 +36,18 @@ describe('a leader', () => {
     );
   });
 
+  it('that is told to stop while etcd does not answer waits for the end of its lease, and no longer', () => {
+    const host = new Host().leading();
+    host.pass(budget);
+    host.see({ type: 'vip-absent' });
+    host.see({ type: 'node-exited', epoch: 200, cause: { code: 'SFTP_NODE_EXITED', sentence: 'killed' } });
+    host.see({ type: 'stop' });
+    host.pass(timing.marginMs - 1);
+    assert.notEqual(host.phase, 'stopped');
+    host.pass(1);
+    assert.equal(host.phase, 'stopped');
+  });
+
   it('is not saved by a renewal that is answered after the deadline', () => {
     const host = new Host().leading();
     host.at += budget + 10;
