@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import type { NetworkHost } from './network.ts';
+import type { LabProcess } from './spawn.ts';
 import { waitFor } from './wait.ts';
 
 /** One question to the segment, and every host that answered it. */
@@ -15,24 +15,12 @@ export interface Answer {
 /** arping takes a second for a request, and more on a busy machine; ten requests a second are under way at once. */
 const sourceCount = 20;
 
-function spawnWatch(namespace: string, output: string, args: readonly string[]) {
-  return execa('ip', ['netns', 'exec', namespace, process.execPath, ...args], {
-    reject: false,
-    stdin: 'ignore',
-    stdout: { file: output },
-    stderr: 'inherit',
-    buffer: false,
-    cleanup: true,
-    forceKillAfterDelay: false,
-  });
-}
-
 /** A machine on the segment that asks all the time, by ARP, who has an address: two that answer are two that have it. */
 export class AddressWatch {
   readonly #network: NetworkHost;
   readonly #address: string;
   readonly #output: string;
-  #process: ReturnType<typeof spawnWatch> | null = null;
+  #process: LabProcess | null = null;
 
   constructor(network: NetworkHost, address: string, folder: string) {
     this.#network = network;
@@ -48,12 +36,8 @@ export class AddressWatch {
     }
     writeFileSync(this.#output, '');
     const program = join(import.meta.dirname, 'address-watch-main.ts');
-    this.#process = spawnWatch(this.#network.namespace, this.#output, [
-      program,
-      this.#address,
-      'eth0',
-      ...sources,
-    ]);
+    const command = [process.execPath, program, this.#address, 'eth0', ...sources];
+    this.#process = this.#network.spawn(this.#output, command, { stderr: 'inherit' });
     await waitFor('the first answers about the address', () => this.answers.length > 0);
   }
 

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { NetworkHost } from './network.ts';
 import { type Outage, outageAround } from './outage.ts';
+import type { LabProcess } from './spawn.ts';
 
 const uploadLimitSeconds = 20;
 
@@ -80,7 +81,7 @@ export class LabClient {
 
   /** Starts to try a login every 20 ms. */
   async probe(address: string, user = 'alice'): Promise<Prober> {
-    const prober = new Prober(this.network.namespace, {
+    const prober = new Prober(this.network, {
       address,
       port: this.#port,
       keyFile: this.keyFile,
@@ -100,26 +101,14 @@ interface ProbeTarget {
   readonly output: string;
 }
 
-function spawnProber(namespace: string, output: string, args: readonly string[]) {
-  return execa('ip', ['netns', 'exec', namespace, process.execPath, ...args], {
-    reject: false,
-    stdin: 'ignore',
-    stdout: { file: output },
-    stderr: 'inherit',
-    buffer: false,
-    cleanup: true,
-    forceKillAfterDelay: false,
-  });
-}
-
 /** A process in the client's network that logs in again and again, and writes down when it succeeded. */
 export class Prober {
-  readonly #namespace: string;
+  readonly #network: NetworkHost;
   readonly #target: ProbeTarget;
-  #process: ReturnType<typeof spawnProber> | null = null;
+  #process: LabProcess | null = null;
 
-  constructor(namespace: string, target: ProbeTarget) {
-    this.#namespace = namespace;
+  constructor(network: NetworkHost, target: ProbeTarget) {
+    this.#network = network;
     this.#target = target;
   }
 
@@ -127,7 +116,8 @@ export class Prober {
     const { address, port, keyFile, user, output } = this.#target;
     const program = join(import.meta.dirname, 'prober-main.ts');
     writeFileSync(output, '');
-    this.#process = spawnProber(this.#namespace, output, [program, address, String(port), keyFile, user]);
+    const command = [process.execPath, program, address, String(port), keyFile, user];
+    this.#process = this.#network.spawn(output, command, { stderr: 'inherit' });
     await this.#settled();
   }
 

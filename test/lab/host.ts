@@ -5,6 +5,7 @@ import { fetchStatus } from '../../supervisor/control/client.ts';
 import type { Status } from '../../supervisor/control/status.ts';
 import type { CertificateAuthority } from './certificates.ts';
 import type { NetworkHost } from './network.ts';
+import type { LabProcess } from './spawn.ts';
 import { WallClock } from './wall-clock.ts';
 
 const bundle = join(import.meta.dirname, '../../dist/holdfast.js');
@@ -29,27 +30,6 @@ export interface ClusterPlan {
   /** More for holdfast.yaml: the text of further top-level settings. */
   readonly settings: string;
 }
-
-function spawnIn(
-  namespace: string,
-  logFile: string,
-  file: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-) {
-  return execa('ip', ['netns', 'exec', namespace, file, ...args], {
-    env,
-    reject: false,
-    stdin: 'ignore',
-    stdout: { file: logFile, append: true },
-    stderr: { file: logFile, append: true },
-    buffer: false,
-    cleanup: true,
-    forceKillAfterDelay: false,
-  });
-}
-
-type LabProcess = ReturnType<typeof spawnIn>;
 
 /** One machine of the lab: an etcd member and a Holdfast, with folders of their own. */
 export class LabHost {
@@ -194,12 +174,10 @@ export class LabHost {
 
   startSupervisor(): void {
     this.#startSlowWays();
-    const supervisor = spawnIn(
-      this.network.namespace,
+    const supervisor = this.network.spawn(
       this.logFile('holdfast.log'),
-      process.execPath,
-      [bundle, 'supervisor', '--config', this.configFile],
-      this.#wallClock?.env,
+      [process.execPath, bundle, 'supervisor', '--config', this.configFile],
+      { env: this.#wallClock?.env },
     );
     this.#supervisor = supervisor;
     this.#supervisorEnded = false;
@@ -267,7 +245,7 @@ export class LabHost {
   }
 
   spawn(logName: string, file: string, args: readonly string[]): LabProcess {
-    return spawnIn(this.network.namespace, this.logFile(logName), file, args);
+    return this.network.spawn(this.logFile(logName), [file, ...args]);
   }
 
   logFile(name: string): string {

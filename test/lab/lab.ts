@@ -8,6 +8,7 @@ import { LabDisk } from './disk.ts';
 import { type ClusterPlan, LabHost } from './host.ts';
 import { makeLabFolder, removeLabFolder } from './leftovers.ts';
 import { Network, type NetworkHost, run } from './network.ts';
+import { ServiceWatch } from './service-watch.ts';
 import { waitFor } from './wait.ts';
 
 export interface LabOptions {
@@ -42,6 +43,7 @@ export class Lab implements AsyncDisposable {
   readonly #disks: LabDisk[] = [];
   #client: LabClient | null = null;
   #watcher: NetworkHost | null = null;
+  #partner: NetworkHost | null = null;
   readonly #onExit = () => void this.dispose().finally(() => process.exit(1));
 
   private constructor() {
@@ -171,6 +173,14 @@ export class Lab implements AsyncDisposable {
     this.#watcher ??= await this.#network.addHost('watcher', '10.77.0.220', 'fd77::220');
     const watch = new AddressWatch(this.#watcher, address, this.folder);
     await watch.start();
+    return watch;
+  }
+
+  /** From a machine of its own, too. */
+  async watchService(address = this.vipV4): Promise<ServiceWatch> {
+    this.#partner ??= await this.#network.addHost('partner', '10.77.0.210', 'fd77::210');
+    const watch = new ServiceWatch(this.client, this.#partner);
+    await watch.start(address, this.sftpPort);
     return watch;
   }
 

@@ -4,20 +4,13 @@ import { execa } from 'execa';
 import { ControlGroup } from './control-group.ts';
 import { debianRoot } from './debian-root.ts';
 import type { NetworkHost } from './network.ts';
+import { spawnTo } from './spawn.ts';
 import { waitFor } from './wait.ts';
 
 function spawnMachine(group: ControlGroup, args: readonly string[], console: string) {
-  const [file, ...rest] = group.enter(['systemd-nspawn', ...args]);
-  return execa(file, rest, {
+  return spawnTo(console, group.enter(['systemd-nspawn', ...args]), {
     // Version 2 of control groups, as on any Debian of today, whatever this machine has.
     env: { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
-    reject: false,
-    stdin: 'ignore',
-    stdout: { file: console, append: true },
-    stderr: { file: console, append: true },
-    buffer: false,
-    cleanup: true,
-    forceKillAfterDelay: false,
   });
 }
 

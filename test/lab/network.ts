@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
+import { type LabProcess, spawnTo } from './spawn.ts';
 
 /** Namespaces of labs carry the pid of the process that made them, so that what a killed run left can be told. */
 const prefix = 'hf';
@@ -139,10 +140,20 @@ export class NetworkHost {
     });
   }
 
+  async macAddress(): Promise<string> {
+    const [link] = JSON.parse(await this.ip('-j', 'link', 'show', 'dev', 'eth0'));
+    return link.address;
+  }
+
   /** Addresses on eth0 now, without prefix lengths. */
   async addresses(): Promise<string[]> {
     const [link] = JSON.parse(await this.ip('-j', 'addr', 'show', 'dev', 'eth0'));
     return link.addr_info.map((info: { local: string }) => info.local);
+  }
+
+  /** Starts a program here. See `spawnTo`. */
+  spawn(output: string, command: readonly string[], options?: Parameters<typeof spawnTo>[2]): LabProcess {
+    return spawnTo(output, ['ip', 'netns', 'exec', this.namespace, ...command], options);
   }
 
   /** Processes in the namespace that were started as a program of this file name. */
