@@ -59,7 +59,7 @@ function missingOn(host: LabHost, { acknowledged }: ServiceWatch): string[] {
 
 /** Those that answered, and those that acknowledged, are hosts that led since `epoch`, in that order. */
 async function assertInTurn(lab: Lab, leader: LabHost, service: ServiceWatch, epoch: number): Promise<void> {
-  const { text } = await leader.holdfast('history', '--json');
+  const { text } = await leader.holdfast('history', '--json', '--last', '200');
   const history: HistoryRecord[] = JSON.parse(text);
   const led = history
     .filter((record) => record.epoch >= epoch)
