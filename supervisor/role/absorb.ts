@@ -86,7 +86,12 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
     // older revision, was not overtaken: etcd was restored from a snapshot, and what it says now is what holds.
     const overtaken =
       known !== null && view.revision < known.revision && view.sentAtMs <= state.clusterKnownAtMs;
-    return overtaken ? state : { ...accept(view), revisionsLost: revisionsLost(state, view) };
+    if (overtaken) return state;
+    return {
+      ...accept(view),
+      revisionsLost: revisionsLost(state, view),
+      operationAppeared: operationAppeared(state, event),
+    };
   }
   if (known === null) return state;
   if (event.type === 'leader-seen') {
@@ -100,6 +105,16 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
   if (known.leader?.epoch !== event.epoch) return state;
   const revision = Math.max(known.revision, event.leader?.epoch ?? 0);
   return accept({ ...known, revision, leader: event.leader });
+}
+
+/** One that was there when this host came has no such time. */
+function operationAppeared(
+  { cluster, operationAppeared: appeared }: RoleState,
+  { view }: RoleEvent & { type: 'cluster-read' },
+): RoleState['operationAppeared'] {
+  const id = view.operation?.id;
+  if (id === undefined || cluster === null) return null;
+  return id === cluster.operation?.id ? appeared : { id, afterMs: cluster.sentAtMs };
 }
 
 /** Remembered until an operator has accepted it by beginning a new era. */

@@ -58,15 +58,21 @@ export function objectionTo(
     : { code: 'TARGET_AWAY', sentence: `${to.node} was started again meanwhile` };
 }
 
-/** A failover that an operator asked this host for, while nobody leads. */
+/**
+ * A failover that an operator asked this host for, while nobody leads. It is to be done soon or not at all, by what
+ * the wall clocks say, or by what this host saw itself: they may differ.
+ */
 export function failoverToHere(state: RoleState, at: number, timing: Timing): Operation | null {
   const operation = state.cluster?.operation ?? null;
   if (operation?.kind !== 'failover' || operation.state !== 'pending') return null;
   if (operation.to !== state.nodeId || operation.cancelledBy !== null) return null;
-  return isMissed(operation, at, timing) ? null : operation;
+  const appeared = state.operationAppeared;
+  const seenMs = appeared?.id === operation.id ? appeared.afterMs : operation.dueAtMs;
+  const dueAtMs = Math.max(operation.dueAtMs, seenMs);
+  return isMissed({ dueAtMs }, at, timing) ? null : operation;
 }
 
-function isMissed({ dueAtMs }: Operation, at: number, timing: Timing): boolean {
+function isMissed({ dueAtMs }: Pick<Operation, 'dueAtMs'>, at: number, timing: Timing): boolean {
   return at - dueAtMs > timing.missedAfterMs;
 }
 

@@ -151,6 +151,8 @@ export interface RoleState {
   readonly claimNotBeforeMs: number;
   readonly lastFailure: Cause | null;
   readonly operation: OperationReport | null;
+  /** The operation that was asked for while this host looked on, and a boot time at which it was not there yet. */
+  readonly operationAppeared: { readonly id: string; readonly afterMs: number } | null;
   readonly stopping: boolean;
   readonly priority: number;
 }
@@ -197,6 +199,7 @@ export function initialState(nodeId: NodeId, noFailover = false, priority = 100)
     claimNotBeforeMs: 0,
     lastFailure: null,
     operation: null,
+    operationAppeared: null,
     stopping: false,
   };
 }

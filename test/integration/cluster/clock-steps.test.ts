@@ -78,6 +78,23 @@ describe('a wall clock that is stepped', { timeout: 180_000 }, () => {
     });
   }
 
+  it('by -1 h on the host that is asked hinders no failover', async () => {
+    const leader = await lab.waitForService();
+    const [asked, target] = lab.others(leader);
+    if (asked === undefined || target === undefined) return assert.fail();
+    await asked.holdfast('pause');
+    await lab.wait('the pause to be known', async () => (await target.status()).paused !== null);
+    await leader.signalSupervisor('SIGKILL');
+    await lab.wait('nobody to lead', async () => (await asked.status()).leader === null);
+    step([asked], -hour);
+    const done = await asked.holdfast('failover', '--to', target.name, '--yes');
+    assert.match(done.text, /done: TAKEN_OVER/);
+    step(lab.hosts, 0);
+    await asked.holdfast('resume');
+    leader.startSupervisor();
+    await lab.waitForService();
+  });
+
   it('hinders no takeover from a leader that died', async () => {
     const leader = await lab.waitForService();
     step(lab.others(leader), -hour);

@@ -81,7 +81,21 @@ describe('a claim', () => {
       force: true,
       dueAtMs: 10_000 - 1 - timing.missedAfterMs,
     });
+    const readyWith = (at: Host) => {
+      at.renew();
+      at.see({ type: 'vip-absent' });
+      at.see({ type: 'replicator-ready' });
+      return at.read({ inSync: outOfSync, operation });
+    };
+    assert.equal(readyWith(new Host('a')).order('leadership'), undefined, 'it was there before this host');
+    const cutOff = new Host('a').ready();
+    cutOff.pass(timing.missedAfterMs + 1);
+    assert.equal(readyWith(cutOff).order('leadership'), undefined, 'it may have been there for long');
+  });
+
+  it('is made by a word that this host saw appear, whatever the wall clock of who wrote it', () => {
+    const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: -3_600_000 });
     const host = new Host('a').ready().read({ inSync: outOfSync, operation });
-    assert.equal(host.order('leadership'), undefined);
+    assert.equal(host.order('leadership')?.want, 'claim');
   });
 });
