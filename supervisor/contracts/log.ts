@@ -28,5 +28,33 @@ export function createLogger(
     const pretty: typeof import('pino-pretty') = createRequire(import.meta.url)('pino-pretty');
     return pino({ ...options, formatters: {} }, pretty({ ignore: 'pid', sync: true }));
   }
-  return pino(options, pino.destination({ fd: 1, sync: true }));
+  return loggerToReader(options);
+}
+
+/** What waits for a reader who does not keep up; further lines are dropped. */
+const maxWaitingBytes = 1024 * 1024;
+/** Written at once at most: a line as a rule, and never several so long that those of other processes get between. */
+const maxWriteBytes = 2048;
+
+/** Nobody waits for the log: a journal that stands still, or a disk that is full, must not take the service with it. */
+function loggerToReader(options: pino.LoggerOptions): Logger {
+  const stream = pino.destination({
+    fd: 1,
+    sync: false,
+    maxLength: maxWaitingBytes,
+    maxWrite: maxWriteBytes,
+  });
+  const logger = pino(options, stream);
+  let lost = 0;
+  stream.on('error', () => {});
+  stream.on('drop', () => {
+    lost += 1;
+  });
+  stream.on('drain', () => {
+    if (lost === 0) return;
+    const lines = lost;
+    lost = 0;
+    logger.warn({ lines }, 'lines of the log were lost: it was not read fast enough');
+  });
+  return logger;
 }

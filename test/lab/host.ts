@@ -42,12 +42,14 @@ export class LabHost {
   #supervisorEnded = true;
   #wallClock: WallClock | null = null;
   #hasSlowWays = false;
+  #logTo: string;
 
   constructor(name: string, network: NetworkHost, folder: string, plan: ClusterPlan) {
     this.name = name;
     this.network = network;
     this.folder = join(folder, name);
     this.#plan = plan;
+    this.#logTo = this.logFile('holdfast.log');
     mkdirSync(this.configRoot, { recursive: true, mode: 0o700 });
     writeFileSync(this.configFile, this.#config());
   }
@@ -172,10 +174,18 @@ export class LabHost {
     }
   }
 
+  /** From its next start on somebody else takes down what Holdfast says. Returns a way to signal who does. */
+  async readLogByCat(): Promise<(signal: NodeJS.Signals) => void> {
+    this.#logTo = this.logFile('holdfast.fifo');
+    await execa('mkfifo', [this.#logTo]);
+    const cat = this.spawn('holdfast.log', 'cat', [this.#logTo]);
+    return (signal) => cat.kill(signal);
+  }
+
   startSupervisor(): void {
     this.#startSlowWays();
     const supervisor = this.network.spawn(
-      this.logFile('holdfast.log'),
+      this.#logTo,
       [process.execPath, bundle, 'supervisor', '--config', this.configFile],
       { env: this.#wallClock?.env },
     );
