@@ -47,14 +47,14 @@ describe('etcd members that want certificates', { timeout: 240_000 }, () => {
     const [standby] = lab.others(leader);
     await standby?.stopEtcd();
     chmodSync(leader.certificate.key, 0o644);
-    const broken = await leader.holdfast('doctor', '--json');
+    // At first the members that are left may have to elect a leader: that is worse than a member away.
+    const broken = await lab.wait('etcd to have a leader, and a member away', async () => {
+      const found = await leader.holdfast('doctor', '--json');
+      return /"level": "warning",[^}]*"ETCD_UNREACHABLE"/.test(found.text) ? found : null;
+    });
     assert.equal(broken.exitCode, 1, broken.text);
-    const codes = JSON.parse(broken.text).map(
-      ({ level, code }: { level: string; code: string }) => `${level} ${code}`,
-    );
     for (const { network } of lab.hosts) assert.ok(broken.text.includes(`etcd https://${network.ipv4}:2379`));
-    assert.ok(codes.includes('warning ETCD_UNREACHABLE'), broken.text);
-    assert.ok(codes.includes('error SECRET_READABLE'), broken.text);
+    assert.match(broken.text, /"level": "error",[^}]*"SECRET_READABLE"/);
     chmodSync(leader.certificate.key, 0o600);
     standby?.startEtcd();
     await lab.waitForService();
