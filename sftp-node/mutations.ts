@@ -42,6 +42,7 @@ export class Mutations implements JournalOwner {
   #unanswered = 0;
   #refusal: string | null = null;
   readonly #waiting = new Set<() => void>();
+  readonly #watchesRefusal = new Set<() => void>();
 
   constructor(options: { gate: WriteGate; handles: () => OpenHandle[]; waitsForPeers: boolean }) {
     this.#gate = options.gate;
@@ -128,15 +129,42 @@ export class Mutations implements JournalOwner {
     return this.#journal.record(operation, durable);
   }
 
-  /** Waits until what was recorded is on the disks it must be on (G3); local fsync and the peers run side by side. */
-  async durable(sequence: number, syncHere: () => Promise<void>): Promise<void> {
+  /**
+   * Waits until what was recorded is on the disks it must be on (G3); local fsync and the peers run side by side.
+   * @throws StatusError when writes are refused meanwhile, for longer than `patienceMs`: nobody knows until when
+   */
+  async durable(
+    sequence: number,
+    syncHere: () => Promise<void>,
+    patienceMs = defaultPatienceMs,
+  ): Promise<void> {
     const peers = this.#waitsForPeers ? this.#journal?.whenDurable(sequence) : undefined;
     this.#unanswered += 1;
     try {
-      await Promise.all([syncHere(), peers]);
+      await Promise.all([syncHere(), peers && this.#unlessRefused(peers, patienceMs)]);
     } finally {
       this.#unanswered -= 1;
     }
+  }
+
+  #unlessRefused(done: Promise<void>, patienceMs: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let timer: NodeJS.Timeout | undefined;
+    const look = () => {
+      if (this.#refusal === null) {
+        clearTimeout(timer);
+        timer = undefined;
+        return;
+      }
+      timer ??= setTimeout(() => reject(new StatusError(statusCode.failure, this.#reason())), patienceMs);
+    };
+    look();
+    this.#watchesRefusal.add(look);
+    done.then(resolve, reject);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#watchesRefusal.delete(look);
+    });
   }
 
   /**
@@ -164,6 +192,7 @@ export class Mutations implements JournalOwner {
 
   refuse(reason: string | null): void {
     this.#refusal = reason;
+    for (const look of this.#watchesRefusal) look();
     this.wake();
   }
 

@@ -133,7 +133,12 @@ async function closeWritten(
     settleTimes(context, handle, number);
     return context.mutations.record({ kind: 'close', handle: number }, true);
   });
-  await context.mutations.durable(sequence, () => syncAndClose(fds));
+  try {
+    await context.mutations.durable(sequence, () => syncAndClose(fds));
+  } catch (error) {
+    auditTransfer(context, handle, 'unacknowledged');
+    throw error;
+  }
   auditTransfer(context, handle);
   return okReply(id);
 }

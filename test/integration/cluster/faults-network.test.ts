@@ -125,8 +125,13 @@ describe('links that fail under load', { timeout: 300_000 }, () => {
     const leader = await lab.waitForService();
     await underScrutiny(lab, async () => {
       await leader.network.cut(networksOf(lab.others(leader)), 'both', [replicationPort]);
-      await lab.wait('nobody else to be in sync', async () => (await inSyncSet(leader)).length === 1);
+      const caughtInTheAct = lab.client.sftp(lab.vipV4, 'put /etc/hostname caught\n');
+      await Promise.all([
+        assert.rejects(caughtInTheAct, /Failure/),
+        lab.wait('nobody else to be in sync', async () => (await inSyncSet(leader)).length === 1),
+      ]);
       await assert.rejects(lab.client.sftp(lab.vipV4, 'put /etc/hostname refused\n'), /dest open .*Failure/);
+      await lab.wait('no session to be left', async () => (await leader.status()).activity.transfers === 0);
       await leader.network.heal();
     });
   });

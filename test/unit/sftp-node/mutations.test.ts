@@ -117,6 +117,23 @@ describe('mutations', () => {
     gate.shut();
   });
 
+  it('that wait for standbys fail when writes are refused for long, and not when that ends soon', async () => {
+    const { gate, mutations, settle, open } = setUp();
+    open();
+    const here = async () => {};
+    const waits = mutations.durable(1, here, 60_000);
+    mutations.refuse('no standby');
+    mutations.refuse(null);
+    settle.get(1)?.();
+    await waits;
+    const fails = mutations.durable(2, here, 20);
+    mutations.refuse('no standby');
+    await assert.rejects(fails, /Writes are refused: no standby/);
+    await assert.rejects(mutations.durable(3, here, 20), { name: 'StatusError' }, 'refused already');
+    assert.equal(mutations.unanswered, 0);
+    gate.shut();
+  });
+
   it('are journalled no more during a hold, and once the gate is shut', () => {
     const { gate, mutations, open } = setUp();
     assert.equal(mutations.recordable, false);
