@@ -2,7 +2,8 @@ import type * as z from 'zod';
 
 /**
  * The kernel takes an address off up to 0.4 s after the whole seconds of its lifetime (measured: 2.03 s for 2,
- * 3.10 s for 3, 5.37 s for 5).
+ * 3.10 s for 3, 5.37 s for 5). It looks at most once a second: when another address of the host changes in the second
+ * before, it can be up to 1 s, and the lease may be over by then. The successor probes before it puts the address on.
  */
 const kernelLatenessMs = 400;
 
