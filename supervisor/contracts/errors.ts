@@ -32,6 +32,10 @@ export const errorTable = {
   ETCD_UNREACHABLE: 'Check the etcd members and the network to them; the supervisor goes on trying.',
   ETCD_TLS_UNUSABLE: 'Mend the files named under `etcd.tls`: they are read again when they change.',
   ETCD_PASSWORD_UNREADABLE: 'Give the holdfast user read access to `etcd.passwordFile`, mode 0600.',
+  ETCD_SPACE_LOW:
+    'Let the members compact by themselves (--auto-compaction-mode periodic --auto-compaction-retention 1h), then run `etcdctl defrag` on each; or raise --quota-backend-bytes.',
+  ETCD_ALARM:
+    'Nobody can take over: make room with `etcdctl compact` and `etcdctl defrag` on each member, then `etcdctl alarm disarm`.',
   ETCD_TTL_REFUSED: 'Give etcd a shorter election timeout, or set a longer lease.ttl.',
   ETCD_VALUE_INVALID: 'Somebody else wrote to the key named: restore or delete it.',
   ETCD_WENT_BACK:

@@ -1,28 +1,29 @@
-import * as z from 'zod';
 import { messageOf } from '#contracts/errors.ts';
-import { askGateway } from '../adapters/etcd/gateway.ts';
+import { memberStatus } from '../adapters/etcd/member-status.ts';
 import type { Config } from '../config/schema.ts';
+import { spaceProblem } from '../health/etcd-space.ts';
 import { type Finding, fine, wrong } from './finding.ts';
-
-const statusSchema = z.object({ version: z.string(), leader: z.string().default('0') });
 
 /** Each member of etcd, asked by itself: the cluster works with a majority, and one that is lost is not noticed. */
 export async function examineEtcd({ etcd }: Config): Promise<Finding[]> {
   const members = await Promise.all(etcd.endpoints.map((endpoint) => examineMember(etcd, endpoint)));
-  const lost = members.filter(({ level }) => level === 'error').length;
-  if (lost * 2 < members.length) {
-    // The others go on without it.
-    return members.map((member) => (member.level === 'error' ? { ...member, level: 'warning' } : member));
-  }
-  return members;
+  const isLost = ({ code }: Finding) => code === 'ETCD_UNREACHABLE';
+  if (members.filter(isLost).length * 2 >= members.length) return members;
+  // The others go on without it.
+  return members.map((member) => (isLost(member) ? { ...member, level: 'warning' } : member));
 }
 
 async function examineMember(etcd: Config['etcd'], endpoint: string): Promise<Finding> {
   const about = `etcd ${endpoint}`;
   try {
-    const answer = await askGateway(etcd, endpoint, '/v3/maintenance/status', {});
-    const { version, leader } = statusSchema.parse(answer);
+    const status = await memberStatus(etcd, endpoint);
+    const { version, leader } = status;
     if (leader === '0') return wrong('error', about, 'ETCD_UNREACHABLE', `${endpoint} sees no etcd leader`);
+    const space = spaceProblem(status, endpoint);
+    if (space !== null) {
+      const level = space.code === 'ETCD_ALARM' ? 'error' : 'warning';
+      return wrong(level, about, space.code, space.sentence);
+    }
     if (endsLeasesEarly(version)) {
       const what = `etcd ${version} may end live leases when a member was frozen: 3.4.29 and 3.5.11 do not`;
       return wrong('warning', about, 'ETCD_TOO_OLD', what);

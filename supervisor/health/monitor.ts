@@ -4,9 +4,12 @@ import type { Watchdog } from '../ports.ts';
 import type { Cause } from '../role/state.ts';
 import { answersWithBanner } from './banner.ts';
 import { certificateFacts } from './certificates.ts';
+import { etcdSpaceFact } from './etcd-space.ts';
 import { gatherHealth, type HealthFact } from './facts.ts';
 
 const everyMs = 1000;
+/** Its members are asked now and then: what is looked for builds up over days. */
+const etcdEveryMs = 15_000;
 const bannerTimeoutMs = 2000;
 /** Silent answers in a row after which an SFTP node that is alive counts as stuck. */
 const silenceLimit = 2;
@@ -26,6 +29,7 @@ export interface MonitorParts {
 export class HealthMonitor {
   readonly #parts: MonitorParts;
   #host: HealthFact[] = [];
+  #etcd: HealthFact[] = [];
   #node: HealthFact | null = null;
   #silent = 0;
 
@@ -34,10 +38,11 @@ export class HealthMonitor {
   }
 
   get facts(): readonly HealthFact[] {
-    return this.#node === null ? this.#host : [...this.#host, this.#node];
+    return [...this.#host, ...this.#etcd, ...(this.#node === null ? [] : [this.#node])];
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    void this.#lookAtEtcd(signal);
     while (!signal.aborted) {
       const { config, watchdog, wallMs } = this.#parts;
       this.#host = [
@@ -48,6 +53,15 @@ export class HealthMonitor {
       this.#parts.onUnfit(bad.map(({ code, detail }) => ({ code, sentence: detail })));
       await this.#lookAtNode();
       await delay(everyMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #lookAtEtcd(signal: AbortSignal): Promise<void> {
+    const { etcd } = this.#parts.config;
+    while (!signal.aborted) {
+      const facts = await Promise.all(etcd.endpoints.map((endpoint) => etcdSpaceFact(etcd, endpoint)));
+      this.#etcd = facts.filter((fact) => fact !== null);
+      await delay(etcdEveryMs, undefined, { signal }).catch(() => {});
     }
   }
 

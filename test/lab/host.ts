@@ -25,6 +25,8 @@ export interface ClusterPlan {
   readonly etcdBySlowWay?: boolean;
   /** The etcd members ask for this user; null: for none. Its password is in the folder of each host. */
   readonly etcdUser?: string | null;
+  /** What a member may hold; default: 2 GiB. */
+  readonly etcdQuotaBytes?: number | undefined;
   /** Who issues the certificates of the etcd members and their clients; null: everything goes in the clear. */
   readonly authority?: CertificateAuthority | null;
   /** More for holdfast.yaml: the text of further top-level settings. */
@@ -81,6 +83,8 @@ export class LabHost {
       ...['--listen-peer-urls', url(2380), '--initial-advertise-peer-urls', url(2380)],
       ...['--initial-cluster', this.#initialCluster, '--initial-cluster-token', 'lab'],
       ...['--heartbeat-interval', '50', '--election-timeout', '500', '--pre-vote'],
+      ...['--auto-compaction-mode', 'periodic', '--auto-compaction-retention', '1h'],
+      ...(this.#plan.etcdQuotaBytes ? ['--quota-backend-bytes', `${this.#plan.etcdQuotaBytes}`] : []),
       ...['--logger', 'zap', '--log-level', 'warn'],
       ...this.#etcdTls,
       // Tokens that are forgotten within seconds, as they are in minutes by default.

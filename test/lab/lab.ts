@@ -22,6 +22,8 @@ export interface LabOptions {
   readonly etcdBySlowWay?: boolean;
   /** The etcd members, and who asks them, must show certificates. Default: false. */
   readonly etcdByTls?: boolean;
+  /** What an etcd member may hold. Default: 2 GiB, as etcd's. */
+  readonly etcdQuotaBytes?: number;
   /** The etcd members ask for this user and its password, once the test has told them. Default: for none. */
   readonly etcdUser?: string;
 }
@@ -69,6 +71,7 @@ export class Lab implements AsyncDisposable {
     etcdBySlowWay = false,
     etcdByTls = false,
     etcdUser,
+    etcdQuotaBytes,
   }: LabOptions): Promise<void> {
     await this.#network.create();
     const addressOf = (index: number) => [`10.77.0.${11 + index}`, `fd77::${11 + index}`] as const;
@@ -80,6 +83,7 @@ export class Lab implements AsyncDisposable {
       sftpPort: this.sftpPort,
       etcdBySlowWay,
       etcdUser: etcdUser ?? null,
+      etcdQuotaBytes,
       authority: etcdByTls ? await CertificateAuthority.create(this.folder) : null,
       settings,
     };

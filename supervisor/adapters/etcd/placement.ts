@@ -1,15 +1,8 @@
-import * as z from 'zod';
 import type { Config } from '../../config/schema.ts';
 import type { EtcdPlacement } from '../../ports.ts';
 import { isOnThisHost } from './endpoints.ts';
 import { askGateway } from './gateway.ts';
-
-/** 64-bit numbers come as text. */
-const statusSchema = z.object({
-  header: z.object({ cluster_id: z.string(), member_id: z.string() }),
-  leader: z.string(),
-  raftIndex: z.string(),
-});
+import { memberStatus } from './member-status.ts';
 
 /** A member that lacks more of the log than this would hold etcd up while it catches up. */
 const maxLagEntries = 1000n;
@@ -29,22 +22,17 @@ export class GatewayPlacement implements EtcdPlacement {
   async leaveThisHost(): Promise<string | null> {
     const here = this.#etcd.endpoints.find((endpoint) => isOnThisHost(endpoint));
     if (here === undefined) return null;
-    const own = await this.#status(here);
-    if (own.leader !== own.header.member_id) return null;
+    const own = await memberStatus(this.#etcd, here);
+    if (own.leader !== own.memberId) return null;
     for (const there of this.#etcd.endpoints) {
       if (isOnThisHost(there)) continue;
-      const other = await this.#status(there).catch(() => null);
-      if (other === null || other.header.cluster_id !== own.header.cluster_id) continue;
-      if (other.leader !== own.leader || BigInt(own.raftIndex) - BigInt(other.raftIndex) > maxLagEntries)
-        continue;
-      const targetID = other.header.member_id;
+      const other = await memberStatus(this.#etcd, there).catch(() => null);
+      if (other === null || other.clusterId !== own.clusterId) continue;
+      if (other.leader !== own.leader || own.raftIndex - other.raftIndex > maxLagEntries) continue;
+      const targetID = other.memberId;
       await askGateway(this.#etcd, here, '/v3/maintenance/transfer-leadership', { targetID });
       return there;
     }
     return null;
-  }
-
-  async #status(endpoint: string) {
-    return statusSchema.parse(await askGateway(this.#etcd, endpoint, '/v3/maintenance/status', {}));
   }
 }
