@@ -5,7 +5,7 @@
  * every millisecond who serves, others upload. Ends at the first promise that is broken, and leaves the logs of all
  * hosts. The seed draws the misfortunes; what real processes make of them differs from run to run.
  */
-import { cpSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -49,7 +49,8 @@ async function main(): Promise<void> {
       await round(lab, random);
     } catch (error) {
       const logs = join(tmpdir(), `holdfast-chaos-${seed}-${number}`);
-      cpSync(lab.folder, logs, { recursive: true, filter: (path) => !path.endsWith('/etcd') });
+      mkdirSync(logs);
+      for (const host of lab.hosts) writeFileSync(join(logs, `${host.name}.log`), host.log());
       process.stdout.write(`  broken; the logs are in ${logs}\n`);
       throw error;
     }
