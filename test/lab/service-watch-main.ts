@@ -81,14 +81,20 @@ function dial(localPort: number): Socket {
   return socket;
 }
 
+/** Without a trace: a connection that is closed keeps its port for a minute. */
+function hangUp(socket: Socket): void {
+  if (socket.connecting) socket.destroy();
+  else if (!socket.destroyed) socket.resetAndDestroy();
+}
+
 async function ask(localPort: number): Promise<void> {
   capture.take(localPort);
   const askedMs = nowMs();
   const socket = dial(localPort);
-  socket.once('data', () => socket.resetAndDestroy());
+  socket.once('data', () => hangUp(socket));
   const closed = new Promise((resolve) => socket.once('close', resolve));
   await Promise.race([closed, delay(patienceMs)]);
-  socket.resetAndDestroy();
+  hangUp(socket);
   // What tcpdump has to say comes by another way.
   let banner = capture.take(localPort);
   for (let turn = 0; banner === undefined && turn < 20 && socket.bytesRead > 0; turn++) {
@@ -137,8 +143,8 @@ async function writeFiles(localPort: number, nextName: () => string): Promise<vo
       print({ kind: 'acknowledged', name, mac });
     }
   } finally {
+    hangUp(sock);
     client.destroy();
-    sock.resetAndDestroy();
   }
 }
 
@@ -165,3 +171,5 @@ process.on('SIGTERM', () => {
 await capture.listening();
 await Promise.all([askEveryMillisecond(), writeAgainAndAgain()]);
 capture.stop();
+// At a natural end Node's tidying up was seen to spin for ever over sockets that had been reset.
+process.exit(0);
