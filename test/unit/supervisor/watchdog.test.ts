@@ -57,6 +57,8 @@ describe('the watchdog of the machine', () => {
 
   it('names the device that cannot be armed', () => {
     assert.throws(() => open(join(folder, 'none')).arm(), { code: 'WATCHDOG_UNUSABLE', message: /none/ });
+    rmSync(device);
+    assert.throws(() => open().arm(), { code: 'WATCHDOG_UNUSABLE', message: /cannot be armed: ENOENT/ });
   });
 
   // `wdctl` writes `V` to what it opens.
