@@ -175,7 +175,10 @@ export interface RunSettings {
 
 /** A timer of the machine that resets it unless it is fed in time. */
 export interface Watchdog {
+  /** What the timer is set to. */
   readonly timeoutMs: number;
+  /** The machine is reset at the latest so long after it was fed. */
+  readonly resetsWithinMs: number;
   /** Why it cannot be used as it should; null when it can. */
   problem(): Promise<string | null>;
   /** Starts the timer. Idempotent. @throws HoldfastError WATCHDOG_UNUSABLE */

@@ -7,7 +7,7 @@ import { epochOf, type RoleState } from './role/state.ts';
 /**
  * Feeds the machine's watchdog while this host leads, and only for as long as the lease lasts: whatever stands still
  * or cannot be taken off, the machine is reset before another host may lead. (Feeding at `at` keeps it alive until
- * `at + timeout`.) It is stopped when this host is a standby again: everything is off then.
+ * `at + resetsWithinMs`.) It is stopped when this host is a standby again: everything is off then.
  */
 export class WatchdogKeeper {
   readonly #watchdog: Watchdog | null;
@@ -42,7 +42,8 @@ export class WatchdogKeeper {
       return;
     }
     if (!this.#isArmed && this.#epoch !== epochOf(phase)) this.#arm(watchdog, epochOf(phase));
-    else if (this.#isArmed && lease !== null && lease.endsAtMs - atMs >= watchdog.timeoutMs) watchdog.feed();
+    else if (this.#isArmed && lease !== null && lease.endsAtMs - atMs >= watchdog.resetsWithinMs)
+      watchdog.feed();
   }
 
   #arm(watchdog: Watchdog, epoch: number): void {

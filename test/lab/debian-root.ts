@@ -1,23 +1,30 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { execa } from 'execa';
 
-/** Kept between runs: making it takes a minute. */
+/** Kept between runs: making a root takes a minute. */
 const cacheFolder = '/var/cache/holdfast-test';
-const root = `${cacheFolder}/root`;
 
 const packages = [
   'systemd,systemd-sysv,dbus,libpam-systemd,procps',
   'iproute2,iputils-arping,ndisc6,libndp-tools,etcd-server',
-].join(',');
+];
+/** Those of a machine of its own. */
+const bootPackages = ['linux-image-amd64,udev,kmod,openssh-server'];
 
-/** The folder of a small Debian of this machine's release, with what Holdfast needs. Never written to. */
-export async function debianRoot(): Promise<string> {
+/**
+ * The folder of a small Debian of this machine's release, with what Holdfast needs. Never written to.
+ *
+ * @param kind what else is in it: nothing, or a kernel and all that a virtual machine needs that boots it
+ */
+export async function debianRoot(kind: 'container' | 'virtual-machine' = 'container'): Promise<string> {
+  const root = kind === 'container' ? `${cacheFolder}/root` : `${cacheFolder}/root-${kind}`;
   if (existsSync(root)) return root;
   mkdirSync(cacheFolder, { recursive: true });
   const staged = `${root}.${process.pid}`;
   const { codename, mirror } = await debianRepository();
   try {
-    await execa('debootstrap', ['--variant=minbase', `--include=${packages}`, codename, staged, mirror]);
+    const wanted = kind === 'container' ? packages : [...packages, ...bootPackages];
+    await execa('debootstrap', ['--variant=minbase', `--include=${wanted}`, codename, staged, mirror]);
     renameSync(staged, root);
   } finally {
     rmSync(staged, { recursive: true, force: true });

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import pino from 'pino';
-import { DeviceWatchdog, stopWatchdog } from '../../../supervisor/adapters/watchdog.ts';
+import { DeviceWatchdog, stopWatchdog, watchdogOf } from '../../../supervisor/adapters/watchdog.ts';
 import type { Observation } from '../../../supervisor/effects/executor.ts';
 import { WatchdogKeeper } from '../../../supervisor/watchdog-keeper.ts';
 import { Host, leaderOf, timing } from './role/host.ts';
 
 const timeoutMs = 2000;
+const lease = { renewEvery: 500, margin: 500 };
 
 describe('the watchdog of the machine', () => {
   let folder: string;
@@ -21,10 +22,11 @@ describe('the watchdog of the machine', () => {
     mkdirSync(join(folder, 'watchdog0'));
     setting('timeout', 2);
     setting('nowayout', 0);
+    setting('state', 'inactive');
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const setting = (name: string, value: number) =>
+  const setting = (name: string, value: number | string) =>
     writeFileSync(join(folder, 'watchdog0', name), `${value}\n`);
   /** What was written to the device: `.` for a feed. */
   const written = () => readFileSync(device, 'utf8').replaceAll('\0', '.');
@@ -46,21 +48,60 @@ describe('the watchdog of the machine', () => {
 
   it('can be used when it resets in time and can be stopped', async () => {
     assert.equal(await open().problem(), null);
-    setting('nowayout', 1);
-    assert.match((await open().problem()) ?? '', /nowayout/);
     setting('timeout', 60);
     assert.match((await open().problem()) ?? '', /resets the machine after 60 s, which is too late/);
+    setting('nowayout', 1);
+    assert.match((await open().problem()) ?? '', /nowayout/);
     assert.match((await open(join(folder, 'none')).problem()) ?? '', /none cannot be used: ENOENT/);
   });
 
   it('names the device that cannot be armed', () => {
     assert.throws(() => open(join(folder, 'none')).arm(), { code: 'WATCHDOG_UNUSABLE', message: /none/ });
+    rmSync(device);
+    assert.throws(() => open().arm(), { code: 'WATCHDOG_UNUSABLE', message: /cannot be armed: ENOENT/ });
   });
 
-  it('of a supervisor that died is stopped', () => {
-    stopWatchdog(device);
-    assert.equal(written(), '.V');
-    stopWatchdog(join(folder, 'none'));
+  // `wdctl` writes `V` to what it opens.
+  it('is set to what is needed, also where it is set to less', async () => {
+    await open().prepare();
+    assert.equal(written(), '', 'as it is already');
+    setting('timeout', 1);
+    await open().prepare();
+    assert.equal(written(), 'V');
+  });
+
+  it('is never opened where it cannot be stopped again: that starts it', async () => {
+    setting('timeout', 1);
+    setting('nowayout', 1);
+    setting('state', 'active');
+    await open().prepare();
+    assert.throws(() => open().arm(), { code: 'WATCHDOG_UNUSABLE', message: /nowayout/ });
+    stopWatchdog(device, folder);
+    assert.equal(written(), '');
+  });
+
+  it('is not armed when it has been set to more than is needed', () => {
+    setting('timeout', 60);
+    assert.throws(() => open().arm(), { code: 'WATCHDOG_UNUSABLE', message: /after 60 s/ });
+    assert.equal(written(), '');
+  });
+
+  it('of a supervisor that died is stopped, and one that stands still is left alone', () => {
+    stopWatchdog(device, folder);
+    assert.equal(written(), '');
+    setting('state', 'active');
+    stopWatchdog(device, folder);
+    assert.equal(written(), 'V');
+    stopWatchdog(join(folder, 'none'), folder);
+  });
+
+  it('fits into each lease, with time to feed it, also when it runs slow', () => {
+    for (let ttl = 3000; ttl <= 60_000; ttl += 1000) {
+      const watchdog = watchdogOf({ watchdog: { mode: 'required', device }, lease: { ...lease, ttl } });
+      assert.ok(watchdog !== null && watchdog.timeoutMs >= 2000);
+      assert.ok(ttl - watchdog.resetsWithinMs >= 900, `${ttl}`);
+      assert.ok(watchdog.resetsWithinMs >= watchdog.timeoutMs * 1.02);
+    }
   });
 
   describe('while this host leads', () => {
@@ -94,13 +135,23 @@ describe('the watchdog of the machine', () => {
       keep(device, true);
       host.leading(200);
       const feeds = () => written().length;
-      host.pass(timing.leaseTtlMs - timeoutMs);
+      // A timer that runs slow is in time as well.
+      host.pass(timing.leaseTtlMs - open().resetsWithinMs);
       const before = feeds();
       assert.ok(before > 1);
       host.pass(10);
       assert.equal(feeds(), before, 'not any more');
       host.renew();
       assert.equal(feeds(), before + 1);
+    });
+
+    it('is fed for as long as the timer that it has allows', () => {
+      setting('timeout', 1);
+      keep(device, true);
+      host.leading(200);
+      const before = written().length;
+      host.pass(timing.leaseTtlMs - timeoutMs + 100);
+      assert.equal(written().length, before + 1);
     });
 
     it('is stopped when everything is off, and not before', () => {
