@@ -30,9 +30,14 @@ const partnerPorts = { first: 50_000, last: 59_999 };
 const nowMs = () => performance.timeOrigin + performance.now();
 const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
+interface Banner {
+  readonly mac: string;
+  readonly atMs: number;
+}
+
 /** Who sent the banner to each of our ports, and when. */
 class BannerCapture {
-  readonly #banners = new Map<number, { mac: string; atMs: number }>();
+  readonly #banners = new Map<number, Banner>();
   readonly #process;
 
   constructor() {
@@ -55,11 +60,19 @@ class BannerCapture {
     this.#process.stderr.resume();
   }
 
-  /** Takes what it knows of this port. */
-  take(clientPort: number): { mac: string; atMs: number } | undefined {
-    const banner = this.#banners.get(clientPort);
+  /** What an earlier connection from this port was told. */
+  forget(clientPort: number): void {
     this.#banners.delete(clientPort);
-    return banner;
+  }
+
+  /** Of a connection that has its banner. What tcpdump has to say of it comes by another way, and may come later. */
+  async sender(clientPort: number): Promise<Banner> {
+    for (let turn = 0; turn < 100; turn++) {
+      const banner = this.#banners.get(clientPort);
+      if (banner !== undefined) return banner;
+      await delay(50);
+    }
+    throw new Error(`tcpdump did not see the banner to port ${clientPort}`);
   }
 
   stop(): void {
@@ -88,19 +101,15 @@ function hangUp(socket: Socket): void {
 }
 
 async function ask(localPort: number): Promise<void> {
-  capture.take(localPort);
+  capture.forget(localPort);
   const askedMs = nowMs();
   const socket = dial(localPort);
   socket.once('data', () => hangUp(socket));
   const closed = new Promise((resolve) => socket.once('close', resolve));
   await Promise.race([closed, delay(patienceMs)]);
   hangUp(socket);
-  // What tcpdump has to say comes by another way.
-  let banner = capture.take(localPort);
-  for (let turn = 0; banner === undefined && turn < 20 && socket.bytesRead > 0; turn++) {
-    await delay(50);
-    banner = capture.take(localPort);
-  }
+  // One that tcpdump missed counts as none.
+  const banner = socket.bytesRead > 0 ? await capture.sender(localPort).catch(() => null) : null;
   print({ kind: 'answer', askedMs, answeredMs: banner?.atMs ?? null, mac: banner?.mac ?? null });
 }
 
@@ -122,7 +131,7 @@ async function askEveryMillisecond(): Promise<void> {
 
 /** Writes until the connection is lost. */
 async function writeFiles(localPort: number, nextName: () => string): Promise<void> {
-  capture.take(localPort);
+  capture.forget(localPort);
   const sock = dial(localPort);
   const client = new ssh2.Client();
   const lost = new Promise<never>((_, reject) => {
@@ -134,7 +143,7 @@ async function writeFiles(localPort: number, nextName: () => string): Promise<vo
   try {
     client.connect({ sock, username, privateKey: readFileSync(keyFile), readyTimeout: patienceMs });
     await orLost(once(client, 'ready'));
-    const { mac } = capture.take(localPort) ?? { mac: null };
+    const { mac } = await capture.sender(localPort);
     const sftp = await orLost(promisify(client.sftp.bind(client))());
     const write = promisify(sftp.writeFile.bind(sftp)) as (name: string, text: string) => Promise<void>;
     while (!isOver) {
