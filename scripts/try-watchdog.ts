@@ -17,12 +17,13 @@ const leaderKey = '/holdfast/lab/leader';
 /** An emulated machine takes its time. */
 const patience = { limitMs: 240_000, everyMs: 500 };
 
+/** Emulated, `ip` takes longer than Holdfast waits for it: then a command stands for what moves the address. */
 function holdfastYaml({ mode = 'required', lease = `{ ttl: ${ttlSeconds}s }` } = {}): string {
   return `cluster: lab
 node: { id: a }
 etcd: { endpoints: [http://${hostAddress}:${etcdPort}] }
 lease: ${lease}
-vips: [{ address: 10.0.2.100/24, interface: eth0 }]
+vips: [{ address: 10.0.2.100/24, ${isEmulated ? 'command: /usr/bin/true, timeout: 5s' : 'interface: eth0'} }]
 sftp: { port: 2022 }
 replication: { address: 10.0.2.15 }
 watchdog: { mode: ${mode} }

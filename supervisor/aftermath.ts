@@ -1,26 +1,29 @@
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import { endProcesses } from './adapters/process/identity.ts';
-import type { ClusterStore, ProcessIdentity, RunState, VirtualIps } from './ports.ts';
+import type { ClusterStore, ProcessIdentity, RunState, VirtualIps, Watchdog } from './ports.ts';
 
 export interface AftermathParts {
   readonly runState: RunState;
   readonly vips: Pick<VirtualIps, 'absent'>;
   /** Called while the address goes off, to be at hand when it is. */
   readonly store: () => Promise<Pick<ClusterStore, 'revokeLease'>>;
+  /** Null: none is used. */
+  readonly watchdog: Pick<Watchdog, 'stopOrphan'> | null;
 }
 
 /**
- * Ends what a supervisor that died left behind: its SFTP node, the virtual IP, and last its lease. In this order: the
- * moment the lease is gone another host takes over, and an SFTP node that was frozen when its supervisor died could
- * wake up with its gate still open, and the address would be on two hosts (both found by the simulator).
+ * Ends what a supervisor that died left behind: its SFTP node, the virtual IP, its lease, and last the machine's
+ * watchdog. In this order: the moment the lease is gone another host takes over, and an SFTP node that was frozen when
+ * its supervisor died could wake up with its gate still open, and the address would be on two hosts (both found by the
+ * simulator); and the machine is reset while anything of it is left.
  *
  * No command of the dead supervisor may be under way any more: systemd empties the service's control group before it
  * starts the service again, and `holdfast release` does so first.
  *
- * @throws when something is not ended; it ends by itself with the lease
+ * @throws when something is not ended; it ends by itself with the lease, or with the machine that the watchdog resets
  */
-export async function endWhatIsLeft({ runState, vips, store }: AftermathParts): Promise<void> {
+export async function endWhatIsLeft({ runState, vips, store, watchdog }: AftermathParts): Promise<void> {
   const { leaseId, sftpNode, settings } = runState.recall();
   if (sftpNode !== null) await end(sftpNode);
   const addressesOff = vips.absent(settings?.vips ?? []);
@@ -30,6 +33,7 @@ export async function endWhatIsLeft({ runState, vips, store }: AftermathParts): 
     await opened.revokeLease(leaseId);
   }
   runState.forget();
+  watchdog?.stopOrphan();
 }
 
 /** As `endWhatIsLeft`. @returns whether everything is ended; what is not is logged */

@@ -186,6 +186,8 @@ export interface Watchdog {
   feed(): void;
   /** Stops it. Idempotent. */
   disarm(): void;
+  /** Stops it when it runs though nobody feeds it: a supervisor that died had armed it. */
+  stopOrphan(): void;
 }
 
 export interface RunMemory {

@@ -82,6 +82,18 @@ export class DeviceWatchdog implements Watchdog {
     this.#descriptor = null;
   }
 
+  stopOrphan(): void {
+    // To open one that stands still would start it, and not each can be stopped again.
+    if (settingOf(this.#device, 'state', this.#sysfs) !== 'active' || this.#setting('nowayout') !== 0) return;
+    try {
+      const descriptor = openSync(this.#device, constants.O_WRONLY);
+      writeSync(descriptor, 'V');
+      closeSync(descriptor);
+    } catch {
+      // Then the machine is reset, as it would have been without us.
+    }
+  }
+
   /** A write that fails feeds nothing: the machine is reset, which is what the timer is for. */
   #write(text: string): void {
     if (this.#descriptor === null) return;
@@ -123,17 +135,4 @@ function settingOf(device: string, name: 'timeout' | 'nowayout' | 'state', sysfs
 export function watchdogOf({ watchdog, lease }: Pick<Config, 'watchdog' | 'lease'>): DeviceWatchdog | null {
   if (watchdog.mode === 'off') return null;
   return new DeviceWatchdog(watchdog.device, Math.floor((lease.ttl - feedWindowMs) / 1000 / slowness));
-}
-
-/** Stops the timer that a supervisor which died had armed, once nothing of its leadership is left. */
-export function stopWatchdog(device: string, sysfs = sysfsFolder): void {
-  // To open one that stands still would start it, and not each can be stopped again.
-  if (settingOf(device, 'state', sysfs) !== 'active' || settingOf(device, 'nowayout', sysfs) !== '0') return;
-  try {
-    const descriptor = openSync(device, constants.O_WRONLY);
-    writeSync(descriptor, 'V');
-    closeSync(descriptor);
-  } catch {
-    // Then the machine is reset, as it would have been without us.
-  }
 }

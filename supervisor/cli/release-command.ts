@@ -19,10 +19,12 @@ export function releaseCommand(): Command {
       const { FileRunState } = await import('../adapters/run-state.ts');
       const { createVirtualIps } = await import('../adapters/network/virtual-ips.ts');
       const { systemClock } = await import('../adapters/system-clock.ts');
+      const { watchdogOf } = await import('../adapters/watchdog.ts');
       const ended = await endEarlierRun({
         runState: new FileRunState(checked.paths.run),
         vips: createVirtualIps(checked, systemClock, log),
         store: async () => ({ revokeLease: (leaseId) => revokeLease(checked, leaseId) }),
+        watchdog: watchdogOf(checked),
         log,
       });
       process.exit(ended ? 0 : 1);

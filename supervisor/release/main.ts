@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { connectToGateway } from '../adapters/etcd/gateway.ts';
 import { removeAddresses } from '../adapters/network/addresses.ts';
 import { FileRunState } from '../adapters/run-state.ts';
-import { stopWatchdog } from '../adapters/watchdog.ts';
+import { DeviceWatchdog } from '../adapters/watchdog.ts';
 import { endWhatIsLeft } from '../aftermath.ts';
 import { logLine } from './log-line.ts';
 import { killOutlivers } from './outlivers.ts';
@@ -40,8 +40,8 @@ async function releaseAtOnce(folder: string): Promise<boolean> {
         const gateway = connectToGateway(settings.etcd);
         return { revokeLease: (leaseId) => gateway.revoke(leaseId) };
       },
+      watchdog: settings.watchdog === null ? null : new DeviceWatchdog(settings.watchdog, 0),
     });
-    if (settings.watchdog !== null) stopWatchdog(settings.watchdog);
     return true;
   } catch (error) {
     logLine('info', { node: settings.node, reason: String(error) }, 'released by holdfast.yaml instead');

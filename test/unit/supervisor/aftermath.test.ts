@@ -35,10 +35,11 @@ describe('the aftermath of a supervisor that died', () => {
     } as VirtualIps;
     const store = async () =>
       ({ revokeLease: async (id: string) => void done.push(`lease ${id}`) }) as ClusterStore;
-    return { done, runState: new FileRunState(folder, settings), vips, store, log };
+    const watchdog = { stopOrphan: () => void done.push('watchdog') };
+    return { done, runState: new FileRunState(folder, settings), vips, store, watchdog, log };
   }
 
-  it('kills the SFTP node, takes the address off, and only then gives up the lease', async () => {
+  it('kills the SFTP node, takes the address off, then gives up the lease, and stops the watchdog last', async () => {
     const child = spawn('sleep', ['60'], { stdio: 'ignore' });
     const node = identityOf(child.pid ?? assert.fail()) ?? assert.fail();
     let ranWhenAddressWentOff = true;
@@ -54,11 +55,11 @@ describe('the aftermath of a supervisor that died', () => {
     assert.equal(await endEarlierRun(rest), true);
     await exited;
     assert.equal(ranWhenAddressWentOff, false);
-    assert.deepEqual(done, ['vip', 'lease 77']);
+    assert.deepEqual(done, ['vip', 'lease 77', 'watchdog']);
     assert.deepEqual(rest.runState.recall(), { leaseId: null, sftpNode: null, settings: null });
   });
 
-  it('keeps the lease while the address may be on', async () => {
+  it('keeps the lease, and the watchdog running, while the address may be on', async () => {
     const { done, ...rest } = parts({ vipFails: true });
     rest.runState.remember({ leaseId: '77' });
     assert.equal(await endEarlierRun(rest), false);
@@ -72,7 +73,7 @@ describe('the aftermath of a supervisor that died', () => {
     const { done, ...rest } = parts({}, settings);
     rest.runState.remember({ leaseId: '77' });
     assert.equal(await endEarlierRun({ ...rest, runState: new FileRunState(folder) }), true);
-    assert.deepEqual(done, ['vip 10.0.0.7', 'lease 77']);
+    assert.deepEqual(done, ['vip 10.0.0.7', 'lease 77', 'watchdog']);
   });
 
   it('kills no process that got the number later', () => {
@@ -84,6 +85,6 @@ describe('the aftermath of a supervisor that died', () => {
     const { done, ...rest } = parts();
     writeFileSync(join(folder, 'running.json'), '{"leaseId": "rm -rf", "sftpNode": 1}');
     assert.equal(await endEarlierRun(rest), true);
-    assert.deepEqual(done, ['vip']);
+    assert.deepEqual(done, ['vip', 'watchdog']);
   });
 });

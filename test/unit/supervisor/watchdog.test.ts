@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import pino from 'pino';
-import { DeviceWatchdog, stopWatchdog, watchdogOf } from '../../../supervisor/adapters/watchdog.ts';
+import { DeviceWatchdog, watchdogOf } from '../../../supervisor/adapters/watchdog.ts';
 import type { Observation } from '../../../supervisor/effects/executor.ts';
 import { WatchdogKeeper } from '../../../supervisor/watchdog-keeper.ts';
 import { Host, leaderOf, timing } from './role/host.ts';
@@ -76,7 +76,7 @@ describe('the watchdog of the machine', () => {
     setting('state', 'active');
     await open().prepare();
     assert.throws(() => open().arm(), { code: 'WATCHDOG_UNUSABLE', message: /nowayout/ });
-    stopWatchdog(device, folder);
+    open().stopOrphan();
     assert.equal(written(), '');
   });
 
@@ -87,12 +87,12 @@ describe('the watchdog of the machine', () => {
   });
 
   it('of a supervisor that died is stopped, and one that stands still is left alone', () => {
-    stopWatchdog(device, folder);
+    open().stopOrphan();
     assert.equal(written(), '');
     setting('state', 'active');
-    stopWatchdog(device, folder);
+    open().stopOrphan();
     assert.equal(written(), 'V');
-    stopWatchdog(join(folder, 'none'), folder);
+    open(join(folder, 'none')).stopOrphan();
   });
 
   it('fits into each lease, with time to feed it, also when it runs slow', () => {
