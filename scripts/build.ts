@@ -15,11 +15,11 @@ const entryPoints = {
   'sftp-node': 'sftp-node/main.ts',
   replicator: 'replicator/main.ts',
   holdfast: 'supervisor/cli/main.ts',
-  'command-thread': 'supervisor/adapters/command-thread-main.ts',
+  'command-thread': 'supervisor/adapters/process/command-thread-main.ts',
 };
 
 /** What no program in TypeScript can do: to be ended by the kernel at a time. */
-const deadlineExec = 'supervisor/adapters/deadline-exec.c';
+const deadlineExec = 'supervisor/adapters/kernel/deadline-exec.c';
 
 const common = {
   outdir: 'dist',

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorTable } from '#contracts/errors.ts';
 import { jsonSchema } from '../supervisor/config/problems.ts';
-import { mermaidDiagram, transitionTable } from '../supervisor/role/diagram.ts';
+import { mermaidDiagram, transitionTable } from '../supervisor/core/leadership/diagram.ts';
 
 const note = '<!-- Made by `npm run docs` from the code. Do not edit. -->\n';
 

@@ -2,20 +2,17 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { createLogger } from '#contracts/log.ts';
-import { startCommandThread } from './adapters/command-thread.ts';
-import { GatewayPlacement } from './adapters/etcd/placement.ts';
-import { EtcdStore } from './adapters/etcd/store.ts';
-import { interfaceAddressOf } from './adapters/network/kernel-vips.ts';
-import { createVirtualIps } from './adapters/network/virtual-ips.ts';
-import { createNotifier } from './adapters/notifier.ts';
-import { FileRunState } from './adapters/run-state.ts';
-import { systemClock } from './adapters/system-clock.ts';
-import { watchdogOf } from './adapters/watchdog.ts';
-import { type Config, commandVipsOf, kernelVipsOf } from './config/schema.ts';
+import { version } from '#contracts/version.ts';
+import { systemClock } from './adapters/kernel/system-clock.ts';
+import { watchdogOf } from './adapters/kernel/watchdog.ts';
+import { warmUp } from './adapters/process/child.ts';
+import { startCommandThread } from './adapters/process/command-thread.ts';
+import { createNotifier } from './adapters/systemd/notifier.ts';
+import { realParts } from './composition.ts';
+import type { Config } from './config/schema.ts';
+import { Operator } from './control/operator.ts';
 import { serveControl } from './control/server.ts';
-import type { RunSettings } from './ports.ts';
-import { Supervisor } from './supervisor.ts';
-import { version } from './version.ts';
+import { Supervisor } from './runtime/supervisor.ts';
 
 /** Runs the supervisor of this host until SIGTERM or SIGINT. @throws HoldfastError ROOT_UNUSABLE */
 export async function runSupervisor(config: Config): Promise<void> {
@@ -25,18 +22,16 @@ export async function runSupervisor(config: Config): Promise<void> {
   const notifier = createNotifier(systemClock, log);
   const watchdog = watchdogOf(config);
   await watchdog?.prepare();
-  const supervisor = new Supervisor({
-    config,
-    store: new EtcdStore(config, systemClock, log),
-    placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,
-    vips: createVirtualIps(config, systemClock, log),
+  const parts = realParts(config, { notifier, watchdog, log });
+  const supervisor = new Supervisor(parts);
+  const operator = new Operator({
+    store: parts.store,
     clock: systemClock,
-    runState: new FileRunState(config.paths.run, runSettings(config)),
-    notifier,
-    watchdog,
     log,
+    onWritten: () => supervisor.readSoon(),
   });
-  const control = serveControl(supervisor, systemClock, log);
+  warmUp('sftp-node', config);
+  const control = serveControl(supervisor, operator, systemClock, log);
   const stop = (signal: NodeJS.Signals) => {
     log.info({ signal }, 'stopping: the service is handed over');
     notifier.stopping();
@@ -48,18 +43,6 @@ export async function runSupervisor(config: Config): Promise<void> {
   await supervisor.run();
   control.close();
   log.info('stopped');
-}
-
-/** What `release.js` goes by after a crash; null where it takes more than `ip` and etcd, and holdfast.yaml is needed. */
-function runSettings(config: Config): RunSettings | null {
-  if (commandVipsOf(config).length > 0) return null;
-  const { endpoints, tls, username, passwordFile } = config.etcd;
-  return {
-    node: config.node.id,
-    vips: kernelVipsOf(config).map(interfaceAddressOf),
-    etcd: { endpoints, tls, username, passwordFile },
-    watchdog: config.watchdog.mode === 'off' ? null : config.watchdog.device,
-  };
 }
 
 function makeFolders(config: Config): void {

@@ -9,7 +9,7 @@ import { TreeSync } from './tree-sync.ts';
 
 type Round = Extract<ToFollower, { type: 'round' }>;
 
-export interface CatchUpParts {
+export interface CatchUpOptions {
   readonly tree: Tree;
   readonly staging: Staging;
   readonly change: TreeChange;
@@ -25,12 +25,12 @@ export interface CatchUpParts {
  * in the first can something be found that this host alone has; what later ones replace is what they brought.
  */
 export class CatchUp {
-  readonly #parts: CatchUpParts;
+  readonly #parts: CatchUpOptions;
   readonly #stopping = new AbortController();
   #onRound: ((round: Round) => void) | null = null;
   #over = false;
 
-  constructor(parts: CatchUpParts) {
+  constructor(parts: CatchUpOptions) {
     this.#parts = parts;
   }
 

@@ -5,14 +5,14 @@ import { toFollowerSchema } from '../protocol/message.ts';
 import { PeerChannel } from '../protocol/peer-channel.ts';
 import type { PeerKey } from '../state/peer-key.ts';
 import { dialPeer } from '../transport/dialer.ts';
-import { type FollowerParts, type LeaderChannel, LeaderSession } from './leader-session.ts';
+import { type FollowerOptions, type LeaderChannel, LeaderSession } from './leader-session.ts';
 
 /** A new leader has clients to let in first: a handshake with each follower would take its time just then. */
 const leaderSettlesMs = 100;
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
 
-export interface FollowerOptions extends FollowerParts {
+export interface FollowingOptions extends FollowerOptions {
   readonly leader: string;
   readonly key: PeerKey;
   readonly peer: (nodeId: string) => Peer | undefined;
@@ -20,7 +20,7 @@ export interface FollowerOptions extends FollowerParts {
 
 /** Follows one leader at one epoch: connects, serves the connection, connects again. */
 export class Follower {
-  readonly #options: FollowerOptions;
+  readonly #options: FollowingOptions;
   readonly #stopping = new AbortController();
   #session: LeaderSession | null = null;
   #channel: LeaderChannel | null = null;
@@ -28,7 +28,7 @@ export class Follower {
   #skipPause: (() => void) | null = null;
   #problem = '';
 
-  constructor(options: FollowerOptions) {
+  constructor(options: FollowingOptions) {
     this.#options = options;
   }
 

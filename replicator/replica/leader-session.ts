@@ -29,7 +29,7 @@ export interface StreamPlace {
   readonly sequence: number;
 }
 
-export interface FollowerParts {
+export interface FollowerOptions {
   readonly settings: ReplicatorSettings;
   readonly epoch: number;
   readonly tree: Tree;
@@ -46,7 +46,7 @@ export interface FollowerParts {
 /** One connection to the leader, from hello until the channel closes. */
 export class LeaderSession {
   readonly #channel: LeaderChannel;
-  readonly #parts: FollowerParts;
+  readonly #parts: FollowerOptions;
   readonly #files: FileClient;
   readonly #quarantine: Quarantine;
   #place: StreamPlace | null;
@@ -59,7 +59,7 @@ export class LeaderSession {
   #leaderConfig: ConfigSnapshot | null = null;
   #applyingConfig = false;
 
-  constructor(channel: LeaderChannel, parts: FollowerParts, place: StreamPlace | null) {
+  constructor(channel: LeaderChannel, parts: FollowerOptions, place: StreamPlace | null) {
     this.#channel = channel;
     this.#parts = parts;
     this.#place = place;

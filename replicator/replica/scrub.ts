@@ -19,7 +19,7 @@ interface Suspect {
   drop(): void;
 }
 
-export interface ScrubParts {
+export interface ScrubOptions {
   readonly tree: Tree;
   readonly client: FileClient;
   readonly staging: Staging;
@@ -33,13 +33,13 @@ export interface ScrubParts {
 
 /** Compares this host's whole tree with the leader's, contents too, one file at a time, and repairs what differs. */
 export class Scrub {
-  readonly #parts: ScrubParts;
+  readonly #parts: ScrubOptions;
   #suspects: Suspect[] = [];
   #stagedBytes = 0;
   #differences = 0;
   #repaired = 0;
 
-  constructor(parts: ScrubParts) {
+  constructor(parts: ScrubOptions) {
     this.#parts = parts;
   }
 

@@ -1,7 +1,7 @@
 import type { Operation } from '#contracts/journal/operation.ts';
 import { toKey } from '../tree/path.ts';
 import { DirtyPaths } from './dirty-paths.ts';
-import type { FollowerChannel, Leadership } from './follower-session.ts';
+import type { FollowerChannel, Leadership } from './leadership.ts';
 
 const roundsBeforeHold = 5;
 const smallPaths = 100;

@@ -1,43 +1,14 @@
 import { messageOf } from '#contracts/errors.ts';
 import type { PeerProgress } from '#contracts/ipc/replicator.ts';
-import type { Logger } from '#contracts/log.ts';
-import type { ConfigSnapshot } from '../config/snapshot.ts';
 import type { DataFrame, OperationFrame } from '../protocol/codec.ts';
-import type { ToFollower, ToLeader, toLeaderSchema } from '../protocol/message.ts';
-import type { PeerChannel } from '../protocol/peer-channel.ts';
+import type { ToLeader } from '../protocol/message.ts';
 import { protocolVersion } from '../protocol/version.ts';
-import type { Tree } from '../tree/tree.ts';
 import { CatchUpService } from './catch-up-service.ts';
 import { answerFileRequest } from './file-server.ts';
-import type { HandlePaths } from './handle-paths.ts';
-import type { OperationWindow } from './operation-window.ts';
+import type { FollowerChannel, Hello, Leadership } from './leadership.ts';
 import { ScrubService } from './scrub-service.ts';
-import type { TreeHold } from './tree-hold.ts';
-
-export type FollowerChannel = PeerChannel<typeof toLeaderSchema, ToFollower>;
-export type Hello = Extract<ToLeader, { type: 'hello' }>;
 
 const gatheredBytes = 128 * 1024;
-
-/** What a session sees of the leadership it belongs to. */
-export interface Leadership {
-  readonly epoch: number;
-  /** The current run of the journal. */
-  readonly stream: string;
-  readonly replicatesFiles: boolean;
-  readonly window: OperationWindow;
-  readonly handles: HandlePaths;
-  readonly hold: TreeHold;
-  readonly tree: Tree;
-  readonly config: ConfigSnapshot;
-  readonly syncTimeoutMs: number;
-  readonly log: Logger;
-  now(): number;
-  onAcknowledged(session: FollowerSession, sequence: number): void;
-  /** Something worth a look happened: caught up, config applied, gone. */
-  onChanged(): void;
-  onScrubbed(result: { differences: number; repaired: number }): void;
-}
 
 /** One follower as the leader serves it: config first, then catch-up when it is needed, then the live stream. */
 export class FollowerSession {

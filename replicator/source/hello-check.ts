@@ -1,6 +1,6 @@
 import { HoldfastError } from '#contracts/errors.ts';
 import { protocolVersion } from '../protocol/version.ts';
-import type { Hello } from './follower-session.ts';
+import type { Hello } from './leadership.ts';
 
 /** Why a follower cannot be served, or null. */
 export function checkHello(

@@ -5,9 +5,10 @@ import type { Logger } from '#contracts/log.ts';
 import type { ConfigRoot } from '../config/config-root.ts';
 import type { Tree } from '../tree/tree.ts';
 import { Acknowledgements } from './acknowledgements.ts';
-import { type FollowerChannel, FollowerSession, type Hello, type Leadership } from './follower-session.ts';
+import { FollowerSession } from './follower-session.ts';
 import { HandlePaths } from './handle-paths.ts';
 import type { JournalConsumer, JournalHello, NodeConnection } from './journal-intake.ts';
+import type { FollowerChannel, Hello, Leadership } from './leadership.ts';
 import { Membership } from './membership.ts';
 import { OperationWindow } from './operation-window.ts';
 import { TreeHold } from './tree-hold.ts';
@@ -56,7 +57,7 @@ export class Leader implements JournalConsumer, Leadership {
       { self: settings.nodeId, waits: settings.mode === 'sync', strict: settings.strict },
       inSync,
     );
-    this.#membership = new Membership(this.#acknowledgements, dependencies.send);
+    this.#membership = new Membership(dependencies.epoch, this.#acknowledgements, dependencies.send);
     this.hold = new TreeHold(
       () => this.#holdableNode(),
       () => this.#window.last,

@@ -19,13 +19,16 @@ export interface MembershipFacts {
  * set and an older one must not be taken for the newer.
  */
 export class Membership {
+  readonly #epoch: number;
   readonly #acknowledgements: Acknowledgements;
   readonly #send: (request: MembershipRequest) => void;
   #outstanding: { request: MembershipRequest; sentAtMs: number } | null = null;
   #nextId = 1;
   readonly #addedAtMs = new Map<string, number>();
 
-  constructor(acknowledgements: Acknowledgements, send: (request: MembershipRequest) => void) {
+  /** @param epoch of the leadership that it acts for */
+  constructor(epoch: number, acknowledgements: Acknowledgements, send: (request: MembershipRequest) => void) {
+    this.#epoch = epoch;
     this.#acknowledgements = acknowledgements;
     this.#send = send;
   }
@@ -77,7 +80,8 @@ export class Membership {
   }
 
   #change(change: 'add' | 'remove', nodeId: string, reason: string, atMs: number): void {
-    this.#request({ type: 'membership', requestId: this.#nextId++, change, nodeId, reason }, atMs);
+    const requestId = this.#nextId++;
+    this.#request({ type: 'membership', requestId, epoch: this.#epoch, change, nodeId, reason }, atMs);
   }
 
   #request(request: MembershipRequest, atMs: number): void {

@@ -3,7 +3,7 @@ import { messageOf } from '#contracts/errors.ts';
 import type { Operation } from '#contracts/journal/operation.ts';
 import { fromKey } from '../tree/path.ts';
 import { DirtyPaths } from './dirty-paths.ts';
-import type { FollowerChannel, FollowerSession, Leadership } from './follower-session.ts';
+import type { Follower, FollowerChannel, Leadership } from './leadership.ts';
 
 const repairHoldMs = 2000;
 
@@ -13,14 +13,14 @@ const repairHoldMs = 2000;
  * repaired.
  */
 export class ScrubService {
-  readonly #session: FollowerSession;
+  readonly #session: Follower;
   readonly #channel: FollowerChannel;
   readonly #leadership: Leadership;
   /** Set while a comparison runs: what was touched since its begin. */
   #touched: DirtyPaths | null = null;
   #onRepaired: (() => void) | null = null;
 
-  constructor(session: FollowerSession, channel: FollowerChannel, leadership: Leadership) {
+  constructor(session: Follower, channel: FollowerChannel, leadership: Leadership) {
     this.#session = session;
     this.#channel = channel;
     this.#leadership = leadership;

@@ -9,7 +9,7 @@ import type { Account, Users } from './users.ts';
 const maxTries = 6;
 const maxPasswordBytes = 1024;
 
-export interface AuthenticatorParts {
+export interface AuthenticatorOptions {
   readonly users: Users;
   readonly passwords: PasswordChecker;
   readonly failures: FailureCounter;
@@ -21,22 +21,22 @@ export interface AuthenticatorParts {
 
 /** The logins of one connection. */
 export class Authenticator {
-  readonly #parts: AuthenticatorParts;
+  readonly #options: AuthenticatorOptions;
   #failures = 0;
 
-  constructor(parts: AuthenticatorParts) {
-    this.#parts = parts;
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
   }
 
   handle(context: AuthContext): void {
     this.#check(context).catch((error) => {
-      this.#parts.log.error({ err: error }, 'a login could not be checked');
+      this.#options.log.error({ err: error }, 'a login could not be checked');
       context.reject(['publickey', 'password']);
     });
   }
 
   async #check(context: AuthContext): Promise<void> {
-    const account = this.#parts.users.find(context.username);
+    const account = this.#options.users.find(context.username);
     if (context.method === 'publickey') this.#publicKey(context, account);
     else if (context.method === 'password') await this.#password(context.password, context, account);
     else context.reject(['publickey', 'password']);
@@ -60,25 +60,25 @@ export class Authenticator {
       return;
     }
     context.accept();
-    this.#parts.onLogin(account, 'publickey');
+    this.#options.onLogin(account, 'publickey');
   }
 
   async #password(password: string, context: AuthContext, account: Account | undefined): Promise<void> {
-    const { passwords } = this.#parts;
+    const { passwords } = this.#options;
     const fits = Buffer.byteLength(password) <= maxPasswordBytes;
     const matches = fits && (await passwords.matches(account?.passwordHash ?? null, password));
     // The user may have been removed, or given another password, while this one was checked.
-    const accountNow = this.#parts.users.find(context.username);
+    const accountNow = this.#options.users.find(context.username);
     if (!matches || accountNow === undefined || accountNow.passwordHash !== account?.passwordHash) {
       this.#failed(context);
       return;
     }
     context.accept();
-    this.#parts.onLogin(accountNow, 'password');
+    this.#options.onLogin(accountNow, 'password');
   }
 
   #failed(context: AuthContext): void {
-    const { failures, address, log } = this.#parts;
+    const { failures, address, log } = this.#options;
     failures.failed(address);
     log.warn(
       { audit: 'login-failed', user: context.username.slice(0, 128), address, method: context.method },
@@ -90,7 +90,7 @@ export class Authenticator {
   #refuse(context: AuthContext): void {
     this.#failures += 1;
     context.reject(['publickey', 'password']);
-    if (this.#failures >= maxTries) this.#parts.hangUp();
+    if (this.#failures >= maxTries) this.#options.hangUp();
   }
 }
 

@@ -82,25 +82,25 @@ export class FieldReader {
 
 /** Builds the body of one reply. */
 export class FieldWriter {
-  readonly #parts: Buffer[] = [];
+  readonly #options: Buffer[] = [];
 
   u32(value: number): this {
     const part = Buffer.allocUnsafe(4);
     part.writeUInt32BE(value >>> 0);
-    this.#parts.push(part);
+    this.#options.push(part);
     return this;
   }
 
   u64(value: number | bigint): this {
     const part = Buffer.allocUnsafe(8);
     part.writeBigUInt64BE(BigInt(value));
-    this.#parts.push(part);
+    this.#options.push(part);
     return this;
   }
 
   bytes(value: Buffer): this {
     this.u32(value.length);
-    this.#parts.push(value);
+    this.#options.push(value);
     return this;
   }
 
@@ -109,16 +109,16 @@ export class FieldWriter {
   }
 
   raw(value: Buffer): this {
-    this.#parts.push(value);
+    this.#options.push(value);
     return this;
   }
 
   /** The whole packet: length, type, and what was written. */
   packet(type: number): Buffer {
-    const length = this.#parts.reduce((sum, part) => sum + part.length, 1);
+    const length = this.#options.reduce((sum, part) => sum + part.length, 1);
     const head = Buffer.allocUnsafe(5);
     head.writeUInt32BE(length);
     head.writeUInt8(type, 4);
-    return Buffer.concat([head, ...this.#parts], 4 + length);
+    return Buffer.concat([head, ...this.#options], 4 + length);
   }
 }

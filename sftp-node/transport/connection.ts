@@ -24,7 +24,7 @@ const maxSessions = 10;
  */
 const maxUnreadBytes = 8 * 1024 * 1024;
 
-export interface ConnectionParts {
+export interface ConnectionOptions {
   readonly users: Users;
   readonly passwords: PasswordChecker;
   readonly failures: FailureCounter;
@@ -39,7 +39,7 @@ export interface ConnectionParts {
 export class ClientConnection {
   readonly #ssh: Connection;
   readonly #socket: Socket;
-  readonly #parts: ConnectionParts;
+  readonly #options: ConnectionOptions;
   readonly #log: Logger;
   readonly #address: string;
   readonly #since = performance.now();
@@ -48,15 +48,15 @@ export class ClientConnection {
   /** The SFTP sessions: each ends with its channel, and all with the connection. */
   readonly #running = new Map<ServerChannel, AbortController>();
 
-  constructor(ssh: Connection, socket: Socket, parts: ConnectionParts, onClose: () => void) {
+  constructor(ssh: Connection, socket: Socket, options: ConnectionOptions, onClose: () => void) {
     this.#ssh = ssh;
     this.#socket = socket;
-    this.#parts = parts;
+    this.#options = options;
     this.#address = socket.remoteAddress ?? '';
-    this.#log = parts.log.child({ address: this.#address });
+    this.#log = options.log.child({ address: this.#address });
     const grace = setTimeout(() => this.hangUp(), loginGraceMs);
     const authenticator = new Authenticator({
-      ...parts,
+      ...options,
       address: this.#address,
       log: this.#log,
       onLogin: (account, method) => {
@@ -131,7 +131,7 @@ export class ClientConnection {
   }
 
   async #sftp(channel: ServerChannel, account: Account): Promise<void> {
-    const { onHandles } = this.#parts;
+    const { onHandles } = this.#options;
     const handles = new Handles();
     const log = this.#log.child({ user: account.name });
     const life = new AbortController();
@@ -155,7 +155,7 @@ export class ClientConnection {
   }
 
   async #serve(channel: ServerChannel, life: AbortSignal, account: Account, handles: Handles, log: Logger) {
-    const { mutations, admission, filesRoot } = this.#parts;
+    const { mutations, admission, filesRoot } = this.#options;
     const line = { channel, socket: this.#socket, life, hangUp: () => this.hangUp() };
     const jail = await openJail(filesRoot, account.home, mutations, life);
     try {

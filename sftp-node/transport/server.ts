@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import ssh2 from 'ssh2';
 import type { Logger } from '#contracts/log.ts';
-import { ClientConnection, type ConnectionParts, loginGraceMs } from './connection.ts';
+import { ClientConnection, type ConnectionOptions, loginGraceMs } from './connection.ts';
 import type { Port } from './port.ts';
 
 /** As OpenSSH's MaxStartups: connections that have not logged in yet. */
@@ -10,15 +10,15 @@ const maxUnauthenticated = 200;
 /** Accepts clients while it is told to, and knows those that are connected. */
 export class SftpServer {
   readonly #ssh: ssh2.Server;
-  readonly #parts: ConnectionParts;
+  readonly #options: ConnectionOptions;
   readonly #log: Logger;
   readonly #clients = new Set<ClientConnection>();
   /** Sockets that have not identified themselves as SSH yet, by the address and port of the client. */
   readonly #arriving = new Map<string, Socket>();
 
-  constructor(hostKeys: Buffer[], parts: ConnectionParts) {
-    this.#parts = parts;
-    this.#log = parts.log;
+  constructor(hostKeys: Buffer[], options: ConnectionOptions) {
+    this.#options = options;
+    this.#log = options.log;
     this.#ssh = new ssh2.Server(
       { hostKeys, ident: 'Holdfast', keepaliveInterval: 15_000, keepaliveCountMax: 3 },
       (connection, { ip, port }) => this.#connected(connection, keyOf(ip, port)),
@@ -52,9 +52,9 @@ export class SftpServer {
     const address = socket.remoteAddress ?? '';
     // While the service moves away the port stays ours.
     if (
-      !this.#parts.admission.isOpen ||
+      !this.#options.admission.isOpen ||
       this.#unauthenticated >= maxUnauthenticated ||
-      this.#parts.failures.isRefused(address)
+      this.#options.failures.isRefused(address)
     ) {
       socket.destroy();
       return;
@@ -82,7 +82,7 @@ export class SftpServer {
       return;
     }
     this.#arriving.delete(key);
-    const client: ClientConnection = new ClientConnection(connection, socket, this.#parts, () =>
+    const client: ClientConnection = new ClientConnection(connection, socket, this.#options, () =>
       this.#clients.delete(client),
     );
     this.#clients.add(client);

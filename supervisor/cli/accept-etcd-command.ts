@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import { callControl } from '../control/client.ts';
-import type { RestoredPlan } from '../control/restored-plan.ts';
+import type { RestoredPlan } from '../core/restored/plan.ts';
 import { configOption } from './options.ts';
 import { agrees, printLine, question, whoAsks } from './person.ts';
 import { renderRestored } from './render-restored.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { answersWithBanner } from '../health/banner.ts';
+import { answersWithBanner } from '../health/checks/banner.ts';
 
 const everyMs = 10;
 const patienceMs = 250;

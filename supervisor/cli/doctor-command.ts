@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { systemClock } from '../adapters/system-clock.ts';
-import { watchdogOf } from '../adapters/watchdog.ts';
+import { systemClock } from '../adapters/kernel/system-clock.ts';
+import { watchdogOf } from '../adapters/kernel/watchdog.ts';
 import { loadConfig } from '../config/load.ts';
 import { examineEtcd } from '../doctor/etcd.ts';
 import type { Finding } from '../doctor/finding.ts';

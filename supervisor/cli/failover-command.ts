@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import type { Plan } from '../control/refusals.ts';
-import type { OperationRequest } from '../control/requests.ts';
+import type { Plan } from '../core/operation/plan.ts';
+import type { OperationRequest } from '../core/operation/request.ts';
 import { configOption } from './options.ts';
 import { agrees, question, whoAsks } from './person.ts';
 import { runOperation, showPlan } from './run-operation.ts';

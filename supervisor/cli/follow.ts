@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#contracts/errors.ts';
-import { isOver, type OperationRecord } from '../cluster/operation.ts';
 import { fetchStatus } from '../control/client.ts';
 import type { Status } from '../control/status.ts';
+import { isOver, type OperationRecord } from '../core/records/operation.ts';
 import { renderOutcome } from './render-operation.ts';
 
 const everyMs = 100;

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { mermaidDiagram, transitionTable } from '../role/diagram.ts';
+import { mermaidDiagram, transitionTable } from '../core/leadership/diagram.ts';
 
 export function fsmCommand(): Command {
   return new Command('fsm')

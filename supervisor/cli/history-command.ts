@@ -1,8 +1,8 @@
 import Table from 'cli-table3';
 import { Command } from 'commander';
-import type { HistoryRecord } from '../cluster/history.ts';
 import { loadConfig } from '../config/load.ts';
 import { callControl } from '../control/client.ts';
+import type { HistoryRecord } from '../core/records/history.ts';
 import { configOption } from './options.ts';
 
 export function historyCommand(): Command {

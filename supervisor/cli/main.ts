@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
-import { version } from '../version.ts';
+import { version } from '#contracts/version.ts';
 import { acceptEtcdCommand } from './accept-etcd-command.ts';
 import { clearCommand } from './clear-command.ts';
 import { configCommand } from './config-command.ts';

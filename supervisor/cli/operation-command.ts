@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
-import { isOver, type OperationRecord } from '../cluster/operation.ts';
 import { loadConfig } from '../config/load.ts';
 import { callControl, fetchStatus } from '../control/client.ts';
+import { isOver, type OperationRecord } from '../core/records/operation.ts';
 import { followOperation } from './follow.ts';
 import { configOption } from './options.ts';
 import { printLine, whoAsks } from './person.ts';

@@ -13,13 +13,13 @@ export function releaseCommand(): Command {
     .action(async ({ config }: { config: string }) => {
       const checked = loadConfig(config);
       const log = createLogger('release', checked.log.level, { node: checked.node.id });
-      const { killOutlivers } = await import('../release/outlivers.ts');
+      const { killOutlivers } = await import('../release/survivors.ts');
       await killOutlivers((fields, message) => log.info(fields, message));
-      const { endEarlierRun } = await import('../aftermath.ts');
-      const { FileRunState } = await import('../adapters/run-state.ts');
-      const { createVirtualIps } = await import('../adapters/network/virtual-ips.ts');
-      const { systemClock } = await import('../adapters/system-clock.ts');
-      const { watchdogOf } = await import('../adapters/watchdog.ts');
+      const { endEarlierRun } = await import('../release/cleanup.ts');
+      const { FileRunState } = await import('../adapters/process/run-state.ts');
+      const { createVirtualIps } = await import('../adapters/kernel/network/virtual-ips.ts');
+      const { systemClock } = await import('../adapters/kernel/system-clock.ts');
+      const { watchdogOf } = await import('../adapters/kernel/watchdog.ts');
       const ended = await endEarlierRun({
         runState: new FileRunState(checked.paths.run),
         vips: createVirtualIps(checked, systemClock, log),
@@ -38,7 +38,7 @@ async function revokeLease(config: Config, leaseId: string): Promise<void> {
   } catch {
     // The gateway may be switched off.
     const { EtcdStore } = await import('../adapters/etcd/store.ts');
-    const { systemClock } = await import('../adapters/system-clock.ts');
+    const { systemClock } = await import('../adapters/kernel/system-clock.ts');
     await new EtcdStore(config, systemClock).revokeLease(leaseId);
   }
 }

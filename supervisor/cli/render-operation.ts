@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
-import type { OperationRecord } from '../cluster/operation.ts';
-import type { Plan } from '../control/refusals.ts';
+import type { Plan } from '../core/operation/plan.ts';
+import type { OperationRecord } from '../core/records/operation.ts';
 
 /** What a switchover or failover would do, and how each host stands. */
 export function renderPlan({ from, to, candidates, refusal }: Plan): string {

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { RestoredPlan } from '../control/restored-plan.ts';
+import type { RestoredPlan } from '../core/restored/plan.ts';
 import { pauseSentence } from './render-status.ts';
 
 /** What each host holds, and who may lead once the restored etcd is accepted. */

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
-import { isOver, type Pause } from '../cluster/operation.ts';
 import type { HostStatus, Status } from '../control/status.ts';
+import { isOver, type Pause } from '../core/records/operation.ts';
 
 /** `holdfast status` for people. */
 export function renderStatus(status: Status): string {

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { messageOf } from '#contracts/errors.ts';
-import { loadRecording, type Recording } from '../recent-decisions.ts';
-import { decide } from '../role/decide.ts';
-import { epochOf } from '../role/state.ts';
+import { decide } from '../core/leadership/decide.ts';
+import { epochOf } from '../core/leadership/state.ts';
+import { loadRecording, type Recording } from '../runtime/recent-decisions.ts';
 
 export function replayCommand(): Command {
   return new Command('replay')

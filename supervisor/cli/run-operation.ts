@@ -1,7 +1,7 @@
-import type { OperationRecord } from '../cluster/operation.ts';
 import { callControl, fetchStatus } from '../control/client.ts';
-import type { Plan } from '../control/refusals.ts';
-import type { OperationRequest } from '../control/requests.ts';
+import type { Plan } from '../core/operation/plan.ts';
+import type { OperationRequest } from '../core/operation/request.ts';
+import type { OperationRecord } from '../core/records/operation.ts';
 import { BannerWatch } from './banner-watch.ts';
 import { followOperation } from './follow.ts';
 import { printLine } from './person.ts';

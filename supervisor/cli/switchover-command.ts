@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import type { OperationRequest } from '../control/requests.ts';
+import type { OperationRequest } from '../core/operation/request.ts';
 import { configOption, parseDuration, parseTime } from './options.ts';
 import { agrees, whoAsks } from './person.ts';
 import { runOperation, showPlan } from './run-operation.ts';

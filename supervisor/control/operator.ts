@@ -3,14 +3,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { type ErrorCode, HoldfastError } from '#contracts/errors.ts';
 import type { NodeId } from '#contracts/identities.ts';
 import type { Logger } from '#contracts/log.ts';
-import type { Era } from '../cluster/era.ts';
-import type { HistoryRecord } from '../cluster/history.ts';
-import { isOver, type Operation, type OperationRecord, recordOf } from '../cluster/operation.ts';
-import type { Clock, ClusterStore } from '../ports.ts';
-import { type Cause, isPastReturn } from '../role/state.ts';
-import { type Plan, planOf } from './refusals.ts';
-import type { OperationRequest } from './requests.ts';
-import { planRestored, type RestoredPlan } from './restored-plan.ts';
+import type { Cause } from '../core/cause.ts';
+import { isPastReturn } from '../core/leadership/state.ts';
+import { type Plan, planOf } from '../core/operation/plan.ts';
+import type { OperationRequest } from '../core/operation/request.ts';
+import type { Era } from '../core/records/era.ts';
+import type { HistoryRecord } from '../core/records/history.ts';
+import { isOver, type Operation, type OperationRecord, recordOf } from '../core/records/operation.ts';
+import { planRestored, type RestoredPlan } from '../core/restored/plan.ts';
+import type { Clock, ClusterStore } from '../runtime/ports.ts';
 
 /**
  * Takes what operators ask for down in etcd, on whichever host they ask. The leader, or for a failover its target,
@@ -22,11 +23,11 @@ export class Operator {
   readonly #log: Logger;
   readonly #onWritten: () => void;
 
-  constructor(parts: { store: ClusterStore; clock: Clock; log: Logger; onWritten: () => void }) {
-    this.#store = parts.store;
-    this.#clock = parts.clock;
-    this.#log = parts.log;
-    this.#onWritten = parts.onWritten;
+  constructor(options: { store: ClusterStore; clock: Clock; log: Logger; onWritten: () => void }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#onWritten = options.onWritten;
   }
 
   async plan(request: OperationRequest): Promise<Plan> {

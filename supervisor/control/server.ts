@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
-import type { Clock } from '../ports.ts';
-import type { Supervisor } from '../supervisor.ts';
+import { operationRequestSchema } from '../core/operation/request.ts';
+import type { Clock } from '../runtime/ports.ts';
+import type { Supervisor } from '../runtime/supervisor.ts';
+import type { Operator } from './operator.ts';
 import {
   acceptEtcdRequestSchema,
   cancelRequestSchema,
   clearRequestSchema,
-  operationRequestSchema,
   pauseRequestSchema,
   resumeRequestSchema,
 } from './requests.ts';
@@ -26,8 +27,7 @@ export function controlSocket(runFolder: string): string {
 type Handler = (body: unknown) => unknown;
 
 /** Requests are rows: method and path, and what is done. What changes something is refused with 409 and its reason. */
-function routes(supervisor: Supervisor, clock: Clock): Record<string, Handler> {
-  const { operator } = supervisor;
+function routes(supervisor: Supervisor, operator: Operator, clock: Clock): Record<string, Handler> {
   return {
     'GET /v1/status': () => statusOf(supervisor, clock.bootTimeMs()),
     'GET /v1/history': () => operator.history(),
@@ -59,10 +59,10 @@ function routes(supervisor: Supervisor, clock: Clock): Record<string, Handler> {
 }
 
 /** Serves the control API on the unix socket. `curl --unix-socket` speaks it as well. */
-export function serveControl(supervisor: Supervisor, clock: Clock, log: Logger): Server {
+export function serveControl(supervisor: Supervisor, operator: Operator, clock: Clock, log: Logger): Server {
   const socket = controlSocket(supervisor.config.paths.run);
   rmSync(socket, { force: true });
-  const handlers = routes(supervisor, clock);
+  const handlers = routes(supervisor, operator, clock);
   const server = createServer({ requestTimeout: 5000, maxHeaderSize: 8192 }, (request, response) => {
     void answer(handlers, request, response);
   });

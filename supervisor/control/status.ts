@@ -1,11 +1,11 @@
 import type { Epoch, NodeId, Position } from '#contracts/identities.ts';
 import type { PeerProgress } from '#contracts/ipc/replicator.ts';
-import { type OperationRecord, type Pause, recordOf } from '../cluster/operation.ts';
-import type { HealthFact } from '../health/facts.ts';
-import type { Cause } from '../role/state.ts';
-import { epochOf } from '../role/state.ts';
-import type { Supervisor } from '../supervisor.ts';
-import { version } from '../version.ts';
+import { version } from '#contracts/version.ts';
+import type { Cause } from '../core/cause.ts';
+import { epochOf } from '../core/leadership/state.ts';
+import { type OperationRecord, type Pause, recordOf } from '../core/records/operation.ts';
+import type { HealthFact } from '../runtime/ports.ts';
+import type { Supervisor } from '../runtime/supervisor.ts';
 
 /** One row of `holdfast status`: a host as this one knows it. */
 export interface HostStatus {

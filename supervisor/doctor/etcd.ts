@@ -1,7 +1,7 @@
 import { messageOf } from '#contracts/errors.ts';
 import { memberStatus } from '../adapters/etcd/member-status.ts';
 import type { Config } from '../config/schema.ts';
-import { spaceProblem } from '../health/etcd-space.ts';
+import { spaceProblem } from '../health/checks/etcd-space.ts';
 import { type Finding, fine, wrong } from './finding.ts';
 
 /** Each member of etcd, asked by itself: the cluster works with a majority, and one that is lost is not noticed. */

@@ -1,13 +1,13 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf, messageOf } from '#contracts/errors.ts';
-import { type CommandName, commandPath } from '../adapters/command.ts';
+import { version } from '#contracts/version.ts';
+import { type CommandName, commandPath } from '../adapters/process/command.ts';
 import { type Config, kernelVipsOf } from '../config/schema.ts';
 import { fetchStatus } from '../control/client.ts';
-import { certificateFacts } from '../health/certificates.ts';
-import { gatherHealth, type HealthFact } from '../health/facts.ts';
-import type { Watchdog } from '../ports.ts';
-import { version } from '../version.ts';
+import { certificateFacts } from '../health/checks/certificates.ts';
+import { gatherHealth } from '../health/facts.ts';
+import type { HealthFact, Watchdog } from '../runtime/ports.ts';
 import { type Finding, fine, wrong } from './finding.ts';
 
 /** Whether the supervisor answers, and is of this release. */

@@ -4,16 +4,7 @@ import { cpus, loadavg } from 'node:os';
 import { mem } from 'systeminformation';
 import { commandFileProblem } from '../config/command-file.ts';
 import { type Config, commandVipsOf, kernelVipsOf } from '../config/schema.ts';
-import type { Watchdog } from '../ports.ts';
-
-/** One thing that was looked at. `bad` makes a standby ineligible; `warn` is for people. */
-export interface HealthFact {
-  readonly name: string;
-  readonly level: 'ok' | 'warn' | 'bad';
-  readonly detail: string;
-  /** Stable code of what is wrong; empty when nothing is. */
-  readonly code: string;
-}
+import type { HealthFact, Watchdog } from '../runtime/ports.ts';
 
 /** Looks at this host. Never rejects: what cannot be looked at is a fact as well. */
 export async function gatherHealth(config: Config, watchdog: Watchdog | null): Promise<HealthFact[]> {

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/schema.ts';
-import type { Watchdog } from '../ports.ts';
-import type { Cause } from '../role/state.ts';
-import { answersWithBanner } from './banner.ts';
-import { certificateFacts } from './certificates.ts';
-import { etcdSpaceFact } from './etcd-space.ts';
-import { gatherHealth, type HealthFact } from './facts.ts';
+import type { Health, HealthFact, HealthReports, Watchdog } from '../runtime/ports.ts';
+import { answersWithBanner } from './checks/banner.ts';
+import { certificateFacts } from './checks/certificates.ts';
+import { etcdSpaceFact } from './checks/etcd-space.ts';
+import { gatherHealth } from './facts.ts';
 
 const everyMs = 1000;
 /** Its members are asked now and then: what is looked for builds up over days. */
@@ -14,27 +13,23 @@ const bannerTimeoutMs = 2000;
 /** Silent answers in a row after which an SFTP node that is alive counts as stuck. */
 const silenceLimit = 2;
 
-export interface MonitorParts {
+export interface MonitorOptions {
   readonly config: Config;
   readonly watchdog: Watchdog | null;
   readonly wallMs: () => number;
-  /** Whether this host leads, with its SFTP node listening. */
-  readonly isServing: () => boolean;
-  readonly onUnfit: (unfit: Cause[]) => void;
-  /** It has been silent for a while; `again`: it was so before, and is still there. */
-  readonly onSilentNode: (again: boolean) => void;
+  readonly reports: HealthReports;
 }
 
 /** Looks at the host once a second, and at the SFTP node through its own door while it serves. */
-export class HealthMonitor {
-  readonly #parts: MonitorParts;
+export class HealthMonitor implements Health {
+  readonly #options: MonitorOptions;
   #host: HealthFact[] = [];
   #etcd: HealthFact[] = [];
   #node: HealthFact | null = null;
   #silent = 0;
 
-  constructor(parts: MonitorParts) {
-    this.#parts = parts;
+  constructor(options: MonitorOptions) {
+    this.#options = options;
   }
 
   get facts(): readonly HealthFact[] {
@@ -44,20 +39,20 @@ export class HealthMonitor {
   async run(signal: AbortSignal): Promise<void> {
     void this.#lookAtEtcd(signal);
     while (!signal.aborted) {
-      const { config, watchdog, wallMs } = this.#parts;
+      const { config, watchdog, wallMs } = this.#options;
       this.#host = [
         ...(await gatherHealth(config, watchdog)),
         ...certificateFacts(config.etcd.tls, wallMs()),
       ];
       const bad = this.#host.filter((fact) => fact.level === 'bad');
-      this.#parts.onUnfit(bad.map(({ code, detail }) => ({ code, sentence: detail })));
+      this.#options.reports.unfit(bad.map(({ code, detail }) => ({ code, sentence: detail })));
       await this.#lookAtNode();
       await delay(everyMs, undefined, { signal }).catch(() => {});
     }
   }
 
   async #lookAtEtcd(signal: AbortSignal): Promise<void> {
-    const { etcd } = this.#parts.config;
+    const { etcd } = this.#options.config;
     while (!signal.aborted) {
       const facts = await Promise.all(etcd.endpoints.map((endpoint) => etcdSpaceFact(etcd, endpoint)));
       this.#etcd = facts.filter((fact) => fact !== null);
@@ -66,14 +61,14 @@ export class HealthMonitor {
   }
 
   async #lookAtNode(): Promise<void> {
-    const { config, isServing, onSilentNode } = this.#parts;
-    if (!isServing()) {
+    const { config, reports } = this.#options;
+    if (!reports.isServing()) {
       this.#node = null;
       this.#silent = 0;
       return;
     }
     const answers = await answersWithBanner(config.sftp.listen, config.sftp.port, bannerTimeoutMs);
-    if (!isServing()) return;
+    if (!reports.isServing()) return;
     this.#silent = answers ? 0 : this.#silent + 1;
     this.#node = answers
       ? { name: 'sftp-node', level: 'ok', code: '', detail: 'answers' }
@@ -83,6 +78,6 @@ export class HealthMonitor {
           code: 'SFTP_NODE_SILENT',
           detail: `no answer on port ${config.sftp.port}`,
         };
-    if (this.#silent >= silenceLimit) onSilentNode(this.#silent > silenceLimit);
+    if (this.#silent >= silenceLimit) reports.silentNode(this.#silent > silenceLimit);
   }
 }

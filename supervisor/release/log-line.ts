@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { systemClock } from '../adapters/system-clock.ts';
+import { systemClock } from '../adapters/kernel/system-clock.ts';
 
 /** A line as the loggers of the other processes write it, without the 20 ms that loading theirs takes. */
 export function logLine(level: 'info', fields: Readonly<Record<string, unknown>>, message: string): void {

@@ -8,12 +8,12 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { connectToGateway } from '../adapters/etcd/gateway.ts';
-import { removeAddresses } from '../adapters/network/addresses.ts';
-import { FileRunState } from '../adapters/run-state.ts';
-import { DeviceWatchdog } from '../adapters/watchdog.ts';
-import { endWhatIsLeft } from '../aftermath.ts';
+import { removeAddresses } from '../adapters/kernel/network/addresses.ts';
+import { DeviceWatchdog } from '../adapters/kernel/watchdog.ts';
+import { FileRunState } from '../adapters/process/run-state.ts';
+import { endWhatIsLeft } from './cleanup.ts';
 import { logLine } from './log-line.ts';
-import { killOutlivers } from './outlivers.ts';
+import { killOutlivers } from './survivors.ts';
 
 const [runFolder, configFile, ...rest] = process.argv.slice(2);
 if (runFolder === undefined || configFile === undefined || rest.length > 0) {

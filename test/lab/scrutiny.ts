@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HistoryRecord } from '../../supervisor/cluster/history.ts';
+import type { HistoryRecord } from '../../supervisor/core/records/history.ts';
 import type { AddressWatch } from './address-watch.ts';
 import type { LabHost } from './host.ts';
 import type { Lab } from './lab.ts';

@@ -1,18 +1,18 @@
-import { type Era, epochBaseOf, type Restored } from '../../supervisor/cluster/era.ts';
+import { type Era, epochBaseOf, type Restored } from '../../supervisor/core/records/era.ts';
 import {
   isOver,
   type Operation,
   type OperationRecord,
   type Pause,
   type SuccessorRecord,
-} from '../../supervisor/cluster/operation.ts';
+} from '../../supervisor/core/records/operation.ts';
 import type {
   ClusterView,
   InSyncRecord,
   Leader,
   LeaderRecord,
   LiveNode,
-} from '../../supervisor/cluster/records.ts';
+} from '../../supervisor/core/records/records.ts';
 import type { Random, Timeline } from './timeline.ts';
 
 interface Lease {

@@ -1,16 +1,22 @@
 import pino from 'pino';
 import type { Position } from '#contracts/identities.ts';
-import type { Leader, LiveNode } from '../../supervisor/cluster/records.ts';
 import { latestVipStartMs, vipCommandLimitMs, vipLifetimeSeconds } from '../../supervisor/config/timing.ts';
-import { Executor, type Observation } from '../../supervisor/effects/executor.ts';
-import { LeadershipWriter } from '../../supervisor/effects/leadership-writer.ts';
-import { RecordWriter } from '../../supervisor/effects/record-writer.ts';
-import type { ClusterStore, ReplicatorControl, SftpNodeControl, VirtualIps } from '../../supervisor/ports.ts';
-import { decide } from '../../supervisor/role/decide.ts';
-import { ineligibility } from '../../supervisor/role/eligibility.ts';
-import { preparedFor } from '../../supervisor/role/handing-over.ts';
-import { initialState, type RoleState } from '../../supervisor/role/state.ts';
-import { timingOf } from '../../supervisor/role/timing.ts';
+import { decide } from '../../supervisor/core/leadership/decide.ts';
+import { ineligibility } from '../../supervisor/core/leadership/eligibility.ts';
+import { preparedFor } from '../../supervisor/core/leadership/handing-over.ts';
+import { initialState, type RoleState } from '../../supervisor/core/leadership/state.ts';
+import { timingOf } from '../../supervisor/core/leadership/timing.ts';
+import type { Leader, LiveNode } from '../../supervisor/core/records/records.ts';
+import { Executor } from '../../supervisor/runtime/executor.ts';
+import { LeadershipWriter } from '../../supervisor/runtime/leadership-writer.ts';
+import type { Observation } from '../../supervisor/runtime/observation.ts';
+import type {
+  ClusterStore,
+  ReplicatorControl,
+  SftpNodeControl,
+  VirtualIps,
+} from '../../supervisor/runtime/ports.ts';
+import { RecordWriter } from '../../supervisor/runtime/record-writer.ts';
 import type { Write } from './history.ts';
 import type { World } from './world.ts';
 
@@ -470,6 +476,8 @@ export class SupervisorRun {
         }),
       stop: (epoch) => toNode(epoch, () => host.crashNode()),
       kill: () => this.later(1, () => host.crashNode()),
+      pid: undefined,
+      activity: { sessions: 0, transfers: 0 },
     };
   }
 
@@ -489,6 +497,11 @@ export class SupervisorRun {
           const complete = this.#world.handOff(host, epoch, target);
           this.observe({ type: 'handed-off', epoch, complete, reason: '' });
         }),
+      start: () => {},
+      tellPeers: () => {},
+      close: () => {},
+      pid: undefined,
+      followers: [],
     };
   }
 

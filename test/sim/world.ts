@@ -1,7 +1,7 @@
-import { changedMembers } from '../../supervisor/cluster/membership.ts';
-import { isOver } from '../../supervisor/cluster/operation.ts';
-import type { Leader } from '../../supervisor/cluster/records.ts';
-import { planRestored } from '../../supervisor/control/restored-plan.ts';
+import { changedMembers } from '../../supervisor/core/records/membership.ts';
+import { isOver } from '../../supervisor/core/records/operation.ts';
+import type { Leader } from '../../supervisor/core/records/records.ts';
+import { planRestored } from '../../supervisor/core/restored/plan.ts';
 import { EtcdModel } from './etcd.ts';
 import { append, holds, type Write } from './history.ts';
 import { HostModel, lease } from './host.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { errorTable } from '#contracts/errors.ts';
 import { generatedPages } from '../../scripts/generate-docs.ts';
-import { errorTable } from '../../supervisor/contracts/errors.ts';
 
 const root = join(import.meta.dirname, '../..');
 

@@ -5,19 +5,19 @@ import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
 
 const root = join(import.meta.dirname, '../..');
-const sources = globSync('{supervisor,sftp-node,replicator,scripts,test}/**/*.ts', { cwd: root }).map(
-  (path) => ({
-    path,
-    text: readFileSync(join(root, path), 'utf8'),
-  }),
-);
-const product = sources.filter(({ path }) => /^(supervisor|sftp-node|replicator)\//.test(path));
+const sources = globSync('{contracts,supervisor,sftp-node,replicator,scripts,test}/**/*.ts', {
+  cwd: root,
+}).map((path) => ({
+  path,
+  text: readFileSync(join(root, path), 'utf8'),
+}));
+const product = sources.filter(({ path }) => /^(contracts|supervisor|sftp-node|replicator)\//.test(path));
 
 function importsOf({ path, text }: { path: string; text: string }): string[] {
   const specifiers = [...text.matchAll(/(?:from|import\()\s*'([^']+)'/g)].map((match) => String(match[1]));
   return specifiers.map((specifier) =>
     specifier.startsWith('#contracts/')
-      ? specifier.replace('#contracts/', 'supervisor/contracts/')
+      ? specifier.replace('#contracts/', 'contracts/')
       : specifier.startsWith('.')
         ? normalize(join(dirname(path), specifier))
         : specifier,
@@ -25,7 +25,6 @@ function importsOf({ path, text }: { path: string; text: string }): string[] {
 }
 
 function areaOf(path: string): string {
-  if (path.startsWith('supervisor/contracts/')) return 'contracts';
   return path.split('/')[0] ?? '';
 }
 
@@ -58,10 +57,10 @@ describe('the repository', () => {
     assert.deepEqual(wrong, []);
   });
 
-  it('keeps the role machine pure: no platform, no adapters', () => {
-    const allowed = /^(supervisor\/(role|contracts|cluster)\/)/;
+  it('keeps the core of the supervisor pure: no platform, no adapters', () => {
+    const allowed = /^(supervisor\/core\/|contracts\/|zod$)/;
     const wrong = product
-      .filter(({ path }) => path.startsWith('supervisor/role/'))
+      .filter(({ path }) => path.startsWith('supervisor/core/'))
       .flatMap((source) =>
         importsOf(source)
           .filter((target) => !allowed.test(target))
@@ -70,12 +69,52 @@ describe('the repository', () => {
     assert.deepEqual(wrong, []);
   });
 
+  it('keeps rooms apart: the runtime is handed its adapters, which know nothing of commands and the control socket', () => {
+    const rooms: Record<string, RegExp> = {
+      'supervisor/runtime/': /^supervisor\/(adapters|cli|control|doctor|release|health)\//,
+      'supervisor/observers/': /^supervisor\/(adapters|cli|control|doctor|release|health)\//,
+      'supervisor/adapters/': /^supervisor\/(cli|control|doctor|release|health|observers)\//,
+      'supervisor/health/': /^supervisor\/(cli|control|doctor|release)\//,
+      'supervisor/control/': /^supervisor\/(cli|doctor|release)\//,
+    };
+    const wrong = Object.entries(rooms).flatMap(([room, forbidden]) =>
+      product
+        .filter(({ path }) => path.startsWith(room))
+        .flatMap((source) =>
+          importsOf(source)
+            .filter((target) => forbidden.test(target))
+            .map((target) => `${source.path} imports ${target}`),
+        ),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  it('has nothing but main.ts and the composition at the root of the supervisor', () => {
+    const atRoot = product.map(({ path }) => path).filter((path) => /^supervisor\/[^/]+$/.test(path));
+    assert.deepEqual(atRoot.sort(), ['supervisor/composition.ts', 'supervisor/main.ts']);
+  });
+
+  it('has no circles of imports, of types either', () => {
+    const targets = new Map(product.map((source) => [source.path, importsOf(source)]));
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const visit = (path: string, way: readonly string[]): void => {
+      const from = way.indexOf(path);
+      if (from >= 0) circles.push([...way.slice(from), path].join(' -> '));
+      if (from >= 0 || done.has(path)) return;
+      for (const target of targets.get(path) ?? []) if (targets.has(target)) visit(target, [...way, path]);
+      done.add(path);
+    };
+    for (const path of targets.keys()) visit(path, []);
+    assert.deepEqual(circles, []);
+  });
+
   it('starts processes only through execa or as commands, never through a shell', () => {
     assert.deepEqual(
       offences(({ path, text }) =>
         [...text.matchAll(/child_process|shell: true|execaCommand/g)]
           .map(([found]) => found)
-          .filter((found) => found !== 'child_process' || path !== 'supervisor/adapters/command.ts'),
+          .filter((found) => found !== 'child_process' || path !== 'supervisor/adapters/process/command.ts'),
       ),
       [],
     );
@@ -88,7 +127,7 @@ describe('the repository', () => {
       const text = readFileSync(join(root, path), 'utf8').replaceAll(/^import type [^;]+;/gm, '');
       for (const target of importsOf({ path, text })) seen.add(target);
     }
-    assert.ok(seen.has('supervisor/adapters/command.ts'), 'the imports are followed');
+    assert.ok(seen.has('supervisor/adapters/process/command.ts'), 'the imports are followed');
     const packages = [...seen].filter((target) => !target.endsWith('.ts') && !target.startsWith('node:'));
     assert.deepEqual(packages, []);
     // Their imports evaluate all that they export: 45 ms.
@@ -100,7 +139,7 @@ describe('the repository', () => {
 
   it('measures elapsed time by boot time, never by the wall clock', () => {
     const allowed = [
-      'supervisor/adapters/system-clock.ts', // the wall clock for people
+      'supervisor/adapters/kernel/system-clock.ts', // the wall clock for people
       'replicator/state/wall-clock.ts', // names of quarantine folders, the end of a scrub
       'sftp-node/wall-time.ts', // dates in listings
       'supervisor/adapters/etcd/endpoints.ts', // gRPC takes deadlines as dates

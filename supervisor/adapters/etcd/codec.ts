@@ -1,14 +1,14 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
-import { epochBaseOf, eraSchema, restoredSchema } from '../../cluster/era.ts';
-import { departureSchema, type HistoryRecord, historySchema } from '../../cluster/history.ts';
+import { epochBaseOf, eraSchema, restoredSchema } from '../../core/records/era.ts';
+import { departureSchema, type HistoryRecord, historySchema } from '../../core/records/history.ts';
 import {
   type Operation,
   type OperationRecord,
   operationSchema,
   pauseSchema,
   successorRecordSchema,
-} from '../../cluster/operation.ts';
+} from '../../core/records/operation.ts';
 import {
   type ClusterView,
   inSyncRecordSchema,
@@ -17,7 +17,7 @@ import {
   peerRecordSchema,
   storedLeaderSchema,
   unreadableLeader,
-} from '../../cluster/records.ts';
+} from '../../core/records/records.ts';
 
 /** Values larger than this are not ours. */
 const maxValueBytes = 64 * 1024;

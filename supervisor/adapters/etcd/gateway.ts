@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import type { EtcdMembers } from '../../ports.ts';
+import type { EtcdMembers } from '../../runtime/ports.ts';
 
 const limitMs = 1000;
 /** gRPC's NOT_FOUND: the lease has ended already. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { EtcdMembers } from '../../ports.ts';
+import type { EtcdMembers } from '../../runtime/ports.ts';
 import { askGateway } from './gateway.ts';
 
 /** etcd's default, `--quota-backend-bytes`; from 3.6 on a member tells its own. */

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/schema.ts';
-import type { EtcdPlacement } from '../../ports.ts';
+import type { EtcdPlacement } from '../../runtime/ports.ts';
 import { isOnThisHost } from './endpoints.ts';
 import { askGateway } from './gateway.ts';
 import { memberStatus } from './member-status.ts';

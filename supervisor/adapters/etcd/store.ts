@@ -2,12 +2,18 @@ import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { Logger } from '#contracts/log.ts';
-import { type Era, epochBaseOf, type Restored } from '../../cluster/era.ts';
-import { type Departure, type HistoryRecord, historyLimit } from '../../cluster/history.ts';
-import type { OperationRecord, Pause } from '../../cluster/operation.ts';
-import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../cluster/records.ts';
 import type { Config } from '../../config/schema.ts';
-import type { Clock, ClusterStore, ClusterWatcher, LeadershipWrite, LeaseGrant } from '../../ports.ts';
+import { type Era, epochBaseOf, type Restored } from '../../core/records/era.ts';
+import { type Departure, type HistoryRecord, historyLimit } from '../../core/records/history.ts';
+import type { OperationRecord, Pause } from '../../core/records/operation.ts';
+import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../core/records/records.ts';
+import type {
+  Clock,
+  ClusterStore,
+  ClusterWatcher,
+  LeadershipWrite,
+  LeaseGrant,
+} from '../../runtime/ports.ts';
 import { historyOf, modRevisionOf, viewFolders, viewKeys, viewOf } from './codec.ts';
 import { certificateProblems } from './credentials.ts';
 import { CredentialsRenewal } from './credentials-renewal.ts';

@@ -1,5 +1,5 @@
 import type { Etcd3 } from 'etcd3';
-import type { ClusterWatcher } from '../../ports.ts';
+import type { ClusterWatcher } from '../../runtime/ports.ts';
 import { leaderOf } from './codec.ts';
 
 const againAfterMs = 500;

@@ -6,7 +6,7 @@ import type * as z from 'zod';
 import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
-import { commandPath } from '../command.ts';
+import { commandPath } from './command.ts';
 
 export type ChildProgram = 'sftp-node' | 'replicator';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ProcessIdentity } from '../../ports.ts';
+import type { ProcessIdentity } from '../../runtime/ports.ts';
 
 /** Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. Null when there is none. */
 function startTicksOf(pid: number): string | null {

@@ -11,22 +11,15 @@ import {
 } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
-import type { ReplicatorControl } from '../../ports.ts';
+import type {
+  MembershipRequest,
+  ReplicatorControl,
+  ReplicatorReports,
+  ReplicatorStatus,
+} from '../../runtime/ports.ts';
 import { Child, compileCacheOf } from './child.ts';
 
-type Status = Extract<FromReplicator, { type: 'status' }>;
 type RoleOrder = Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>;
-type MembershipRequest = Extract<FromReplicator, { type: 'membership' }>;
-type MembershipResult = { accepted: boolean; inSync: NodeId[] };
-
-export interface ReplicatorReports {
-  ready(publicKey: string): void;
-  status(status: Status): void;
-  handedOff(complete: boolean, reason: string): void;
-  gone(): void;
-  /** Changes the in-sync set in etcd and tells what it is then. */
-  changeMembership(request: MembershipRequest): Promise<MembershipResult>;
-}
 
 /** The first pause before a replicator that died is started again; it doubles up to the last. */
 const firstRestartMs = 100;
@@ -42,7 +35,7 @@ export class ReplicatorProcess implements ReplicatorControl {
   #peers: Peer[] = [];
   #restartMs = firstRestartMs;
   #closed = false;
-  status: Status | null = null;
+  status: ReplicatorStatus | null = null;
 
   constructor(config: Config, reports: ReplicatorReports, log: Logger) {
     this.#config = config;

@@ -8,23 +8,9 @@ import {
 } from '#contracts/ipc/sftp-node.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
-import type { SftpNodeControl } from '../../ports.ts';
-import type { Cause, SpareFact } from '../../role/state.ts';
+import type { Cause } from '../../core/cause.ts';
+import type { SftpNodeActivity, SftpNodeControl, SftpNodeReports } from '../../runtime/ports.ts';
 import { Child, compileCacheOf } from './child.ts';
-
-export interface SftpNodeReports {
-  spare(is: SpareFact): void;
-  starting(epoch: Epoch): void;
-  started(pid: number): void;
-  listening(epoch: Epoch): void;
-  gateShut(epoch: Epoch): void;
-  exited(epoch: Epoch, cause: Cause): void;
-}
-
-export interface SftpNodeActivity {
-  readonly sessions: number;
-  readonly transfers: number;
-}
 
 /** A process, of which leadership it is (null: a spare), and what it said before it failed. */
 interface Running {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { HistoryRecord } from '../../../supervisor/cluster/history.ts';
+import type { HistoryRecord } from '../../../supervisor/core/records/history.ts';
 import type { LabDisk } from '../../lab/disk.ts';
 import type { LabHost } from '../../lab/host.ts';
 import { Lab } from '../../lab/lab.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { HistoryRecord } from '../../../supervisor/cluster/history.ts';
+import type { HistoryRecord } from '../../../supervisor/core/records/history.ts';
 import type { LabHost } from '../../lab/host.ts';
 import { Lab } from '../../lab/lab.ts';
 

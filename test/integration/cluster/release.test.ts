@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { FileRunState } from '../../../supervisor/adapters/run-state.ts';
-import type { RunMemory } from '../../../supervisor/ports.ts';
+import { FileRunState } from '../../../supervisor/adapters/process/run-state.ts';
+import type { RunMemory } from '../../../supervisor/runtime/ports.ts';
 import type { LabHost } from '../../lab/host.ts';
 import { Lab } from '../../lab/lab.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HistoryRecord } from '../../../supervisor/cluster/history.ts';
-import { isOver } from '../../../supervisor/cluster/operation.ts';
+import type { HistoryRecord } from '../../../supervisor/core/records/history.ts';
+import { isOver } from '../../../supervisor/core/records/operation.ts';
 import type { LabHost } from '../../lab/host.ts';
 import { Lab } from '../../lab/lab.ts';
 

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { execa } from 'execa';
 import pino from 'pino';
-import { CommandVip } from '../../../supervisor/adapters/network/command-vips.ts';
-import { JoinedVips } from '../../../supervisor/adapters/network/virtual-ips.ts';
-import { systemClock } from '../../../supervisor/adapters/system-clock.ts';
-import type { VirtualIps } from '../../../supervisor/ports.ts';
+import { CommandVip } from '../../../supervisor/adapters/kernel/network/command-vips.ts';
+import { JoinedVips } from '../../../supervisor/adapters/kernel/network/virtual-ips.ts';
+import { systemClock } from '../../../supervisor/adapters/kernel/system-clock.ts';
+import type { VirtualIps } from '../../../supervisor/runtime/ports.ts';
 import { waitFor } from '../../lab/wait.ts';
 
-const executableModule = join(import.meta.dirname, '../../../supervisor/adapters/executable.ts');
+const executableModule = join(import.meta.dirname, '../../../supervisor/adapters/process/executable.ts');
 const address = '203.0.113.7/32';
 
 /** Real executables, written by the test as a sysadmin would. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { EtcdStore } from '../../../supervisor/adapters/etcd/store.ts';
-import { systemClock } from '../../../supervisor/adapters/system-clock.ts';
+import { systemClock } from '../../../supervisor/adapters/kernel/system-clock.ts';
 import type { Config } from '../../../supervisor/config/schema.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { CuttableProxy } from '../replicator/support/cuttable-proxy.ts';

@@ -6,7 +6,7 @@ import { Membership } from '../../../../replicator/source/membership.ts';
 function setUp(inSync: string[]) {
   const acknowledgements = new Acknowledgements({ self: 'one', waits: true, strict: false }, inSync);
   const sent: { requestId: number; change: string; nodeId: string }[] = [];
-  const membership = new Membership(acknowledgements, ({ requestId, change, nodeId }) =>
+  const membership = new Membership(7, acknowledgements, ({ requestId, change, nodeId }) =>
     sent.push({ requestId, change, nodeId }),
   );
   const review = (atMs: number, caughtUp: string[] = [], alive = true) =>
@@ -62,7 +62,7 @@ describe('membership', () => {
   it('waits for a joiner from before the request leaves', () => {
     const acknowledgements = new Acknowledgements({ self: 'one', waits: true, strict: false }, ['one']);
     let durableWhenSent = -1;
-    const membership = new Membership(acknowledgements, () => {
+    const membership = new Membership(7, acknowledgements, () => {
       acknowledgements.received(1, true, 0);
       durableWhenSent = acknowledgements.durable;
     });

@@ -1,0 +1,120 @@
+import * as z from 'zod';
+import { epochSchema, positionSchema } from '../identities.ts';
+
+/**
+ * Messages between the supervisor and its replicator, over the IPC channel of the child process. The replicator
+ * runs on every host for the life of the supervisor and does what it is told: lead, follow, or neither.
+ */
+export const replicatorSettingsSchema = z.object({
+  cluster: z.string(),
+  nodeId: z.string(),
+  /** Where peers reach this host's replicator. */
+  listenAddress: z.string(),
+  listenPort: z.int(),
+  configRoot: z.string(),
+  filesRoot: z.string(),
+  /** Peer key, highest epoch and position seen; mode 0700. */
+  stateRoot: z.string(),
+  /** What only a diverged host had is moved here; on the same file system as `filesRoot`. */
+  quarantineRoot: z.string(),
+  /** Unix socket on which the SFTP node delivers its operations. */
+  journalSocket: z.string(),
+  mode: z.enum(['sync', 'async', 'shared']),
+  strict: z.boolean(),
+  syncTimeoutMs: z.number().positive(),
+  /** Cron expression of the full comparison (node-cron). */
+  scrubSchedule: z.string(),
+  logLevel: z.string(),
+});
+export type ReplicatorSettings = z.infer<typeof replicatorSettingsSchema>;
+
+/** One host as etcd's `peers/<id>` and `nodes/<id>` tell it. */
+export const peerSchema = z.object({
+  nodeId: z.string(),
+  address: z.string(),
+  port: z.int(),
+  /** OpenSSH one-line public key, the only one accepted from or presented to this peer. */
+  publicKey: z.string(),
+  /** Whether its supervisor holds a live lease: a member that is not alive is dropped without waiting. */
+  alive: z.boolean(),
+});
+export type Peer = z.infer<typeof peerSchema>;
+
+export const toReplicatorSchema = z.discriminatedUnion('type', [
+  /** Always the first message; answered by `ready` or `failed`. */
+  z.object({ type: z.literal('start'), settings: replicatorSettingsSchema }),
+  /** The peers of the cluster without this host; repeated at every change. */
+  z.object({ type: z.literal('peers'), peers: z.array(peerSchema) }),
+  /** This host leads at `epoch`: accept the SFTP node's journal and stream to whoever follows. Idempotent. */
+  z.object({ type: z.literal('lead'), epoch: epochSchema, inSync: z.array(z.string()) }),
+  /** Another host leads at `epoch`: connect to it and apply. Idempotent. */
+  z.object({ type: z.literal('follow'), epoch: epochSchema, leader: z.string() }),
+  /** Nobody leads, or this host is stepping down: neither send nor apply. */
+  z.object({ type: z.literal('idle') }),
+  /** The answer to `membership`: the in-sync set that etcd holds now. `accepted` is false when it did not change. */
+  z.object({
+    type: z.literal('membership-result'),
+    requestId: z.int(),
+    accepted: z.boolean(),
+    inSync: z.array(z.string()),
+  }),
+  /** Switchover: answer `handoff` when `target` has applied and fsynced everything. */
+  z.object({ type: z.literal('hand-off'), target: z.string() }),
+  /** Compare everything now. */
+  z.object({ type: z.literal('scrub') }),
+]);
+export type ToReplicator = z.infer<typeof toReplicatorSchema>;
+
+/** What a follower, or a leader about one follower, reports. */
+export const peerProgressSchema = z.object({
+  nodeId: z.string(),
+  state: z.enum(['away', 'catching-up', 'streaming']),
+  /** The last position the peer has on disk. */
+  acknowledged: positionSchema,
+  /** Operations sent but not acknowledged, and their bytes. */
+  lagOperations: z.int().nonnegative(),
+  lagBytes: z.int().nonnegative(),
+});
+export type PeerProgress = z.infer<typeof peerProgressSchema>;
+
+export const fromReplicatorSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready'), publicKey: z.string(), port: z.int() }),
+  z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
+  /** The standing report: at every change worth showing, at most ten a second, and once a second. */
+  z.object({
+    type: z.literal('status'),
+    role: z.enum(['idle', 'leader', 'follower']),
+    /** Highest epoch seen, stored durably before anything of it is applied. */
+    highestEpoch: epochSchema,
+    /** The highest that a follower told of and that this leader has not seen; 0: none. */
+    toldEpoch: epochSchema,
+    /** Last position that is on this host's disk. */
+    position: positionSchema,
+    /** Follower: whether it holds everything and receives the live stream. */
+    caughtUp: z.boolean(),
+    /** Digest of the config root (G4): SHA-256, hex; empty until first read. */
+    configDigest: z.string(),
+    /** Fingerprints of the host keys, as `ssh-keygen -l` prints them. */
+    hostKeyFingerprints: z.array(z.string()),
+    /** Leader: its followers. */
+    peers: z.array(peerProgressSchema),
+    /** Paths moved to quarantine since start. */
+    quarantined: z.int().nonnegative(),
+    lastScrub: z.object({ finishedAtWallMs: z.number(), differences: z.int(), repaired: z.int() }).nullable(),
+  }),
+  /**
+   * Leader: change the in-sync set in etcd before anything is acknowledged that depends on it (G3, G5). The
+   * supervisor answers `membership-result` with the same id.
+   */
+  z.object({
+    type: z.literal('membership'),
+    requestId: z.int(),
+    /** The leadership that asks; the supervisor refuses what another one asked for. */
+    epoch: epochSchema,
+    change: z.enum(['add', 'remove']),
+    nodeId: z.string(),
+    reason: z.string(),
+  }),
+  z.object({ type: z.literal('handoff'), target: z.string(), complete: z.boolean(), reason: z.string() }),
+]);
+export type FromReplicator = z.infer<typeof fromReplicatorSchema>;

@@ -1,7 +1,0 @@
-import { bootTimeMs } from '#contracts/boot-time.ts';
-import type { Clock } from '../ports.ts';
-
-export const systemClock: Clock = {
-  bootTimeMs,
-  wallTimeIso: () => new Date().toISOString(),
-};

@@ -1,0 +1,59 @@
+import { failoverToHere } from '../operation/operation.ts';
+import { ineligibility } from './eligibility.ts';
+import type { Order } from './orders.ts';
+import type { RoleState } from './state.ts';
+import type { Timing } from './timing.ts';
+
+/** What an operator's word overrides: it is about what this host may lack, not about whether it can serve. */
+const overridden = ['NO_FAILOVER', 'BACKOFF', 'PROMOTIONS_FAILED'];
+const overriddenByForce = [...overridden, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
+
+/** The codes of reasons that an operator's failover overrides. */
+export function overriddenBy({ force }: { readonly force: boolean }): readonly string[] {
+  return force ? overriddenByForce : overridden;
+}
+
+/** The claim of a standby when nobody leads and it may; null otherwise (G5). */
+export function claimOrder(state: RoleState, at: number, timing: Timing): Order | null {
+  const { cluster, lease } = state;
+  if (cluster === null || lease === null || cluster.leader !== null) return null;
+  if (at - cluster.sentAtMs >= timing.leaseTtlMs) return null;
+  const asked = failoverToHere(state, at, timing);
+  const ignored = asked === null ? forWantOfOthers(state, at, timing) : overriddenBy(asked);
+  const reasons = ineligibility(state, at, timing).filter(({ code }) => !ignored.includes(code));
+  if (reasons.length > 0) return null;
+  if (asked === null && (isPausedFor(state) || givesPrecedence(state, at, timing))) return null;
+  return {
+    kind: 'leadership',
+    want: 'claim',
+    leaseId: lease.id,
+    inSyncModRevision: cluster.inSync?.modRevision ?? 0,
+    operationId: asked?.id ?? null,
+    alone: asked?.force === true && cluster.inSync?.members.includes(state.nodeId) === false,
+  };
+}
+
+/** When no other host took over for so long, one that keeps failing tries again: better that than no service. */
+function forWantOfOthers({ leaderlessSinceMs }: RoleState, at: number, timing: Timing): readonly string[] {
+  const isLong = leaderlessSinceMs !== null && at - leaderlessSinceMs >= timing.maxBackoffMs;
+  return isLong ? ['PROMOTIONS_FAILED'] : [];
+}
+
+/** During a pause nobody takes over but the host that led when it began. */
+export function isPausedFor({ cluster, nodeId }: RoleState): boolean {
+  return cluster?.paused != null && cluster.paused.leader !== nodeId;
+}
+
+/** A host of higher priority that may lead goes first, for as long as a claim takes. */
+function givesPrecedence(state: RoleState, at: number, timing: Timing): boolean {
+  const { cluster, leaderlessSinceMs, nodeId, priority } = state;
+  if (leaderlessSinceMs === null || at - leaderlessSinceMs >= timing.precedenceMs) return false;
+  const members = cluster?.inSync?.members ?? [];
+  return (cluster?.nodes ?? []).some(
+    (node) =>
+      node.node !== nodeId &&
+      node.priority > priority &&
+      members.includes(node.node) &&
+      node.ineligible.length === 0,
+  );
+}

@@ -1,0 +1,58 @@
+import type { Cause } from '../cause.ts';
+import { restoredCause, wentBackIn } from '../restored/went-back.ts';
+import { leaseDeadlineMs } from './lease.ts';
+import type { RoleState } from './state.ts';
+import type { Timing } from './timing.ts';
+
+/**
+ * Every reason why this host may not claim leadership by itself now (G5); empty when it may. What is wrong with this
+ * host is told whether or not somebody leads at the moment.
+ */
+export function ineligibility(state: RoleState, at: number, timing: Timing): Cause[] {
+  const reasons: Cause[] = [];
+  const add = (code: string, sentence: string) => reasons.push({ code, sentence });
+
+  if (state.stopping) add('STOPPING', 'the supervisor is stopping');
+  if (state.noFailover) add('NO_FAILOVER', 'node.noFailover is set');
+  if (state.lease === null || at >= leaseDeadlineMs(state.lease, timing)) {
+    add('NO_LEASE', 'this host holds no live lease at etcd');
+  }
+  if (!state.replicator.ready) add('REPLICATOR_DOWN', 'the replicator is not running');
+  if (state.vip.is === 'unknown')
+    add('VIP_UNKNOWN', 'it is not certain that the virtual IP is off this host');
+  if (state.phase.name === 'standby' && state.node.is !== 'absent') {
+    add('SFTP_NODE_STUCK', 'the SFTP node of an earlier leadership does not end: its disk stands still');
+  }
+  const inSync = state.cluster?.inSync;
+  if (state.cluster === null) add('CLUSTER_UNKNOWN', 'the cluster state could not be read yet');
+  else if (inSync && !inSync.members.includes(state.nodeId)) {
+    add(
+      'NOT_IN_SYNC',
+      `the in-sync set is {${inSync.members.join(', ')}}: this host may lack acknowledged files`,
+    );
+  }
+  const wentBack = wentBackIn(state);
+  if (wentBack !== null) reasons.push(restoredCause(wentBack));
+  reasons.push(...state.unfit);
+  return [...reasons, ...failuresOf(state, at, timing)];
+}
+
+/** No flapping: a host whose promotions fail waits longer each time, and after a few leaves it to the others. */
+function failuresOf(state: RoleState, at: number, timing: Timing): Cause[] {
+  const { failedPromotions, claimNotBeforeMs, lastFailure, phase } = state;
+  if (phase.name !== 'standby' && phase.name !== 'stepping-down') return [];
+  const reasons: Cause[] = [];
+  const failed = `the last ${Math.max(1, failedPromotions)} promotion(s) failed`;
+  const last = lastFailure === null ? '' : `: ${lastFailure.code} ${lastFailure.sentence}`;
+  if (at < claimNotBeforeMs) {
+    const seconds = Math.ceil((claimNotBeforeMs - at) / 1000);
+    reasons.push({ code: 'BACKOFF', sentence: `${failed}, next try in ${seconds} s${last}` });
+  }
+  const forgottenAtMs = state.promotionFailedAtMs + timing.failuresForgottenAfterMs;
+  if (failedPromotions >= timing.maxFailedPromotions && at < forgottenAtMs) {
+    const minutes = Math.ceil((forgottenAtMs - at) / 60_000);
+    const sentence = `${failed}, left to other hosts for ${minutes} min or until \`holdfast clear\`${last}`;
+    reasons.push({ code: 'PROMOTIONS_FAILED', sentence });
+  }
+  return reasons;
+}

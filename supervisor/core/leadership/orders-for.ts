@@ -1,0 +1,174 @@
+import type { Cause } from '../cause.ts';
+import { operationReport } from '../operation/operation.ts';
+import { wentBackIn } from '../restored/went-back.ts';
+import { claimOrder } from './claim.ts';
+import { isOff, isServing, leaderKeyIsMine, vipIsOn } from './leadership.ts';
+import { leaseDeadlineMs } from './lease.ts';
+import type { Order } from './orders.ts';
+import { isPastReturn, type RoleState } from './state.ts';
+import type { Phased } from './step.ts';
+import type { Timing } from './timing.ts';
+
+/** What must be so in this state, in order of urgency. */
+export function ordersFor(state: RoleState, at: number, timing: Timing): Order[] {
+  switch (state.phase.name) {
+    case 'standby':
+      return standbyOrders(state, at, timing);
+    case 'promoting':
+    case 'leading':
+      return servingOrders(state, state.phase, timing);
+    case 'handing-over':
+      return handOverOrders(state, state.phase, timing);
+    case 'stepping-down':
+      return steppingDownOrders(state, state.phase, at, timing);
+    case 'stopped':
+      return [{ kind: 'exit' }];
+  }
+}
+
+function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
+  const orders: Order[] = everythingOff(state);
+  const leader = state.cluster?.leader ?? null;
+  if (leader !== null && leaderKeyIsMine(state)) {
+    const cause = state.lastFailure ?? leftover;
+    orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch, cause });
+  } else if (leader !== null && leader.node !== state.nodeId) {
+    orders.push({ kind: 'replicator', want: 'follow', epoch: leader.epoch, leader: leader.node });
+  } else {
+    orders.push({ kind: 'replicator', want: 'idle' });
+  }
+  orders.push(...spareOrders(state));
+  const wentBack = wentBackIn(state);
+  if (wentBack !== null && state.cluster?.restored === null) orders.push({ kind: 'restored', ...wentBack });
+  const claim = claimOrder(state, at, timing);
+  if (claim !== null) orders.push(claim);
+  return orders;
+}
+
+/** The leader named this host as its successor: what takes long is done before clients are shut out. */
+function spareOrders(state: RoleState): Order[] {
+  const { leader, successor } = state.cluster ?? {};
+  const awaited = successor?.node === state.nodeId && successor.epoch === leader?.epoch && !state.stopping;
+  if (awaited) return [{ kind: 'spare', want: 'ready' }];
+  return state.spare === 'absent' ? [] : [{ kind: 'spare', want: 'absent' }];
+}
+
+const leftover: Cause = {
+  code: 'LEADERSHIP_LOST',
+  sentence: 'the leadership was over when its key was read',
+};
+
+function everythingOff(state: RoleState): Order[] {
+  const orders: Order[] = [];
+  if (state.vip.is !== 'absent') orders.push({ kind: 'vip', want: 'absent' });
+  if (state.node.is !== 'absent') orders.push({ kind: 'sftp-node', want: 'killed' });
+  return orders;
+}
+
+function servingOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>, timing: Timing): Order[] {
+  const { epoch } = phase;
+  const { lease } = state;
+  if (lease === null) return [];
+  const orders: Order[] = [];
+  if (isServing(state, epoch)) {
+    orders.push({ kind: 'gate', want: 'open', epoch, validUntilMs: leaseDeadlineMs(lease, timing) });
+  }
+  orders.push({ kind: 'replicator', want: 'lead', epoch, inSync: state.cluster?.inSync?.members ?? [] });
+  orders.push(...nodeOrders(state, phase));
+  if (state.vipFreeFor === epoch) {
+    orders.push({ kind: 'vip', want: 'present', epoch, leaseEndsAtMs: lease.endsAtMs });
+    if (vipIsOn(state, epoch)) orders.push({ kind: 'announce', epoch });
+  } else {
+    orders.push({ kind: 'vip', want: 'free', epoch });
+  }
+  if (phase.name === 'leading') orders.push(...recordOrders(state, epoch));
+  return orders;
+}
+
+/** What etcd is to say beside the leader key. */
+function recordOrders(state: RoleState, epoch: number): Order[] {
+  const orders: Order[] = [];
+  if (state.cluster?.successor?.epoch === epoch) orders.push({ kind: 'successor', epoch, node: null });
+  const { paused } = state.cluster ?? {};
+  if (paused != null && paused.leader !== state.nodeId) orders.push({ kind: 'pause', leader: state.nodeId });
+  const report = operationReport(state, epoch);
+  if (report !== null) orders.push({ kind: 'operation', epoch, report });
+  return orders;
+}
+
+/**
+ * The SFTP node needs host keys, which the replicator makes on the first leader of a cluster. One that died under
+ * this epoch starts again under a new one, because the journal's sequence died with it.
+ */
+function nodeOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>): Order[] {
+  const { node, lease } = state;
+  if (phase.name === 'leading' && node.is === 'absent') {
+    return lease === null
+      ? []
+      : [{ kind: 'leadership', want: 'renew-epoch', epoch: phase.epoch, leaseId: lease.id }];
+  }
+  if (node.is !== 'absent' && node.epoch !== phase.epoch) return [{ kind: 'sftp-node', want: 'killed' }];
+  if (state.replicator.hostKeyFingerprints.length === 0) return [];
+  return [{ kind: 'sftp-node', want: 'running', epoch: phase.epoch }];
+}
+
+function handOverOrders(state: RoleState, phase: Phased<'handing-over'>, timing: Timing): Order[] {
+  const { epoch, step, to, lease } = { ...phase, lease: state.lease };
+  const report = operationReport(state, epoch);
+  const orders: Order[] = [
+    { kind: 'replicator', want: 'lead', epoch, inSync: state.cluster?.inSync?.members ?? [] },
+    ...(report === null ? [] : [{ kind: 'operation', epoch, report } as const]),
+  ];
+  if (isPastReturn(step) || lease === null) {
+    return [...leavingOrders(phase), ...orders];
+  }
+  orders.push({ kind: 'vip', want: 'present', epoch, leaseEndsAtMs: lease.endsAtMs });
+  orders.push({ kind: 'announce', epoch });
+  if (to !== null) orders.push({ kind: 'successor', epoch, node: to.node });
+  if (step === 'handing-off') {
+    const handOff: Order[] = to === null ? [] : [{ kind: 'hand-off', epoch, to: to.node }];
+    return [{ kind: 'gate', want: 'shut', epoch }, ...handOff, ...orders];
+  }
+  if (step === 'draining') {
+    orders.unshift({ kind: 'sftp-node', want: 'drained', epoch, limitMs: phase.drainMs });
+  }
+  // Everything is served until the SFTP node has drained.
+  if (isServing(state, epoch)) {
+    orders.unshift({ kind: 'gate', want: 'open', epoch, validUntilMs: leaseDeadlineMs(lease, timing) });
+  }
+  return orders;
+}
+
+function leavingOrders({ epoch, step, to, ...move }: Phased<'handing-over'>): Order[] {
+  if (step !== 'transferring') {
+    return [
+      { kind: 'sftp-node', want: 'stopped', epoch },
+      { kind: 'vip', want: 'absent' },
+    ];
+  }
+  const { cause, operationId, closedAtMs } = move;
+  if (to === null) return [{ kind: 'leadership', want: 'release', epoch, cause }];
+  return [
+    { kind: 'leadership', want: 'transfer', epoch, to, cause, operationId, closedAtMs: closedAtMs ?? 0 },
+  ];
+}
+
+function steppingDownOrders(
+  state: RoleState,
+  phase: Phased<'stepping-down'>,
+  at: number,
+  timing: Timing,
+): Order[] {
+  const orders: Order[] = [
+    { kind: 'gate', want: 'shut', epoch: phase.epoch },
+    { kind: 'vip', want: 'absent' },
+    { kind: 'sftp-node', want: 'killed' },
+    { kind: 'replicator', want: 'idle' },
+  ];
+  const alive = state.lease !== null && at < leaseDeadlineMs(state.lease, timing);
+  const leader = state.cluster?.leader;
+  if (isOff(state, phase, at) && alive && leader && leaderKeyIsMine(state)) {
+    orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch, cause: phase.cause });
+  }
+  return orders;
+}

@@ -1,0 +1,73 @@
+import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { Cause } from '../cause.ts';
+import type { OperationReport, Successor } from './state.ts';
+
+/**
+ * What must be so. Each decision gives the whole list, in order of urgency; carrying out an order that is already so
+ * does nothing, and one that failed or got lost is given again with the next decision.
+ */
+export type Order =
+  | { readonly kind: 'gate'; readonly want: 'open'; readonly epoch: Epoch; readonly validUntilMs: number }
+  | { readonly kind: 'gate'; readonly want: 'shut'; readonly epoch: Epoch }
+  | { readonly kind: 'vip'; readonly want: 'free'; readonly epoch: Epoch }
+  | { readonly kind: 'vip'; readonly want: 'present'; readonly epoch: Epoch; readonly leaseEndsAtMs: number }
+  | { readonly kind: 'vip'; readonly want: 'absent' }
+  | { readonly kind: 'sftp-node'; readonly want: 'running'; readonly epoch: Epoch }
+  /** Let transfers that run end within the limit, then shut the gate. */
+  | { readonly kind: 'sftp-node'; readonly want: 'drained'; readonly epoch: Epoch; readonly limitMs: number }
+  /** Let it close its clients and exit. */
+  | { readonly kind: 'sftp-node'; readonly want: 'stopped'; readonly epoch: Epoch }
+  | { readonly kind: 'sftp-node'; readonly want: 'killed' }
+  /** A process with the SFTP node's code loaded, for a leadership that comes in a moment. */
+  | { readonly kind: 'spare'; readonly want: 'ready' | 'absent' }
+  /** Who is to take over in a moment, told through etcd so that it gets ready; null: nobody after all. */
+  | { readonly kind: 'successor'; readonly epoch: Epoch; readonly node: NodeId | null }
+  | {
+      readonly kind: 'replicator';
+      readonly want: 'lead';
+      readonly epoch: Epoch;
+      readonly inSync: readonly NodeId[];
+    }
+  | { readonly kind: 'replicator'; readonly want: 'follow'; readonly epoch: Epoch; readonly leader: NodeId }
+  | { readonly kind: 'replicator'; readonly want: 'idle' }
+  | { readonly kind: 'hand-off'; readonly epoch: Epoch; readonly to: NodeId }
+  | { readonly kind: 'announce'; readonly epoch: Epoch }
+  | {
+      readonly kind: 'leadership';
+      readonly want: 'claim';
+      readonly leaseId: string;
+      readonly inSyncModRevision: number;
+      /** By an operator's word, though this host may lack what was acknowledged: it alone is in sync then. */
+      readonly alone: boolean;
+      /** The failover that an operator asked for. */
+      readonly operationId: string | null;
+    }
+  /** A new epoch for the same leader, since its SFTP node died with the journal's sequence. */
+  | {
+      readonly kind: 'leadership';
+      readonly want: 'renew-epoch';
+      readonly epoch: Epoch;
+      readonly leaseId: string;
+    }
+  | {
+      readonly kind: 'leadership';
+      readonly want: 'transfer';
+      readonly epoch: Epoch;
+      readonly to: Successor;
+      readonly operationId: string | null;
+      readonly closedAtMs: number;
+      readonly cause: Cause;
+    }
+  | {
+      readonly kind: 'leadership';
+      readonly want: 'release';
+      readonly epoch: Epoch;
+      readonly cause: Cause;
+    }
+  /** What etcd is to say of the operation. */
+  | { readonly kind: 'operation'; readonly epoch: Epoch; readonly report: OperationReport }
+  /** Etcd is to say that it was restored from an older snapshot, for every host to know. */
+  | { readonly kind: 'restored'; readonly seen: number; readonly found: number }
+  /** The pause goes on with this host as the one that may take over again. */
+  | { readonly kind: 'pause'; readonly leader: NodeId }
+  | { readonly kind: 'exit' };

@@ -1,0 +1,177 @@
+import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { Epoch } from '#contracts/identities.ts';
+import type { Logger } from '#contracts/log.ts';
+import type { Order } from '../core/leadership/orders.ts';
+import { Lane, type Task } from './lane.ts';
+import type { LeadershipWriter } from './leadership-writer.ts';
+import type { Observation } from './observation.ts';
+import type { AnnouncementSchedule, Clock, ReplicatorControl, SftpNodeControl, VirtualIps } from './ports.ts';
+import type { RecordWriter } from './record-writer.ts';
+
+export interface ExecutorOptions {
+  readonly clock: Clock;
+  readonly vips: VirtualIps;
+  readonly announcer: AnnouncementSchedule;
+  readonly sftpNode: SftpNodeControl;
+  readonly replicator: ReplicatorControl;
+  readonly leadership: LeadershipWriter;
+  readonly records: RecordWriter;
+  readonly observe: (observation: Observation) => void;
+  readonly exit: () => void;
+  readonly log: Logger;
+}
+
+type Kind = Order['kind'];
+type OrderOf<K extends Kind> = Extract<Order, { kind: K }>;
+
+/** Makes the world as ordered and reports what became of it. One lane a kind of order, so that none waits for another. */
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #lanes: Record<Kind, Lane>;
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options;
+    const lane = (name: Kind) => new Lane(name, options.log, () => options.clock.bootTimeMs());
+    this.#lanes = {
+      gate: lane('gate'),
+      vip: lane('vip'),
+      'sftp-node': lane('sftp-node'),
+      spare: lane('spare'),
+      successor: lane('successor'),
+      operation: lane('operation'),
+      pause: lane('pause'),
+      restored: lane('restored'),
+      replicator: lane('replicator'),
+      'hand-off': lane('hand-off'),
+      announce: lane('announce'),
+      leadership: lane('leadership'),
+      exit: lane('exit'),
+    };
+  }
+
+  carryOut(orders: readonly Order[]): void {
+    const byKind = new Map(orders.map((order) => [order.kind, order]));
+    for (const order of byKind.values()) this.#lanes[order.kind].want(this.#task(order));
+    for (const kind of Object.keys(this.#lanes) as Kind[]) {
+      if (!byKind.has(kind)) this.#lanes[kind].want(null);
+    }
+    if (!byKind.has('announce')) this.#options.announcer.stop();
+  }
+
+  #task(order: Order): Task {
+    return { key: JSON.stringify(order), repeatAfterMs: repeatAfterMs(order), run: () => this.#run(order) };
+  }
+
+  #run(order: Order): Promise<boolean> | Promise<void> | void {
+    switch (order.kind) {
+      case 'gate':
+        return this.#gate(order);
+      case 'vip':
+        return this.#vip(order);
+      case 'sftp-node':
+        return this.#sftpNode(order);
+      case 'replicator':
+        return this.#replicator(order);
+      case 'hand-off':
+        return this.#options.replicator.handOff(order.epoch, order.to);
+      case 'announce':
+        return this.#announce(order.epoch);
+      case 'leadership':
+        return this.#options.leadership.write(order);
+      case 'spare':
+        return order.want === 'ready'
+          ? this.#options.sftpNode.keepSpare()
+          : this.#options.sftpNode.dropSpare();
+      case 'successor':
+      case 'operation':
+      case 'pause':
+      case 'restored':
+        return this.#options.records.write(order);
+      case 'exit':
+        return this.#options.exit();
+    }
+  }
+
+  #gate(order: OrderOf<'gate'>): void {
+    if (order.want === 'open') this.#options.sftpNode.openGate(order.epoch, order.validUntilMs);
+    else this.#options.sftpNode.shutGate(order.epoch);
+  }
+
+  #sftpNode(order: OrderOf<'sftp-node'>): void {
+    if (order.want === 'running') this.#options.sftpNode.start(order.epoch);
+    else if (order.want === 'drained') this.#options.sftpNode.drain(order.epoch, order.limitMs);
+    else if (order.want === 'stopped') this.#options.sftpNode.stop(order.epoch);
+    else this.#options.sftpNode.kill();
+  }
+
+  #replicator(order: OrderOf<'replicator'>): void {
+    const { replicator } = this.#options;
+    if (order.want === 'lead')
+      replicator.tellRole({ type: 'lead', epoch: order.epoch, inSync: [...order.inSync] });
+    else if (order.want === 'follow')
+      replicator.tellRole({ type: 'follow', epoch: order.epoch, leader: order.leader });
+    else replicator.tellRole({ type: 'idle' });
+  }
+
+  async #vip(order: OrderOf<'vip'>): Promise<boolean> {
+    const { vips, observe } = this.#options;
+    if (order.want === 'absent') {
+      await vips.absent();
+      observe({ type: 'vip-absent' });
+      return true;
+    }
+    return this.#reportingVipFailure(order.epoch, async () => {
+      if (order.want === 'present') {
+        const isOn = await vips.present(order.leaseEndsAtMs);
+        if (isOn) observe({ type: 'vip-present', epoch: order.epoch });
+        return isOn;
+      }
+      const stranger = await vips.conflict();
+      if (stranger !== null) {
+        const { address, macAddress } = stranger;
+        throw new HoldfastError(
+          'VIP_IN_USE',
+          `${address} is answered for by ${macAddress}, which is not this cluster`,
+        );
+      }
+      observe({ type: 'vip-free', epoch: order.epoch });
+      return true;
+    });
+  }
+
+  async #announce(epoch: Epoch): Promise<void> {
+    await this.#reportingVipFailure(epoch, async () => {
+      await this.#options.announcer.start(epoch);
+      this.#options.observe({ type: 'announced', epoch });
+    });
+  }
+
+  async #reportingVipFailure<Result>(epoch: Epoch, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      const cause = { code: codeOf(error), sentence: messageOf(error) };
+      this.#options.observe({ type: 'vip-failed', epoch, cause });
+      throw error;
+    }
+  }
+}
+
+/** What is written to etcd is known to be there when it is read; what a process is told, it may not have heard. */
+function repeatAfterMs(order: Order): number {
+  switch (order.kind) {
+    case 'leadership':
+      return 300;
+    case 'successor':
+    case 'operation':
+    case 'pause':
+    case 'restored':
+      return 500;
+    case 'vip':
+      return order.want === 'absent' ? 500 : Infinity;
+    case 'sftp-node':
+      return order.want === 'running' ? 500 : Infinity;
+    default:
+      return Infinity;
+  }
+}

@@ -1,0 +1,52 @@
+import type { Logger } from '#contracts/log.ts';
+import { epochOf, type RoleState } from '../core/leadership/state.ts';
+import { changedMembers } from '../core/records/membership.ts';
+import type { ClusterView } from '../core/records/records.ts';
+import type { ClusterStore, MembershipRequest, MembershipResult } from './ports.ts';
+
+/**
+ * Changes the in-sync set for this host's replicator, by compare-and-swap under the epoch of the leadership that asks:
+ * what an earlier leadership asked for changes nothing.
+ */
+export class Membership {
+  readonly #options: {
+    readonly store: ClusterStore;
+    readonly state: () => RoleState;
+    readonly onView: (view: ClusterView) => void;
+    readonly log: Logger;
+  };
+
+  constructor(options: {
+    readonly store: ClusterStore;
+    readonly state: () => RoleState;
+    readonly onView: (view: ClusterView) => void;
+    readonly log: Logger;
+  }) {
+    this.#options = options;
+  }
+
+  /** @throws HoldfastError ETCD_UNREACHABLE when it is not known whether it changed */
+  async change(request: MembershipRequest): Promise<MembershipResult> {
+    const { store, onView, log } = this.#options;
+    const { phase, cluster, nodeId } = this.#options.state();
+    const inSync = cluster?.inSync;
+    const before = [...(inSync?.members ?? [])];
+    const { epoch } = request;
+    const isCurrent = epoch > 0 && epoch === epochOf(phase);
+    if (!isCurrent || inSync == null) {
+      log.warn(
+        { epoch, leading: epochOf(phase) },
+        'a change of the in-sync set came from another leadership',
+      );
+      return { accepted: false, inSync: before };
+    }
+    const members = changedMembers(before, request.change, request.nodeId, nodeId);
+    const reason = `${request.change} ${request.nodeId}: ${request.reason}`;
+    const accepted = await store.writeInSync(epoch, members, reason, inSync.modRevision);
+    if (accepted) log.info({ epoch, members }, `in-sync set: ${reason}`);
+    // The next request needs the new revision of the key.
+    const view = await store.read();
+    onView(view);
+    return { accepted, inSync: [...(view.inSync?.members ?? before)] };
+  }
+}

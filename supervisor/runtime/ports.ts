@@ -1,0 +1,290 @@
+import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { FromReplicator, Peer, PeerProgress, ToReplicator } from '#contracts/ipc/replicator.ts';
+import type { Config } from '../config/schema.ts';
+import type { Cause } from '../core/cause.ts';
+import type { SpareFact } from '../core/leadership/state.ts';
+import type { Era, Restored } from '../core/records/era.ts';
+import type { Departure, HistoryRecord } from '../core/records/history.ts';
+import type { OperationRecord, Pause } from '../core/records/operation.ts';
+import type { ClusterView, Leader, LeaderRecord, NodeRecord, PeerRecord } from '../core/records/records.ts';
+
+/** Time as the supervisor sees it. Elapsed time and wall time are different methods. */
+export interface Clock {
+  /** Milliseconds since boot, suspend included. */
+  bootTimeMs(): number;
+  /** For logs and records that people read. */
+  wallTimeIso(): string;
+}
+
+/** Work that is done later, or again and again. The simulator has timers of its own. */
+export interface Timers {
+  /** @returns calls it off */
+  after(ms: number, run: () => void): () => void;
+  /** @returns ends it */
+  every(ms: number, run: () => void): () => void;
+}
+
+/** A lease and the boot time at which the request that renewed it last was sent. */
+export interface LeaseGrant {
+  readonly leaseId: string;
+  readonly sentAtMs: number;
+}
+
+export type LeadershipWrite =
+  | { readonly won: true; readonly epoch: Epoch }
+  /** The compare failed: somebody else was first, or the state moved on. Read again. */
+  | { readonly won: false };
+
+export interface ClusterWatcher {
+  /** Something changed. */
+  onChange(): void;
+  /** The leader key was written or deleted (null) at this revision. */
+  onLeader(leader: Leader | null, revision: number): void;
+}
+
+/**
+ * What Holdfast keeps in etcd. Every call has a deadline and rejects with HoldfastError ETCD_UNREACHABLE when no
+ * endpoint answered in time; a write that was rejected may still have happened, so its author reads before acting.
+ */
+export interface ClusterStore {
+  /** @throws HoldfastError ETCD_TTL_REFUSED when etcd grants another TTL than asked */
+  grantLease(): Promise<LeaseGrant>;
+  /** null when etcd says that the lease does not exist any more. */
+  renewLease(leaseId: string): Promise<LeaseGrant | null>;
+  revokeLease(leaseId: string): Promise<void>;
+  read(): Promise<ClusterView>;
+  /** Tells changes below the cluster's prefix as they happen. An accelerator: it may miss some, `read` is the truth. */
+  watch(watcher: ClusterWatcher): void;
+
+  /**
+   * Writes the leader key if there is none, and the in-sync set with this host alone if there is none (a new cluster)
+   * or if it takes over `alone`.
+   */
+  claimLeadership(
+    record: LeaderRecord,
+    leaseId: string,
+    inSyncModRevision: number,
+    alone: boolean,
+  ): Promise<LeadershipWrite>;
+  /** Moves the leader key from `epoch` to another host's lease, or to a new epoch of this host. */
+  moveLeadership(epoch: Epoch, record: LeaderRecord, leaseId: string): Promise<LeadershipWrite>;
+  /** Deletes the leader key if it is still of this epoch, and leaves word why. */
+  releaseLeadership(epoch: Epoch, departure: Departure): Promise<void>;
+  /** Writes the in-sync set if this epoch still leads and the set is as it was read. True when written. */
+  writeInSync(
+    epoch: Epoch,
+    members: readonly NodeId[],
+    reason: string,
+    modRevision: number,
+  ): Promise<boolean>;
+  /** Names who takes over in a moment, or nobody, while this epoch leads. True when written. */
+  writeSuccessor(epoch: Epoch, node: NodeId | null, leaseId: string): Promise<boolean>;
+  /** Writes the operation if it is as it was read (0: there is none). True when written. */
+  writeOperation(record: OperationRecord, modRevision: number): Promise<boolean>;
+  writePause(pause: Pause | null): Promise<void>;
+  /** Leaves word that etcd went back, for every host. */
+  writeRestored(restored: Restored): Promise<void>;
+  /**
+   * Goes on with an etcd that was restored: a new era, with these hosts in sync. Only while nobody leads and nothing
+   * else was written to these keys since `view` was read. True when written.
+   */
+  beginEra(era: Era, members: readonly NodeId[], view: ClusterView): Promise<boolean>;
+  /** Oldest first; records that cannot be read are left out. */
+  readHistory(): Promise<HistoryRecord[]>;
+  /** Writes one and deletes those beyond the limit. */
+  writeHistory(record: HistoryRecord): Promise<void>;
+  publishNode(record: NodeRecord, leaseId: string): Promise<void>;
+  publishPeer(record: PeerRecord): Promise<void>;
+  close(): void;
+}
+
+/** Paths of the files for TLS and of the password, never what is in them. */
+export type EtcdMembers = Pick<Config['etcd'], 'endpoints' | 'tls' | 'username' | 'passwordFile'>;
+
+/** Where etcd's own leadership is. */
+export interface EtcdPlacement {
+  /** Moves it off this host if it is here. @returns the member that has it now, null when it was not here */
+  leaveThisHost(): Promise<string | null>;
+}
+
+export interface InterfaceAddress {
+  /** Canonical: IPv6 in the short form that the kernel prints. */
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly interface: string;
+}
+
+/** Somebody else answers for the virtual IP. */
+export interface VipConflict {
+  readonly address: string;
+  readonly macAddress: string;
+}
+
+/** The virtual IPs of this host, all of them together. */
+export interface VirtualIps {
+  /**
+   * Puts the addresses on, or extends them, so that the kernel takes them off by itself before `untilMs` (boot time),
+   * and reads them back. False when they are not all on yet: so little time is left that nothing was done, or a command
+   * is still under way. Answers soon in any case: the same call extends what the kernel has.
+   * @throws HoldfastError INTERFACE_MISSING, VIP_FAILED, VIP_COMMAND_FAILED, VIP_COMMAND_TIMEOUT, VIP_COMMAND_UNUSABLE,
+   *   COMMAND_TIMEOUT, COMMAND_MISSING
+   */
+  present(untilMs: number): Promise<boolean>;
+  /**
+   * Takes them off, and others of an earlier run, all that can be, and makes sure that they are gone. Idempotent.
+   * @throws HoldfastError as `present`
+   */
+  absent(others?: readonly InterfaceAddress[]): Promise<void>;
+  /** Asks the network whether another host answers for one of them; null when nobody does. */
+  conflict(): Promise<VipConflict | null>;
+  /** Gratuitous ARP and unsolicited neighbour advertisement, one of each. @throws HoldfastError ANNOUNCE_FAILED */
+  announce(): Promise<void>;
+}
+
+/** Announcements of the virtual IPs for as long as this host has them. */
+export interface AnnouncementSchedule {
+  /** Resolves when the first went out, and repeats from then on. @throws HoldfastError ANNOUNCE_FAILED */
+  start(epoch: Epoch): Promise<void>;
+  stop(): void;
+}
+
+/** What the SFTP node process tells. */
+export interface SftpNodeReports {
+  spare(is: SpareFact): void;
+  starting(epoch: Epoch): void;
+  started(pid: number): void;
+  listening(epoch: Epoch): void;
+  gateShut(epoch: Epoch): void;
+  exited(epoch: Epoch, cause: Cause): void;
+}
+
+export interface SftpNodeActivity {
+  readonly sessions: number;
+  readonly transfers: number;
+}
+
+/** The SFTP node process. Orders to a process that is not there, or of another epoch, do nothing. */
+export interface SftpNodeControl {
+  /** Starts it; one that was drained or shut takes up service again. */
+  start(epoch: Epoch): void;
+  /** Loads its code ahead of a leadership, and lets go of a process that was loaded for nothing. */
+  keepSpare(): void;
+  dropSpare(): void;
+  drain(epoch: Epoch, limitMs: number): void;
+  openGate(epoch: Epoch, validUntilMs: number): void;
+  shutGate(epoch: Epoch): void;
+  stop(epoch: Epoch): void;
+  kill(): void;
+  readonly pid: number | undefined;
+  readonly activity: SftpNodeActivity;
+}
+
+export type ReplicatorStatus = Extract<FromReplicator, { type: 'status' }>;
+export type MembershipRequest = Extract<FromReplicator, { type: 'membership' }>;
+/** What the in-sync set in etcd is after a request to change it. */
+export interface MembershipResult {
+  readonly accepted: boolean;
+  readonly inSync: NodeId[];
+}
+
+/** What the replicator process tells. */
+export interface ReplicatorReports {
+  ready(publicKey: string): void;
+  status(status: ReplicatorStatus): void;
+  handedOff(complete: boolean, reason: string): void;
+  gone(): void;
+  /** Changes the in-sync set in etcd and tells what it is then. */
+  changeMembership(request: MembershipRequest): Promise<MembershipResult>;
+}
+
+/** The replicator process, which is told its role again when it starts anew. */
+export interface ReplicatorControl {
+  tellRole(role: Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>): void;
+  handOff(epoch: Epoch, target: NodeId): void;
+  /** Starts it; it is started again whenever it ends. */
+  start(): void;
+  /** The other hosts, whenever they change. */
+  tellPeers(peers: Peer[]): void;
+  close(): void;
+  readonly pid: number | undefined;
+  readonly followers: readonly PeerProgress[];
+}
+
+/** One thing that was looked at. `bad` makes a standby ineligible; `warn` is for people. */
+export interface HealthFact {
+  readonly name: string;
+  readonly level: 'ok' | 'warn' | 'bad';
+  readonly detail: string;
+  /** Stable code of what is wrong; empty when nothing is. */
+  readonly code: string;
+}
+
+/** What looking at this host asks and tells. */
+export interface HealthReports {
+  /** Whether this host leads, with its SFTP node listening. */
+  isServing(): boolean;
+  unfit(unfit: Cause[]): void;
+  /** The SFTP node has been silent for a while; `again`: it was so before, and is still there. */
+  silentNode(again: boolean): void;
+}
+
+/** Looks at this host all the time. */
+export interface Health {
+  readonly facts: readonly HealthFact[];
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** A process by its number and start, since numbers are used again. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTicks: string;
+}
+
+/** What the run had from holdfast.yaml, which may say something else by the time that the run is cleaned up after. */
+export interface RunSettings {
+  readonly node: NodeId;
+  readonly vips: readonly InterfaceAddress[];
+  readonly etcd: EtcdMembers;
+  /** The device that may be armed. */
+  readonly watchdog: string | null;
+}
+
+/** A timer of the machine that resets it unless it is fed in time. */
+export interface Watchdog {
+  /** What the timer is set to. */
+  readonly timeoutMs: number;
+  /** The machine is reset at the latest so long after it was fed. */
+  readonly resetsWithinMs: number;
+  /** Why it cannot be used as it should; null when it can. */
+  problem(): Promise<string | null>;
+  /** Starts the timer. Idempotent. @throws HoldfastError WATCHDOG_UNUSABLE */
+  arm(): void;
+  feed(): void;
+  /** Stops it. Idempotent. */
+  disarm(): void;
+  /** Stops it when it runs though nobody feeds it: a supervisor that died had armed it. */
+  stopOrphan(): void;
+}
+
+export interface RunMemory {
+  readonly leaseId: string | null;
+  readonly sftpNode: ProcessIdentity | null;
+  /** Null when the run was of a Holdfast that did not write them. */
+  readonly settings: RunSettings | null;
+}
+
+/** What must survive this process, so that the next one, or `holdfast release`, can clean up after it. */
+export interface RunState {
+  remember(part: Partial<Omit<RunMemory, 'settings'>>): void;
+  recall(): RunMemory;
+  forget(): void;
+}
+
+/** The service manager. */
+export interface Notifier {
+  ready(): void;
+  /** Called with every tick; passes it on as often as the watchdog needs. */
+  alive(): void;
+  status(text: string): void;
+  stopping(): void;
+}

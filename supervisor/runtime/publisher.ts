@@ -1,0 +1,64 @@
+import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '#contracts/errors.ts';
+import type { Logger } from '#contracts/log.ts';
+import type { LiveNode, NodeRecord, PeerRecord } from '../core/records/records.ts';
+import type { Clock, ClusterStore } from './ports.ts';
+
+/** What was read so soon after a write may be older than it. */
+const settledMs = 1000;
+
+/**
+ * Keeps `nodes/<id>` and `peers/<id>` of this host as they should be; a write that failed is made again. A write that
+ * got lost on a slow member may still arrive there, after newer ones: so what etcd says counts, and is put right.
+ */
+export class Publisher {
+  readonly #store: ClusterStore;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  #busy = false;
+  #publishedNode: LiveNode | null = null;
+  #publishedAtMs = 0;
+  #publishedPeer = '';
+
+  constructor(store: ClusterStore, clock: Clock, log: Logger) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Call as often as you like: writes only what changed, one write at a time. */
+  async publish(node: NodeRecord | null, leaseId: string | null, peer: PeerRecord | null): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      await this.#publishPeer(peer);
+      await this.#publishNode(node, leaseId);
+    } catch (error) {
+      this.#log.debug({ reason: messageOf(error) }, 'the record of this host could not be published');
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** What etcd says of this host, by a read that was sent at this boot time. */
+  onRead(own: LiveNode, sentAtMs: number): void {
+    if (sentAtMs - this.#publishedAtMs < settledMs) return;
+    if (!isDeepStrictEqual(own, this.#publishedNode)) this.#publishedNode = null;
+  }
+
+  async #publishPeer(peer: PeerRecord | null): Promise<void> {
+    const text = JSON.stringify(peer);
+    if (peer === null || text === this.#publishedPeer) return;
+    await this.#store.publishPeer(peer);
+    this.#publishedPeer = text;
+  }
+
+  async #publishNode(node: NodeRecord | null, leaseId: string | null): Promise<void> {
+    if (node === null || leaseId === null) return;
+    const live: LiveNode = { ...node, leaseId };
+    if (isDeepStrictEqual(live, this.#publishedNode)) return;
+    await this.#store.publishNode(node, leaseId);
+    this.#publishedNode = live;
+    this.#publishedAtMs = this.#clock.bootTimeMs();
+  }
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { IKeyValue, IRangeResponse } from 'etcd3';
+import { viewOf } from '../../../../../supervisor/adapters/etcd/codec.ts';
+
+function range(...entries: [key: string, value: unknown, modRevision?: number][]): IRangeResponse {
+  const kvs = entries.map(
+    ([key, value, modRevision = 5]) =>
+      ({
+        key: Buffer.from(`/holdfast/demo/${key}`),
+        value: Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)),
+        mod_revision: String(modRevision),
+        lease: '77',
+      }) as IKeyValue,
+  );
+  return { kvs } as IRangeResponse;
+}
+
+const moment = { revision: 9, sentAtMs: 1000, wallMs: Date.parse('2026-01-01T00:00:10Z') };
+const leader = {
+  node: 'a',
+  since: 's',
+  cause: 'claimed',
+  handedOverBy: null,
+  handOverCause: null,
+  operationId: null,
+  downMs: null,
+};
+
+describe('the view of the cluster', () => {
+  it('takes epoch and lease from the key, not from its value', () => {
+    const view = viewOf(moment, { leader: range(['leader', leader, 42]) });
+    assert.deepEqual(view.leader, { ...leader, epoch: 42, leaseId: '77' });
+    assert.deepEqual(view.problems, []);
+  });
+
+  it('reports a foreign leader value by key, and lets it lead nobody of ours', () => {
+    const view = viewOf(moment, { leader: range(['leader', 'garbage {']) });
+    assert.equal(view.leader?.node, 'unreadable');
+    assert.deepEqual(view.problems, [{ key: '/holdfast/demo/leader', what: 'is not JSON' }]);
+  });
+
+  it('never takes a corrupt in-sync set for a new cluster', () => {
+    const view = viewOf(moment, { insync: range(['insync', { members: 'all' }]) });
+    assert.deepEqual(view.inSync?.members, []);
+    assert.equal(view.problems.length, 1);
+  });
+
+  it('does not let one host speak for another', () => {
+    const peer = { node: 'b', address: '10.0.0.2', port: 1, publicKey: 'k' };
+    const view = viewOf(moment, { 'peers/': range(['peers/b', peer], ['peers/c', peer]) });
+    assert.deepEqual(
+      view.peers.map((entry) => entry.node),
+      ['b'],
+    );
+    assert.equal(view.problems[0]?.key, '/holdfast/demo/peers/c');
+  });
+
+  it('does not read values without measure', () => {
+    const view = viewOf(moment, { leader: range(['leader', 'x'.repeat(100_000)]) });
+    assert.match(view.problems[0]?.what ?? '', /100000 bytes/);
+  });
+
+  const operation = {
+    id: '0123abcd',
+    kind: 'switchover',
+    from: 'a',
+    to: 'b',
+    force: false,
+    drainMs: 0,
+    requestedBy: 'root',
+    requestedAt: '2026-01-01T00:00:00Z',
+    at: '2026-01-01T00:01:10Z',
+    state: 'pending',
+    epoch: 42,
+    step: null,
+    steps: [],
+    cancelledBy: null,
+    outcome: null,
+  };
+
+  it('reckons when an operation is due by the boot time of who reads it', () => {
+    const view = viewOf(moment, { operation: range(['operation', operation, 7]) });
+    assert.equal(view.operation?.dueAtMs, 61_000);
+    assert.equal(view.operation?.modRevision, 7);
+  });
+
+  it('takes a switchover that begins at once to be due, whatever the clock of who asked shows', () => {
+    for (const requestedAt of ['2026-01-01T01:00:00Z', '2025-12-31T23:00:00Z']) {
+      const asked = { ...operation, at: null, requestedAt };
+      const view = viewOf(moment, { operation: range(['operation', asked, 7]) });
+      assert.equal(view.operation?.dueAtMs, moment.sentAtMs);
+    }
+  });
+
+  it('trusts no operation, successor or pause that it cannot read, and names the keys', () => {
+    const view = viewOf(moment, {
+      operation: range(['operation', { ...operation, to: '../../x' }]),
+      successor: range(['successor', { node: 'b' }]),
+      paused: range(['paused', 'yes']),
+    });
+    assert.deepEqual([view.operation, view.successor, view.paused], [null, null, null]);
+    assert.deepEqual(
+      view.problems.map(({ key }) => key),
+      ['operation', 'successor', 'paused'].map((name) => `/holdfast/demo/${name}`),
+    );
+  });
+
+  it('counts revisions and epochs on from where an era begins', () => {
+    const era = { number: 2, acceptedBy: 'root', acceptedAt: '2026-01-01T00:00:00Z' };
+    const view = viewOf(moment, {
+      leader: range(['leader', { ...leader, era: 2 }]),
+      era: range(['era', era]),
+    });
+    assert.deepEqual([view.era, view.revision, view.leader?.epoch], [2, 2_000_000_009, 2_000_000_005]);
+    // Written before the era began, by a restored snapshot: as old as it is.
+    const old = viewOf(moment, { leader: range(['leader', leader]), era: range(['era', era]) });
+    assert.equal(old.leader?.epoch, 5);
+  });
+
+  it('reports an era and a restore that cannot be read', () => {
+    const view = viewOf(moment, {
+      era: range(['era', { number: -1 }]),
+      restored: range(['restored', 'yes']),
+    });
+    assert.deepEqual([view.era, view.restored], [0, null]);
+    assert.equal(view.problems.length, 2);
+  });
+});

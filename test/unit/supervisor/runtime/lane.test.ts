@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import pino from 'pino';
+import { Lane } from '../../../../supervisor/runtime/lane.ts';
+
+const quiet = pino({ level: 'silent' });
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+function setUp() {
+  const clock = { now: 0 };
+  const done: string[] = [];
+  const lane = new Lane('test', quiet, () => clock.now);
+  const task = (key: string, repeatAfterMs = Number.POSITIVE_INFINITY) => ({
+    key,
+    repeatAfterMs,
+    run: async () => {
+      done.push(key);
+    },
+  });
+  return { clock, done, lane, task };
+}
+
+describe('a lane', () => {
+  it('does once what is wanted again and again', async () => {
+    const { done, lane, task } = setUp();
+    for (let turn = 0; turn < 5; turn++) {
+      lane.want(task('on'));
+      await settle();
+    }
+    assert.deepEqual(done, ['on']);
+  });
+
+  it('does it again after it was not wanted for a while', async () => {
+    const { done, lane, task } = setUp();
+    lane.want(task('on'));
+    await settle();
+    lane.want(null);
+    lane.want(task('on'));
+    await settle();
+    assert.deepEqual(done, ['on', 'on']);
+  });
+
+  it('runs one at a time, and of those that came meanwhile only the last', async () => {
+    const { done, lane, task } = setUp();
+    lane.want(task('first'));
+    lane.want(task('second'));
+    lane.want(task('third'));
+    assert.deepEqual(done, ['first']);
+    await settle();
+    assert.deepEqual(done, ['first', 'third']);
+  });
+
+  it('tries again what failed, after a pause, for as long as it is wanted', async () => {
+    const { clock, lane } = setUp();
+    let tries = 0;
+    const failing = {
+      key: 'on',
+      repeatAfterMs: Number.POSITIVE_INFINITY,
+      run: () => {
+        tries += 1;
+        throw new Error('no');
+      },
+    };
+    lane.want(failing);
+    await settle();
+    lane.want(failing);
+    await settle();
+    assert.equal(tries, 1, 'not at once');
+    clock.now += 1000;
+    lane.want(failing);
+    await settle();
+    assert.equal(tries, 2);
+  });
+
+  it('repeats what is to be repeated', async () => {
+    const { clock, done, lane, task } = setUp();
+    lane.want(task('claim', 300));
+    await settle();
+    clock.now += 299;
+    lane.want(task('claim', 300));
+    await settle();
+    assert.equal(done.length, 1);
+    clock.now += 1;
+    lane.want(task('claim', 300));
+    await settle();
+    assert.equal(done.length, 2);
+  });
+
+  it('looks soon again at what is still under way, and not when it is done', async () => {
+    const { clock, lane } = setUp();
+    const answers = [false, true, true];
+    let looks = 0;
+    const task = { key: 'move', repeatAfterMs: Infinity, run: async () => answers[looks++] === true };
+    for (let turn = 0; turn < 6; turn++) {
+      lane.want(task);
+      await settle();
+      clock.now += 30;
+    }
+    assert.equal(looks, 2);
+  });
+});

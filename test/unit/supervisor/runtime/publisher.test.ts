@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import pino from 'pino';
+import type { NodeRecord } from '../../../../supervisor/core/records/records.ts';
+import type { ClusterStore } from '../../../../supervisor/runtime/ports.ts';
+import { Publisher } from '../../../../supervisor/runtime/publisher.ts';
+import { liveNode } from '../core/leadership/host.ts';
+
+const { leaseId, ...well } = liveNode('a');
+const unwell: NodeRecord = { ...well, ineligible: [{ code: 'VIP_UNKNOWN', sentence: '' }] };
+
+describe('the record of this host', () => {
+  let now: number;
+  let written: NodeRecord[];
+  let fails: boolean;
+  let publisher: Publisher;
+  beforeEach(() => {
+    now = 10_000;
+    written = [];
+    fails = false;
+    const publishNode = async (record: NodeRecord) => {
+      if (fails) throw new Error('no answer');
+      written.push(record);
+    };
+    const store = { publishNode } as unknown as ClusterStore;
+    const clock = { bootTimeMs: () => now, wallTimeIso: () => '' };
+    publisher = new Publisher(store, clock, pino({ level: 'silent' }));
+  });
+  const publish = (record: NodeRecord) => publisher.publish(record, leaseId, null);
+
+  it('is written when it changes, and again when that failed', async () => {
+    await publish(well);
+    await publish(well);
+    fails = true;
+    await publish(unwell);
+    fails = false;
+    await publish(unwell);
+    assert.deepEqual(written, [well, unwell]);
+  });
+
+  it('is put right when a write that was lost on its way arrives after newer ones', async () => {
+    await publish(unwell);
+    await publish(well);
+    now += 1500;
+    publisher.onRead({ ...unwell, leaseId }, now);
+    await publish(well);
+    assert.deepEqual(written, [unwell, well, well]);
+  });
+
+  it('is left alone when etcd has it, or was asked too early to have it', async () => {
+    await publish(well);
+    publisher.onRead({ ...unwell, leaseId }, now + 10);
+    publisher.onRead({ ...well, leaseId }, now + 2000);
+    await publish(well);
+    assert.deepEqual(written, [well]);
+  });
+});
