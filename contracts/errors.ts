@@ -37,7 +37,9 @@ export const errorTable = {
   ETCD_ALARM:
     'Nobody can take over: make room with `etcdctl compact` and `etcdctl defrag` on each member, then `etcdctl alarm disarm`.',
   ETCD_TTL_REFUSED: 'Give etcd a shorter election timeout, or set a longer lease.ttl.',
-  ETCD_VALUE_INVALID: 'Somebody else wrote to the key named: restore or delete it.',
+  ETCD_VALUE_INVALID:
+    'Somebody else wrote to the key named: `holdfast etcd mend` shows it, and takes it out of the way.',
+  FORMAT_UNKNOWN: 'Install the release that the other hosts run, or a newer one.',
   ETCD_WENT_BACK:
     'See what each host holds and go on with `holdfast accept-etcd`, or give etcd its newer data back.',
   LEASE_LOST: 'The lease ended before it was renewed: see the etcd members and the network to them.',
@@ -69,6 +71,8 @@ export const errorTable = {
   CLUSTER_UNKNOWN: 'Check the etcd members and the network to them.',
   NOT_IN_SYNC:
     'Wait until it has caught up with the leader; bring back a host of the in-sync set if nobody leads.',
+  IN_SYNC_MISSING:
+    'A living leader writes it again by itself. When nobody leads: bring back the host that led last, or see what each host lacks with `holdfast failover --force --dry-run`.',
   BACKOFF: 'Mend what the last promotion failed at; it is tried again by itself.',
   PROMOTIONS_FAILED:
     'Mend what the promotions failed at, then run `holdfast clear` on that host; see `holdfast history`.',
@@ -103,6 +107,7 @@ export const errorTable = {
   OPERATION_INTERRUPTED: 'See who leads now (`holdfast status`) and ask again if it is still wanted.',
   OPERATION_MISSED: 'Ask again: there was no leader at the time.',
   OPERATION_RUNNING: 'Wait for it (`holdfast operation show`), or call it off (`holdfast operation cancel`).',
+  CHANGED_MEANWHILE: 'Look again (`holdfast status`), and ask again if it is still wanted.',
   OPERATION_TOO_LATE:
     'It is past the point of no return and ends in a moment: see `holdfast operation show`.',
   NO_OPERATION: 'Nothing to do.',

@@ -1,4 +1,5 @@
 import type { Logger } from '#contracts/log.ts';
+import { EtcdClient } from './adapters/etcd/client.ts';
 import { GatewayPlacement } from './adapters/etcd/placement.ts';
 import { EtcdStore } from './adapters/etcd/store.ts';
 import { interfaceAddressOf } from './adapters/kernel/network/kernel-vips.ts';
@@ -22,7 +23,7 @@ export function realParts(
   { notifier, watchdog, log }: { notifier: Notifier; watchdog: DeviceWatchdog | null; log: Logger },
 ): SupervisorOptions {
   const clock = systemClock;
-  const store = new EtcdStore(config, clock, log);
+  const store = new EtcdStore(new EtcdClient(config, clock, log), config);
   const vips = createVirtualIps(config, clock, log);
   const runState = new FileRunState(config.paths.run, runSettings(config));
   return {

@@ -41,7 +41,8 @@ async function failover(options: FailoverOptions): Promise<void> {
   };
   const plan = await showPlan(run, request);
   if (plan.refusal === null) await confirm(options, plan, config.cluster);
-  await runOperation(run, request, true);
+  // What was confirmed is what is asked for, whoever would be the best a moment later.
+  await runOperation(run, { ...request, to: plan.to }, true);
 }
 
 async function confirm(options: FailoverOptions, plan: Plan, cluster: string): Promise<void> {

@@ -6,6 +6,7 @@ import { acceptEtcdCommand } from './accept-etcd-command.ts';
 import { clearCommand } from './clear-command.ts';
 import { configCommand } from './config-command.ts';
 import { doctorCommand } from './doctor-command.ts';
+import { etcdCommand } from './etcd-command.ts';
 import { failoverCommand } from './failover-command.ts';
 import { fsmCommand } from './fsm-command.ts';
 import { historyCommand } from './history-command.ts';
@@ -35,6 +36,7 @@ export function program(): Command {
     .addCommand(pauseCommand())
     .addCommand(resumeCommand())
     .addCommand(acceptEtcdCommand())
+    .addCommand(etcdCommand())
     .addCommand(clearCommand())
     .addCommand(configCommand())
     .addCommand(passwordCommand())

@@ -37,8 +37,9 @@ async function revokeLease(config: Config, leaseId: string): Promise<void> {
     await revokeThroughGateway(config.etcd, leaseId);
   } catch {
     // The gateway may be switched off.
+    const { EtcdClient } = await import('../adapters/etcd/client.ts');
     const { EtcdStore } = await import('../adapters/etcd/store.ts');
     const { systemClock } = await import('../adapters/kernel/system-clock.ts');
-    await new EtcdStore(config, systemClock).revokeLease(leaseId);
+    await new EtcdStore(new EtcdClient(config, systemClock), config).revokeLease(leaseId);
   }
 }

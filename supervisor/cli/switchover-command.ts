@@ -61,5 +61,7 @@ async function switchover(options: SwitchoverOptions): Promise<void> {
       throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
     }
   }
-  await runOperation(run, request, options.wait && options.at === undefined);
+  // What was confirmed is what is asked for; what is to begin later takes the best of its time.
+  const to = request.at === null ? plan.to : request.to;
+  await runOperation(run, { ...request, to }, options.wait && options.at === undefined);
 }

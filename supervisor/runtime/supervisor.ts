@@ -8,7 +8,7 @@ import { type Decision, decide } from '../core/leadership/decide.ts';
 import { ineligibility } from '../core/leadership/eligibility.ts';
 import type { RoleEvent } from '../core/leadership/events.ts';
 import { preparedFor } from '../core/leadership/handing-over.ts';
-import { epochOf, initialState, type RoleState } from '../core/leadership/state.ts';
+import { epochOf, initialState, type RoleState, servedEpoch } from '../core/leadership/state.ts';
 import { type Timing, timingOf } from '../core/leadership/timing.ts';
 import type { ClusterView, NodeRecord, PeerRecord } from '../core/records/records.ts';
 import { EtcdPlacementObserver } from '../observers/etcd-placement.ts';
@@ -127,11 +127,12 @@ export class Supervisor {
       store,
       state: () => this.#state,
       onView: (view) => this.#onView(view),
+      onChanged: (epoch, members) => observe({ type: 'in-sync-changed', epoch, members }),
       log,
     });
     this.#publisher = new Publisher(store, clock, log);
     this.#placement = new EtcdPlacementObserver(options.placement, timers, log);
-    this.#history = new HistoryRecorder({ store, clock, log });
+    this.#history = new HistoryRecorder({ store, clock, leaseTtlMs: config.lease.ttl, log });
     this.#annotator = new HistoryAnnotator({ nodeId, store, clock, log });
     this.#watchdog = new WatchdogFeeder({
       watchdog: options.watchdog,
@@ -319,6 +320,7 @@ export class Supervisor {
       configDigest,
       hostKeyFingerprints: [...hostKeyFingerprints],
       preparedFor: preparedFor(this.#state),
+      serving: servedEpoch(this.#state.phase),
       ineligible: this.ineligibility(),
       health: this.health.facts
         .filter((fact) => fact.level !== 'ok')

@@ -18,6 +18,8 @@ export function absorb(state: RoleState, event: RoleEvent, timing: Timing): Role
     case 'leader-written':
     case 'leader-released':
       return absorbCluster(state, event);
+    case 'in-sync-changed':
+      return event.epoch === epochOf(state.phase) ? { ...state, knownInSync: event.members } : state;
     case 'replicator-ready':
     case 'replicator-status':
     case 'replicator-gone':
@@ -89,6 +91,7 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
     if (overtaken) return state;
     return {
       ...accept(view),
+      knownInSync: isReadable(view) ? (view.inSync?.members ?? null) : state.knownInSync,
       revisionsLost: revisionsLost(state, view),
       operationAppeared: operationAppeared(state, event),
     };
@@ -105,6 +108,10 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
   if (known.leader?.epoch !== event.epoch) return state;
   const revision = Math.max(known.revision, event.leader?.epoch ?? 0);
   return accept({ ...known, revision, leader: event.leader });
+}
+
+function isReadable({ inSync, unreadable }: ClusterView): boolean {
+  return inSync !== null && !unreadable.includes('insync');
 }
 
 /** One that was there when this host came has no such time. */

@@ -40,6 +40,8 @@ function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
   orders.push(...spareOrders(state));
   const wentBack = wentBackIn(state);
   if (wentBack !== null && state.cluster?.restored === null) orders.push({ kind: 'restored', ...wentBack });
+  const report = operationReport(state, 0);
+  if (report !== null) orders.push({ kind: 'operation', epoch: 0, report });
   const claim = claimOrder(state, at, timing);
   if (claim !== null) orders.push(claim);
   return orders;
@@ -89,8 +91,15 @@ function servingOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>,
 function recordOrders(state: RoleState, epoch: number): Order[] {
   const orders: Order[] = [];
   if (state.cluster?.successor?.epoch === epoch) orders.push({ kind: 'successor', epoch, node: null });
-  const { paused } = state.cluster ?? {};
-  if (paused != null && paused.leader !== state.nodeId) orders.push({ kind: 'pause', leader: state.nodeId });
+  const { paused, unreadable = [], inSync, revisions, format } = state.cluster ?? {};
+  if (paused != null && !unreadable.includes('paused') && paused.leader !== state.nodeId) {
+    orders.push({ kind: 'pause', epoch, leader: state.nodeId });
+  }
+  const members = state.knownInSync;
+  if (members !== null && revisions !== undefined && (inSync === null || unreadable.includes('insync'))) {
+    orders.push({ kind: 'in-sync', epoch, members, modRevision: revisions.insync });
+  }
+  if (format === null && revisions?.format === 0) orders.push({ kind: 'format', epoch });
   const report = operationReport(state, epoch);
   if (report !== null) orders.push({ kind: 'operation', epoch, report });
   return orders;
