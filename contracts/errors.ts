@@ -97,6 +97,7 @@ export const errorTable = {
   DRILL: 'Nothing to do: an operator rehearsed a failure.',
   FAILOVER: 'Nothing to do: an operator asked for it.',
   SWITCHOVER: 'Nothing to do: an operator asked for it (see `holdfast history`).',
+  TAKEN_OVER: 'Nothing to do: the failover was done.',
   TARGET_UNKNOWN: 'Name a host of this cluster: see `holdfast status`.',
   TARGET_AWAY: 'Start Holdfast on that host, or name another one.',
   TARGET_INELIGIBLE: 'See `holdfast why` for what that host lacks, or name another one.',

@@ -23,17 +23,17 @@ async function mend(key: string | undefined, options: { config: string; yes?: bo
   const { run } = loadConfig(options.config).paths;
   const plans = await callControl<MendPlan[]>(run, 'GET', '/v1/etcd/mend');
   if (key === undefined) {
-    for (const plan of plans) printLine(`${plan.key}: ${plan.what}\n  without it: ${plan.then}`);
+    for (const plan of plans) printLine(`${plan.key}: ${plan.what}\n  without it: ${plan.consequence}`);
     if (plans.length === 0) printLine('every key of this cluster can be read');
     return;
   }
   const plan = plans.find((candidate) => candidate.key === key);
   if (plan === undefined) throw new HoldfastError('REQUEST_INVALID', `the etcd key "${key}" can be read`);
   printLine(`${plan.key}: ${plan.what}`);
-  if (options.yes !== true && !(await agrees(`Take it away? Then ${plan.then}.`))) {
+  if (options.yes !== true && !(await agrees(`Take it away? Then ${plan.consequence}.`))) {
     throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
   }
   const { modRevision } = plan;
   await callControl(run, 'POST', '/v1/etcd/mend', { by: whoAsks(), key, modRevision });
-  printLine(`done: ${plan.then}`);
+  printLine(`done: ${plan.consequence}`);
 }

@@ -139,7 +139,7 @@ export class Operator {
     const isSame = plan.modRevision === modRevision;
     if (!isSame || !(await this.#store.mendKey(plan.key, modRevision, era)))
       throw changedMeanwhile(`the key "${key}"`);
-    this.#log.warn({ code: 'ETCD_VALUE_INVALID', key }, `mended by ${by}: ${plan.then}`);
+    this.#log.warn({ code: 'ETCD_VALUE_INVALID', key }, `mended by ${by}: ${plan.consequence}`);
     this.#onWritten();
   }
 

@@ -8,7 +8,7 @@ export interface MendPlan {
   /** What is wrong with it. */
   readonly what: string;
   /** What follows when it is taken away. */
-  readonly then: string;
+  readonly consequence: string;
   /** The era that is written in its place; null: the key is deleted. */
   readonly era: number | null;
 }
@@ -31,7 +31,7 @@ export function planMend(cluster: ClusterView): MendPlan[] {
     key,
     modRevision: cluster.revisions[key],
     what: cluster.problems.find((problem) => problem.key.endsWith(`/${key}`))?.what ?? 'cannot be read',
-    then: consequences[key],
+    consequence: consequences[key],
     era: key === 'era' ? eraOf(cluster) : null,
   }));
 }

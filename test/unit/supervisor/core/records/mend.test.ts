@@ -12,7 +12,7 @@ describe('keys that cannot be read', () => {
       [plan?.key, plan?.modRevision, plan?.what, plan?.era],
       ['paused', 12, 'is not JSON', null],
     );
-    assert.match(plan?.then ?? '', /no pause is in force/);
+    assert.match(plan?.consequence ?? '', /no pause is in force/);
   });
 
   it('are none as a rule', () => {
