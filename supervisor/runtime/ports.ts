@@ -161,6 +161,8 @@ export interface SftpNodeReports {
 export interface SftpNodeActivity {
   readonly sessions: number;
   readonly transfers: number;
+  /** Connections that were dropped before login since it started. */
+  readonly dropped: number;
 }
 
 /** The SFTP node process. Orders to a process that is not there, or of another epoch, do nothing. */
@@ -231,6 +233,8 @@ export interface HealthReports {
 /** Looks at this host all the time. */
 export interface Health {
   readonly facts: readonly HealthFact[];
+  /** For how long each process of ours stood still at most within the last minute. */
+  readonly latenessMs: Readonly<Record<string, number>>;
   run(signal: AbortSignal): Promise<void>;
 }
 

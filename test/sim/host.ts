@@ -477,7 +477,7 @@ export class SupervisorRun {
       stop: (epoch) => toNode(epoch, () => host.crashNode()),
       kill: () => this.later(1, () => host.crashNode()),
       pid: undefined,
-      activity: { sessions: 0, transfers: 0 },
+      activity: { sessions: 0, transfers: 0, dropped: 0 },
     };
   }
 

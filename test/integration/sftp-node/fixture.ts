@@ -182,6 +182,9 @@ export class NodeFixture {
       filesRoot: this.filesRoot,
       journalSocket: join(this.folder, 'journal.sock'),
       mode: 'sync',
+      startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
+      clientAliveIntervalMs: 0,
+      clientAliveCountMax: 3,
       logLevel: 'info',
     };
   }

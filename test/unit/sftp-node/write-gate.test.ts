@@ -4,7 +4,13 @@ import { WriteGate } from '../../../sftp-node/write-gate.ts';
 
 function gateAt(epoch: number) {
   const clock = { now: 1000 };
-  const gate = new WriteGate({ epoch, onOpen: () => {}, onExpired: () => {}, now: () => clock.now });
+  const gate = new WriteGate({
+    epoch,
+    onOpen: () => {},
+    onDoubt: () => {},
+    onExpired: () => {},
+    now: () => clock.now,
+  });
   return { clock, gate };
 }
 
