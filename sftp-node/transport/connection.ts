@@ -12,7 +12,7 @@ import { openJail } from '../home.ts';
 import type { Mutations } from '../mutations.ts';
 import { Handles } from '../sftp/handles.ts';
 import { serveSftp } from '../sftp/session.ts';
-import { stalledWriteLimitMs, watchStalledWrites } from './stalled-writes.ts';
+import { stalledWriteLimitMs, watchStalledWrites } from './dead-peers.ts';
 
 /** As OpenSSH's LoginGraceTime, though shorter: a login takes well below a second. */
 export const loginGraceMs = 30_000;

@@ -1,13 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { bootTimeMs } from '#contracts/boot-time.ts';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
+import { keepAlive } from './dead-peers.ts';
 import type { Startup, Startups } from './startups.ts';
 
 const maxConnections = 2000;
 /** Clients that came before the port was served wait for so long. */
 const earlyLimitMs = 2000;
-/** Idle for so long, the kernel asks the peer whether it is there: ten times, a second apart. */
-const keepAliveDelayMs = 60_000;
 /** A connection that could not be taken counts for so long. */
 const failureCountsMs = 10_000;
 
@@ -29,11 +28,7 @@ export class Port {
   /** @throws HoldfastError PORT_IN_USE, PORT_FORBIDDEN, SFTP_NODE_FAILED */
   static open(address: string, port: number, startups: Startups): Promise<Port> {
     return new Promise((resolve, reject) => {
-      const net = createServer({
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: keepAliveDelayMs,
-      });
+      const net = createServer({ noDelay: true });
       const opened = new Port(net, startups);
       const refused = (error: Error) => reject(listenError(error, address, port));
       net.once('error', refused);
@@ -80,6 +75,7 @@ export class Port {
   #take(socket: Socket): void {
     const startup = this.#startups.admit(socket);
     if (startup === null) return;
+    keepAlive(socket);
     if (this.#serve !== null) {
       this.#serve(socket, startup);
       return;
