@@ -77,6 +77,12 @@ export const errorTable = {
   PROMOTIONS_FAILED:
     'Mend what the promotions failed at, then run `holdfast clear` on that host; see `holdfast history`.',
   SFTP_NODE_SILENT: 'It is killed and started again by itself; see the log and the disk.',
+  CLIENTS_NOT_TAKEN:
+    'The process is short of file descriptors or memory: see the log of the sftp-node, and LimitNOFILE.',
+  CONNECTIONS_DROPPED:
+    'Nothing to do, unless the sources are yours: then raise `sftp.maxStartups` or `sftp.perSourceMaxStartups`.',
+  PROCESS_LATE:
+    'The host is overloaded, was suspended, or its disk stands still at times: see its kernel log.',
   SFTP_NODE_STUCK:
     'See the disk under `paths.data` and the kernel log: not even SIGKILL ends who waits for it.',
   LINK_DOWN: 'Check cable, switch port and bond of the interface named.',

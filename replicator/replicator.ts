@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
-import { bootTimeMs } from '#contracts/boot-time.ts';
+import { plainAddress } from '#contracts/connection-places.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { FromReplicator, Peer, ReplicatorSettings, ToReplicator } from '#contracts/ipc/replicator.ts';
+import { LoopWatch } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
 import { ConfigRoot } from './config/config-root.ts';
 import { ensureHostKeys } from './config/host-keys.ts';
@@ -38,6 +39,7 @@ export class Replicator {
   readonly #staging: Staging;
   readonly #status: StatusReporter;
   readonly #scrubs: ScrubSchedule;
+  readonly #loop: LoopWatch;
   #intake: JournalIntake | null = null;
   #listener: PeerListener | null = null;
   #peers = new Map<string, Peer>();
@@ -75,6 +77,7 @@ export class Replicator {
     this.#staging = new Staging(stagingRoot(settings.quarantineRoot));
     this.#config = new ConfigRoot(settings.configRoot, log, () => this.#onConfigChanged());
     this.#scrubs = new ScrubSchedule(settings.scrubSchedule, log, () => this.#leader?.scrub());
+    this.#loop = new LoopWatch({ onLate: (byMs) => send({ type: 'late', byMs }) }).start();
     this.#status = new StatusReporter(() => this.#readStatus(), send);
     setInterval(() => this.#savePosition(), savePositionMs).unref();
   }
@@ -120,6 +123,8 @@ export class Replicator {
       key: this.#key,
       log: this.#log,
       peer: (nodeId) => this.#peers.get(nodeId),
+      isPeerAddress: (address) =>
+        [...this.#peers.values()].some((peer) => plainAddress(peer.address) === address),
       onChannel: (nodeId, channel, hangUp) => this.#onPeerChannel(nodeId, channel, hangUp),
     });
     this.#send({ type: 'ready', publicKey: this.#key.publicKey, port: this.#listener.port });
@@ -157,7 +162,7 @@ export class Replicator {
       tree: this.#tree,
       config: this.#config,
       log: this.#log,
-      now: bootTimeMs,
+      now: () => this.#loop.attendedMs(),
       peer: (nodeId) => this.#peers.get(nodeId),
       send: this.#send,
       onChanged: () => this.#status.changed(),

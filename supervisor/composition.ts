@@ -11,6 +11,7 @@ import { ReplicatorProcess } from './adapters/process/replicator.ts';
 import { FileRunState } from './adapters/process/run-state.ts';
 import { SftpNodeProcess } from './adapters/process/sftp-node.ts';
 import { type Config, commandVipsOf, kernelVipsOf } from './config/schema.ts';
+import { Lateness } from './health/lateness.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import { endEarlierRun } from './release/cleanup.ts';
 import type { Notifier, RunSettings } from './runtime/ports.ts';
@@ -25,6 +26,8 @@ export function realParts(
   const clock = systemClock;
   const store = new EtcdStore(new EtcdClient(config, clock, log), config);
   const vips = createVirtualIps(config, clock, log);
+  const lateness = new Lateness(() => clock.bootTimeMs());
+  let node: SftpNodeProcess | null = null;
   const runState = new FileRunState(config.paths.run, runSettings(config));
   return {
     config,
@@ -32,10 +35,21 @@ export function realParts(
     clock,
     timers: systemTimers,
     vips,
-    sftpNode: (reports) => new SftpNodeProcess(config, reports, log),
-    replicator: (reports) => new ReplicatorProcess(config, reports, log),
+    sftpNode: (reports) => {
+      node = new SftpNodeProcess(config, reports, log, (byMs) => lateness.add('sftp-node', byMs));
+      return node;
+    },
+    replicator: (reports) =>
+      new ReplicatorProcess(config, reports, log, (byMs) => lateness.add('replicator', byMs)),
     health: (reports) =>
-      new HealthMonitor({ config, watchdog, wallMs: () => Date.parse(clock.wallTimeIso()), reports }),
+      new HealthMonitor({
+        config,
+        watchdog,
+        wallMs: () => Date.parse(clock.wallTimeIso()),
+        node: { ask: (id) => node?.ask(id), answer: () => node?.answer ?? null },
+        lateness,
+        reports,
+      }),
     placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,
     watchdog,
     runState,

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { epochSchema, positionSchema } from '../identities.ts';
+import { lateMessageSchema } from '../lateness.ts';
 
 /**
  * Messages between the supervisor and its replicator, over the IPC channel of the child process. The replicator
@@ -80,6 +81,7 @@ export type PeerProgress = z.infer<typeof peerProgressSchema>;
 export const fromReplicatorSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready'), publicKey: z.string(), port: z.int() }),
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
+  lateMessageSchema,
   /** The standing report: at every change worth showing, at most ten a second, and once a second. */
   z.object({
     type: z.literal('status'),

@@ -12,6 +12,7 @@ import { openJail } from '../home.ts';
 import type { Mutations } from '../mutations.ts';
 import { Handles } from '../sftp/handles.ts';
 import { serveSftp } from '../sftp/session.ts';
+import { stalledWriteLimitMs, watchStalledWrites } from './dead-peers.ts';
 
 /** As OpenSSH's LoginGraceTime, though shorter: a login takes well below a second. */
 export const loginGraceMs = 30_000;
@@ -48,7 +49,12 @@ export class ClientConnection {
   /** The SFTP sessions: each ends with its channel, and all with the connection. */
   readonly #running = new Map<ServerChannel, AbortController>();
 
-  constructor(ssh: Connection, socket: Socket, options: ConnectionOptions, onClose: () => void) {
+  constructor(
+    ssh: Connection,
+    socket: Socket,
+    options: ConnectionOptions,
+    { onLogin, onClose }: { readonly onLogin: () => void; readonly onClose: () => void },
+  ) {
     this.#ssh = ssh;
     this.#socket = socket;
     this.#options = options;
@@ -62,6 +68,7 @@ export class ClientConnection {
       onLogin: (account, method) => {
         clearTimeout(grace);
         this.#account = account;
+        onLogin();
         this.#log.info({ audit: 'login', user: account.name, method }, 'login');
       },
       hangUp: () => ssh.end(),
@@ -77,6 +84,10 @@ export class ClientConnection {
     ssh.on('openssh.streamlocal', (_accept, reject) => reject());
     ssh.on('error', (error) => this.#log.debug({ reason: error.message }, 'the connection failed'));
     socket.on('data', () => this.#hangUpFlood());
+    watchStalledWrites(socket, stalledWriteLimitMs, () => {
+      this.#log.warn({ user: this.user }, 'a client takes nothing in any more: the connection is closed');
+      this.hangUp();
+    });
     ssh.on('close', () => {
       clearTimeout(grace);
       for (const life of this.#running.values()) life.abort();
@@ -106,6 +117,15 @@ export class ClientConnection {
   /** Closes at once: nothing more leaves, whatever is buffered. */
   hangUp(): void {
     this.#socket.destroy();
+  }
+
+  /** Reads nothing more of what the client sends. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
   }
 
   #session(session: Session): void {

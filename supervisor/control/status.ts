@@ -4,7 +4,7 @@ import { version } from '#contracts/version.ts';
 import type { Cause } from '../core/cause.ts';
 import { epochOf } from '../core/leadership/state.ts';
 import { type OperationRecord, type Pause, recordOf } from '../core/records/operation.ts';
-import type { HealthFact } from '../runtime/ports.ts';
+import type { HealthFact, SftpNodeActivity } from '../runtime/ports.ts';
 import type { Supervisor } from '../runtime/supervisor.ts';
 
 /** One row of `holdfast status`: a host as this one knows it. */
@@ -52,7 +52,9 @@ export interface Status {
   readonly hosts: readonly HostStatus[];
   readonly health: readonly HealthFact[];
   readonly ineligible: readonly Cause[];
-  readonly activity: { readonly sessions: number; readonly transfers: number };
+  readonly activity: SftpNodeActivity;
+  /** For how long each process of this host stood still at most within the last minute, in milliseconds. */
+  readonly latenessMs: Readonly<Record<string, number>>;
   readonly processes: {
     readonly supervisor: number;
     readonly sftpNode: number | null;
@@ -82,6 +84,7 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     health: supervisor.health.facts,
     ineligible: supervisor.ineligibility(),
     activity: supervisor.sftpNode.activity,
+    latenessMs: supervisor.health.latenessMs,
     processes: {
       supervisor: process.pid,
       sftpNode: supervisor.sftpNode.pid ?? null,

@@ -30,6 +30,8 @@ export interface Timers {
   after(ms: number, run: () => void): () => void;
   /** @returns ends it */
   every(ms: number, run: () => void): () => void;
+  /** When all I/O that was waiting now has been handled. */
+  afterFullPoll(run: () => void): void;
 }
 
 /** A lease and the boot time at which the request that renewed it last was sent. */
@@ -171,6 +173,8 @@ export interface SftpNodeReports {
 export interface SftpNodeActivity {
   readonly sessions: number;
   readonly transfers: number;
+  /** Connections that were dropped before login since it started. */
+  readonly dropped: number;
 }
 
 /** The SFTP node process. Orders to a process that is not there, or of another epoch, do nothing. */
@@ -241,6 +245,8 @@ export interface HealthReports {
 /** Looks at this host all the time. */
 export interface Health {
   readonly facts: readonly HealthFact[];
+  /** For how long each process of ours stood still at most within the last minute. */
+  readonly latenessMs: Readonly<Record<string, number>>;
   run(signal: AbortSignal): Promise<void>;
 }
 

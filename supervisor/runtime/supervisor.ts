@@ -42,6 +42,7 @@ import type {
 import { Publisher } from './publisher.ts';
 import { RecentDecisions, type Recording } from './recent-decisions.ts';
 import { RecordWriter } from './record-writer.ts';
+import { Ticker } from './ticker.ts';
 
 /** All that a supervisor needs of the world. `composition.ts` makes them of real parts, the simulator of models. */
 export interface SupervisorOptions {
@@ -94,6 +95,7 @@ export class Supervisor {
   readonly #annotator: HistoryAnnotator;
   readonly #placement: EtcdPlacementObserver;
   readonly #watchdog: WatchdogFeeder;
+  readonly #ticker: Ticker;
   readonly #over = new AbortController();
   #state: RoleState;
   #peerKey: string | null = null;
@@ -130,6 +132,7 @@ export class Supervisor {
       onChanged: (epoch, members) => observe({ type: 'in-sync-changed', epoch, members }),
       log,
     });
+    this.#ticker = new Ticker({ everyMs: tickMs, clock, timers, tick: () => observe({ type: 'tick' }) });
     this.#publisher = new Publisher(store, clock, log);
     this.#placement = new EtcdPlacementObserver(options.placement, timers, log);
     this.#history = new HistoryRecorder({ store, clock, leaseTtlMs: config.lease.ttl, log });
@@ -177,7 +180,7 @@ export class Supervisor {
   async run(): Promise<void> {
     const { timers, notifier, cleanUpEarlierRun } = this.#options;
     const { signal } = this.#over;
-    const endTicks = timers.every(tickMs, () => this.#observe({ type: 'tick' }));
+    const endTicks = timers.every(tickMs, () => this.#ticker.tick());
     const endPublishing = timers.every(publishEveryMs, () => this.#publish());
     await cleanUpEarlierRun();
     this.replicator.start();

@@ -65,6 +65,7 @@ export class SupervisorRun {
         host.onStuckNode = () => reports.silentNode(true);
         return {
           facts: [],
+          latenessMs: {},
           run: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
         };
       },
@@ -124,6 +125,7 @@ export class SupervisorRun {
           isWanted = false;
         };
       },
+      afterFullPoll: (run) => this.later(1, run),
       every: (ms, run) => {
         let isWanted = true;
         this.#world.timeline.every(ms, () => {

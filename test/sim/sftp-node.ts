@@ -9,7 +9,7 @@ export class SftpNodeModel implements SftpNodeControl {
   readonly #reports: SftpNodeReports;
   #spare: 'absent' | 'loading' | 'ready' = 'absent';
   readonly pid = undefined;
-  readonly activity = { sessions: 0, transfers: 0 };
+  readonly activity = { sessions: 0, transfers: 0, dropped: 0 };
 
   constructor(host: HostModel, world: World, reports: SftpNodeReports) {
     this.#host = host;

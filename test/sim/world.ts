@@ -34,13 +34,20 @@ export class World {
   readonly counts: Record<string, number> = {};
   restoredAt = Number.NEGATIVE_INFINITY;
   readonly #misfortunes: Misfortunes;
+  readonly #withMisfortunes: boolean;
   #lastAcknowledged: Write | null = null;
   #acknowledged = 0;
   #highestEpoch = 0;
   #defect: string | null = null;
 
   /** @param without misfortunes left out, by number: to tell a shorter story of what broke */
-  constructor(seed: number, without: ReadonlySet<number> = new Set(), isTold = false) {
+  constructor(
+    seed: number,
+    without: ReadonlySet<number> = new Set(),
+    isTold = false,
+    { withMisfortunes = true } = {},
+  ) {
+    this.#withMisfortunes = withMisfortunes;
     this.isTold = isTold;
     this.random = new Random(seed);
     this.network = new Network(this.timeline, this.random);
@@ -70,7 +77,7 @@ export class World {
       this.#clientWrites();
       return true;
     });
-    this.#misfortunes.schedule();
+    if (this.#withMisfortunes) this.#misfortunes.schedule();
     this.timeline.after(faultsEndMs, () => this.#heal());
     while (this.timeline.step(faultsEndMs + healMs)) {
       await flushPromises();

@@ -1,4 +1,5 @@
 import { bootTimeMs } from '#contracts/boot-time.ts';
+import { afterFullPoll } from '#contracts/lateness.ts';
 import type { Clock, Timers } from '../../runtime/ports.ts';
 
 export const systemClock: Clock = {
@@ -15,4 +16,5 @@ export const systemTimers: Timers = {
     const timer = setInterval(run, ms);
     return () => clearInterval(timer);
   },
+  afterFullPoll: (run) => void afterFullPoll(run),
 };

@@ -35,12 +35,15 @@ export class ReplicatorProcess implements ReplicatorControl {
   #peers: Peer[] = [];
   #restartMs = firstRestartMs;
   #closed = false;
+  readonly #onLate: (byMs: number) => void;
   status: ReplicatorStatus | null = null;
 
-  constructor(config: Config, reports: ReplicatorReports, log: Logger) {
+  /** @param onLate the process stood still for so long */
+  constructor(config: Config, reports: ReplicatorReports, log: Logger, onLate: (byMs: number) => void) {
     this.#config = config;
     this.#reports = reports;
     this.#log = log;
+    this.#onLate = onLate;
   }
 
   get pid(): number | undefined {
@@ -97,6 +100,9 @@ export class ReplicatorProcess implements ReplicatorControl {
       case 'status':
         this.status = message;
         this.#reports.status(message);
+        return;
+      case 'late':
+        this.#onLate(message.byMs);
         return;
       case 'membership':
         void this.#changeMembership(message);

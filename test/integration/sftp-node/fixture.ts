@@ -148,9 +148,13 @@ export class NodeFixture {
   }
 
   /** Starts the node; resolves with what became of it: `listening` or `failed`. */
-  async start({ port = 0, program = source } = {}): Promise<FromSftpNode> {
+  async start({
+    port = 0,
+    program = source,
+    settings = {} as Partial<SftpNodeSettings>,
+  } = {}): Promise<FromSftpNode> {
     if (this.#process === null) this.#fork(program);
-    await this.send({ type: 'start', epoch: this.epoch, settings: this.#settings(port) });
+    await this.send({ type: 'start', epoch: this.epoch, settings: { ...this.#settings(port), ...settings } });
     const first = await waitFor('the node to listen or fail', () =>
       this.messages.find(({ type }) => type === 'listening' || type === 'failed'),
     );
@@ -182,6 +186,9 @@ export class NodeFixture {
       filesRoot: this.filesRoot,
       journalSocket: join(this.folder, 'journal.sock'),
       mode: 'sync',
+      startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
+      clientAliveIntervalMs: 0,
+      clientAliveCountMax: 3,
       logLevel: 'info',
     };
   }
