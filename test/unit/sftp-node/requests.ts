@@ -1,0 +1,148 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FieldWriter } from '../../../sftp-node/sftp/fields.ts';
+import { attributeFlag, openFlag, packetType } from '../../../sftp-node/sftp/protocol.ts';
+import type { SessionFixture } from './session-fixture.ts';
+
+/** One request that succeeds in a home that `prepare` made. */
+export interface Case {
+  readonly name: string;
+  readonly type: number;
+  /** What follows the id. */
+  readonly fields: (session: SessionFixture) => Promise<FieldWriter> | FieldWriter;
+  /** The type of the reply; by default STATUS. */
+  readonly reply?: number;
+  /** Bytes of the fields that say which extended request it is. */
+  readonly fixed?: number;
+  /** Whether its success tells of a change. */
+  readonly mutates?: boolean;
+}
+
+/** A file, a directory, an empty one, and a link. */
+export function prepare(home: string): void {
+  writeFileSync(join(home, 'f'), 'content');
+  mkdirSync(join(home, 'd'));
+  mkdirSync(join(home, 'empty'));
+  symlinkSync('f', join(home, 'l'));
+}
+
+const { size, permissions, times, extended } = attributeFlag;
+const paths = (...names: readonly string[]) => {
+  const fields = new FieldWriter();
+  for (const name of names) fields.text(name);
+  return fields;
+};
+const attributes = (fields: FieldWriter) =>
+  fields
+    .u32((size | permissions | times | extended) >>> 0)
+    .u64(3)
+    .u32(0o600)
+    .u32(1_000_000)
+    .u32(1_000_000)
+    .u32(1)
+    .text('x@example.org')
+    .text('y');
+const opened = async (session: SessionFixture, path: string, flags: number) => {
+  const handle = await session.raw.open(path, flags);
+  if (handle === null) throw new Error(`${path} was not opened`);
+  return handle;
+};
+const written = (session: SessionFixture) => opened(session, '/f', openFlag.read | openFlag.write);
+const extendedCase = (name: string, rest: Case['fields'], more: Partial<Case> = {}): Case => ({
+  name,
+  type: packetType.extended,
+  fields: async (session) => new FieldWriter().text(name).raw((await rest(session)).packet(0).subarray(5)),
+  fixed: 4 + name.length,
+  ...more,
+});
+const directory = async (session: SessionFixture) => {
+  const { fields } = await session.raw.request(packetType.opendir, paths('/'));
+  return Buffer.from(fields.bytes());
+};
+
+export const everyRequest: readonly Case[] = [
+  {
+    name: 'OPEN for reading',
+    type: packetType.open,
+    fields: () => paths('/f').u32(openFlag.read).u32(0),
+    reply: packetType.handle,
+  },
+  {
+    name: 'OPEN for writing',
+    type: packetType.open,
+    fields: () => attributes(paths('/new').u32(openFlag.write | openFlag.create)),
+    reply: packetType.handle,
+    mutates: true,
+  },
+  {
+    name: 'CLOSE',
+    type: packetType.close,
+    fields: async (session) => new FieldWriter().bytes(await written(session)),
+    mutates: true,
+  },
+  {
+    name: 'CLOSE of a file that was read',
+    type: packetType.close,
+    fields: async (session) => new FieldWriter().bytes(await opened(session, '/f', openFlag.read)),
+  },
+  {
+    name: 'READ',
+    type: packetType.read,
+    fields: async (session) =>
+      new FieldWriter()
+        .bytes(await written(session))
+        .u64(0)
+        .u32(10),
+    reply: packetType.data,
+  },
+  {
+    name: 'WRITE',
+    type: packetType.write,
+    fields: async (session) =>
+      new FieldWriter()
+        .bytes(await written(session))
+        .u64(0)
+        .text('content'),
+    mutates: true,
+  },
+  { name: 'LSTAT', type: packetType.lstat, fields: () => paths('/l'), reply: packetType.attrs },
+  { name: 'STAT', type: packetType.stat, fields: () => paths('/l'), reply: packetType.attrs },
+  {
+    name: 'FSTAT',
+    type: packetType.fstat,
+    fields: async (session) => new FieldWriter().bytes(await written(session)),
+    reply: packetType.attrs,
+  },
+  { name: 'SETSTAT', type: packetType.setstat, fields: () => attributes(paths('/f')), mutates: true },
+  {
+    name: 'FSETSTAT',
+    type: packetType.fsetstat,
+    fields: async (session) => attributes(new FieldWriter().bytes(await written(session))),
+    mutates: true,
+  },
+  { name: 'OPENDIR', type: packetType.opendir, fields: () => paths('/d'), reply: packetType.handle },
+  {
+    name: 'READDIR',
+    type: packetType.readdir,
+    fields: async (session) => new FieldWriter().bytes(await directory(session)),
+    reply: packetType.name,
+  },
+  { name: 'REMOVE', type: packetType.remove, fields: () => paths('/f'), mutates: true },
+  { name: 'MKDIR', type: packetType.mkdir, fields: () => attributes(paths('/made')), mutates: true },
+  { name: 'RMDIR', type: packetType.rmdir, fields: () => paths('/empty'), mutates: true },
+  { name: 'REALPATH', type: packetType.realpath, fields: () => paths('/d/..'), reply: packetType.name },
+  { name: 'RENAME', type: packetType.rename, fields: () => paths('/f', '/d/g'), mutates: true },
+  { name: 'READLINK', type: packetType.readlink, fields: () => paths('/l'), reply: packetType.name },
+  { name: 'SYMLINK', type: packetType.symlink, fields: () => paths('/m', '/m2'), mutates: true },
+  extendedCase('posix-rename@openssh.com', () => paths('/f', '/l'), { mutates: true }),
+  extendedCase('hardlink@openssh.com', () => paths('/f', '/d/h'), { mutates: true }),
+  extendedCase('fsync@openssh.com', async (session) => new FieldWriter().bytes(await written(session)), {
+    mutates: true,
+  }),
+  extendedCase('lsetstat@openssh.com', () => attributes(paths('/l')), { mutates: true }),
+  extendedCase('statvfs@openssh.com', () => paths('/d'), { reply: packetType.extendedReply }),
+  extendedCase('fstatvfs@openssh.com', async (session) => new FieldWriter().bytes(await written(session)), {
+    reply: packetType.extendedReply,
+  }),
+  extendedCase('limits@openssh.com', () => new FieldWriter(), { reply: packetType.extendedReply }),
+];
