@@ -2,20 +2,24 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FieldWriter } from '../../../sftp-node/sftp/fields.ts';
 import { attributeFlag, openFlag, packetType } from '../../../sftp-node/sftp/protocol.ts';
-import type { SessionFixture } from './session-fixture.ts';
+import type { RawSession } from '../../integration/sftp-node/raw-session.ts';
+
+export interface Client {
+  readonly raw: RawSession;
+}
 
 /** One request that succeeds in a home that `prepare` made. */
 export interface Case {
   readonly name: string;
   readonly type: number;
   /** What follows the id. */
-  readonly fields: (session: SessionFixture) => Promise<FieldWriter> | FieldWriter;
+  readonly fields: (session: Client) => Promise<FieldWriter> | FieldWriter;
   /** The type of the reply; by default STATUS. */
   readonly reply?: number;
   /** Bytes of the fields that say which extended request it is. */
   readonly fixed?: number;
-  /** Whether its success tells of a change. */
-  readonly mutates?: boolean;
+  /** Whether its success tells of a change; `durable`: which is then on the disks of the peers (G3). */
+  readonly mutates?: 'durable' | 'at-once';
 }
 
 /** A file, a directory, an empty one, and a link. */
@@ -42,12 +46,12 @@ const attributes = (fields: FieldWriter) =>
     .u32(1)
     .text('x@example.org')
     .text('y');
-const opened = async (session: SessionFixture, path: string, flags: number) => {
+const opened = async (session: Client, path: string, flags: number) => {
   const handle = await session.raw.open(path, flags);
   if (handle === null) throw new Error(`${path} was not opened`);
   return handle;
 };
-const written = (session: SessionFixture) => opened(session, '/f', openFlag.read | openFlag.write);
+const written = (session: Client) => opened(session, '/f', openFlag.read | openFlag.write);
 const extendedCase = (name: string, rest: Case['fields'], more: Partial<Case> = {}): Case => ({
   name,
   type: packetType.extended,
@@ -55,7 +59,7 @@ const extendedCase = (name: string, rest: Case['fields'], more: Partial<Case> = 
   fixed: 4 + name.length,
   ...more,
 });
-const directory = async (session: SessionFixture) => {
+const directory = async (session: Client) => {
   const { fields } = await session.raw.request(packetType.opendir, paths('/'));
   return Buffer.from(fields.bytes());
 };
@@ -72,13 +76,13 @@ export const everyRequest: readonly Case[] = [
     type: packetType.open,
     fields: () => attributes(paths('/new').u32(openFlag.write | openFlag.create)),
     reply: packetType.handle,
-    mutates: true,
+    mutates: 'at-once',
   },
   {
     name: 'CLOSE',
     type: packetType.close,
     fields: async (session) => new FieldWriter().bytes(await written(session)),
-    mutates: true,
+    mutates: 'durable',
   },
   {
     name: 'CLOSE of a file that was read',
@@ -103,7 +107,7 @@ export const everyRequest: readonly Case[] = [
         .bytes(await written(session))
         .u64(0)
         .text('content'),
-    mutates: true,
+    mutates: 'at-once',
   },
   { name: 'LSTAT', type: packetType.lstat, fields: () => paths('/l'), reply: packetType.attrs },
   { name: 'STAT', type: packetType.stat, fields: () => paths('/l'), reply: packetType.attrs },
@@ -113,12 +117,12 @@ export const everyRequest: readonly Case[] = [
     fields: async (session) => new FieldWriter().bytes(await written(session)),
     reply: packetType.attrs,
   },
-  { name: 'SETSTAT', type: packetType.setstat, fields: () => attributes(paths('/f')), mutates: true },
+  { name: 'SETSTAT', type: packetType.setstat, fields: () => attributes(paths('/f')), mutates: 'durable' },
   {
     name: 'FSETSTAT',
     type: packetType.fsetstat,
     fields: async (session) => attributes(new FieldWriter().bytes(await written(session))),
-    mutates: true,
+    mutates: 'durable',
   },
   { name: 'OPENDIR', type: packetType.opendir, fields: () => paths('/d'), reply: packetType.handle },
   {
@@ -127,19 +131,19 @@ export const everyRequest: readonly Case[] = [
     fields: async (session) => new FieldWriter().bytes(await directory(session)),
     reply: packetType.name,
   },
-  { name: 'REMOVE', type: packetType.remove, fields: () => paths('/f'), mutates: true },
-  { name: 'MKDIR', type: packetType.mkdir, fields: () => attributes(paths('/made')), mutates: true },
-  { name: 'RMDIR', type: packetType.rmdir, fields: () => paths('/empty'), mutates: true },
+  { name: 'REMOVE', type: packetType.remove, fields: () => paths('/f'), mutates: 'durable' },
+  { name: 'MKDIR', type: packetType.mkdir, fields: () => attributes(paths('/made')), mutates: 'durable' },
+  { name: 'RMDIR', type: packetType.rmdir, fields: () => paths('/empty'), mutates: 'durable' },
   { name: 'REALPATH', type: packetType.realpath, fields: () => paths('/d/..'), reply: packetType.name },
-  { name: 'RENAME', type: packetType.rename, fields: () => paths('/f', '/d/g'), mutates: true },
+  { name: 'RENAME', type: packetType.rename, fields: () => paths('/f', '/d/g'), mutates: 'durable' },
   { name: 'READLINK', type: packetType.readlink, fields: () => paths('/l'), reply: packetType.name },
-  { name: 'SYMLINK', type: packetType.symlink, fields: () => paths('/m', '/m2'), mutates: true },
-  extendedCase('posix-rename@openssh.com', () => paths('/f', '/l'), { mutates: true }),
-  extendedCase('hardlink@openssh.com', () => paths('/f', '/d/h'), { mutates: true }),
+  { name: 'SYMLINK', type: packetType.symlink, fields: () => paths('/m', '/m2'), mutates: 'durable' },
+  extendedCase('posix-rename@openssh.com', () => paths('/f', '/l'), { mutates: 'durable' }),
+  extendedCase('hardlink@openssh.com', () => paths('/f', '/d/h'), { mutates: 'durable' }),
   extendedCase('fsync@openssh.com', async (session) => new FieldWriter().bytes(await written(session)), {
-    mutates: true,
+    mutates: 'durable',
   }),
-  extendedCase('lsetstat@openssh.com', () => attributes(paths('/l')), { mutates: true }),
+  extendedCase('lsetstat@openssh.com', () => attributes(paths('/l')), { mutates: 'at-once' }),
   extendedCase('statvfs@openssh.com', () => paths('/d'), { reply: packetType.extendedReply }),
   extendedCase('fstatvfs@openssh.com', async (session) => new FieldWriter().bytes(await written(session)), {
     reply: packetType.extendedReply,

@@ -19,6 +19,8 @@ export class MemoryJournal implements Journal {
   readonly operations: { operation: Operation; durable: boolean }[] = [];
   acknowledges = true;
   readonly isFull = false;
+  /** Called right after a change was made. */
+  onRecord: () => void = () => {};
   #waiting: (() => void)[] = [];
 
   get lastSequence(): number {
@@ -26,6 +28,7 @@ export class MemoryJournal implements Journal {
   }
 
   record(operation: Operation, durable: boolean): number {
+    this.onRecord();
     return this.operations.push({ operation, durable });
   }
 
