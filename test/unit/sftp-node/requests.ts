@@ -20,6 +20,8 @@ export interface Case {
   readonly fixed?: number;
   /** Whether its success tells of a change; `durable`: which is then on the disks of the peers (G3). */
   readonly mutates?: 'durable' | 'at-once';
+  /** What must be on disk before its success is told, from the home; the empty name is the home itself (G3). */
+  readonly synced?: readonly string[];
 }
 
 /** A file, a directory, an empty one, and a link. */
@@ -83,6 +85,7 @@ export const everyRequest: readonly Case[] = [
     type: packetType.close,
     fields: async (session) => new FieldWriter().bytes(await written(session)),
     mutates: 'durable',
+    synced: ['', 'f'],
   },
   {
     name: 'CLOSE of a file that was read',
@@ -117,12 +120,19 @@ export const everyRequest: readonly Case[] = [
     fields: async (session) => new FieldWriter().bytes(await written(session)),
     reply: packetType.attrs,
   },
-  { name: 'SETSTAT', type: packetType.setstat, fields: () => attributes(paths('/f')), mutates: 'durable' },
+  {
+    name: 'SETSTAT',
+    type: packetType.setstat,
+    fields: () => attributes(paths('/f')),
+    mutates: 'durable',
+    synced: ['f'],
+  },
   {
     name: 'FSETSTAT',
     type: packetType.fsetstat,
     fields: async (session) => attributes(new FieldWriter().bytes(await written(session))),
     mutates: 'durable',
+    synced: ['f'],
   },
   { name: 'OPENDIR', type: packetType.opendir, fields: () => paths('/d'), reply: packetType.handle },
   {
@@ -131,17 +141,36 @@ export const everyRequest: readonly Case[] = [
     fields: async (session) => new FieldWriter().bytes(await directory(session)),
     reply: packetType.name,
   },
-  { name: 'REMOVE', type: packetType.remove, fields: () => paths('/f'), mutates: 'durable' },
-  { name: 'MKDIR', type: packetType.mkdir, fields: () => attributes(paths('/made')), mutates: 'durable' },
-  { name: 'RMDIR', type: packetType.rmdir, fields: () => paths('/empty'), mutates: 'durable' },
+  { name: 'REMOVE', type: packetType.remove, fields: () => paths('/f'), mutates: 'durable', synced: [''] },
+  {
+    name: 'MKDIR',
+    type: packetType.mkdir,
+    fields: () => attributes(paths('/made')),
+    mutates: 'durable',
+    synced: [''],
+  },
+  { name: 'RMDIR', type: packetType.rmdir, fields: () => paths('/empty'), mutates: 'durable', synced: [''] },
   { name: 'REALPATH', type: packetType.realpath, fields: () => paths('/d/..'), reply: packetType.name },
-  { name: 'RENAME', type: packetType.rename, fields: () => paths('/f', '/d/g'), mutates: 'durable' },
+  {
+    name: 'RENAME',
+    type: packetType.rename,
+    fields: () => paths('/f', '/d/g'),
+    mutates: 'durable',
+    synced: ['', 'd'],
+  },
   { name: 'READLINK', type: packetType.readlink, fields: () => paths('/l'), reply: packetType.name },
-  { name: 'SYMLINK', type: packetType.symlink, fields: () => paths('/m', '/m2'), mutates: 'durable' },
-  extendedCase('posix-rename@openssh.com', () => paths('/f', '/l'), { mutates: 'durable' }),
-  extendedCase('hardlink@openssh.com', () => paths('/f', '/d/h'), { mutates: 'durable' }),
+  {
+    name: 'SYMLINK',
+    type: packetType.symlink,
+    fields: () => paths('/m', '/m2'),
+    mutates: 'durable',
+    synced: [''],
+  },
+  extendedCase('posix-rename@openssh.com', () => paths('/f', '/l'), { mutates: 'durable', synced: [''] }),
+  extendedCase('hardlink@openssh.com', () => paths('/f', '/d/h'), { mutates: 'durable', synced: ['', 'd'] }),
   extendedCase('fsync@openssh.com', async (session) => new FieldWriter().bytes(await written(session)), {
     mutates: 'durable',
+    synced: ['', 'f'],
   }),
   extendedCase('lsetstat@openssh.com', () => attributes(paths('/l')), { mutates: 'at-once' }),
   extendedCase('statvfs@openssh.com', () => paths('/d'), { reply: packetType.extendedReply }),
