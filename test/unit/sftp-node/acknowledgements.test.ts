@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FieldWriter } from '../../../sftp-node/sftp/fields.ts';
 import { packetType, statusCode } from '../../../sftp-node/sftp/protocol.ts';
 import type { RawReply } from '../../integration/sftp-node/raw-session.ts';
+import { until } from '../until.ts';
 import { type Case, everyRequest, prepare } from './requests.ts';
 import { SessionFixture } from './session-fixture.ts';
 
@@ -40,17 +41,15 @@ describe('the acknowledgement of', { timeout: 20_000 }, () => {
     });
   }
 
-  const until = async (what: () => boolean) => {
-    while (!what()) await delay(1);
-  };
   const status = () => {
     assert.equal(reply?.type, packetType.status);
     return reply?.fields.u32();
   };
   const hungUp = async () => {
-    await session.ended;
-    assert.ok(session.hungUp);
+    await until(() => session.hungUp || reply !== null);
     assert.equal(reply, null, 'it was acknowledged');
+    await session.ended;
+    assert.equal(reply, null);
   };
 
   for (const request of durable) {

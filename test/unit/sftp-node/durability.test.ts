@@ -11,6 +11,7 @@ import { FieldWriter } from '../../../sftp-node/sftp/fields.ts';
 import { openFlag, packetType, statusCode } from '../../../sftp-node/sftp/protocol.ts';
 import type { RawReply } from '../../integration/sftp-node/raw-session.ts';
 import { fsyncs } from '../fsyncs.ts';
+import { until } from '../until.ts';
 import { type Case, everyRequest, prepare } from './requests.ts';
 import { SessionFixture } from './session-fixture.ts';
 
@@ -30,9 +31,6 @@ describe('on disk here before it is acknowledged', { timeout: 20_000 }, () => {
     await session.dispose();
   });
 
-  const until = async (what: () => boolean) => {
-    while (!what()) await delay(1);
-  };
   const inHome = (names: readonly string[]) => names.map((name) => join(session.home, name)).sort();
   const send = async ({ type, fields }: Pick<Case, 'type' | 'fields'>) => {
     const packet = await fields(session);

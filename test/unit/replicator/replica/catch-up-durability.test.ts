@@ -22,12 +22,14 @@ import { Applier } from '../../../../replicator/replica/apply.ts';
 import { CatchUp } from '../../../../replicator/replica/catch-up.ts';
 import { FileClient } from '../../../../replicator/replica/file-client.ts';
 import { Quarantine, stagingRoot } from '../../../../replicator/replica/quarantine.ts';
+import { Scrub } from '../../../../replicator/replica/scrub.ts';
 import { Staging } from '../../../../replicator/replica/staging.ts';
 import { syncFileSystem } from '../../../../replicator/replica/sync-file-system.ts';
 import { TreeChange } from '../../../../replicator/replica/tree-change.ts';
 import { answerFileRequest } from '../../../../replicator/source/file-server.ts';
 import { Tree } from '../../../../replicator/tree/tree.ts';
 import { fsyncs } from '../../fsyncs.ts';
+import { until } from '../../until.ts';
 
 const everything: DirtyPath[] = [{ path: '', ranges: null }];
 
@@ -40,9 +42,6 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
   let syncsFileSystem: () => Promise<void>;
   const leader = (name: string) => join(base, 'leader', name);
   const own = (name: string) => join(base, 'own', name);
-  const until = async (what: () => boolean) => {
-    while (!what()) await delay(1);
-  };
 
   beforeEach(() => {
     base = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-sync-')));
@@ -58,7 +57,7 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
   });
 
   /** As of a connection: the leader's tree is a folder beside. */
-  function run(): Promise<void> {
+  function connect() {
     closing = new AbortController();
     const leaderTree = new Tree(join(base, 'leader'));
     const client = new FileClient((request: ToLeader) => {
@@ -80,12 +79,14 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     const staging = new Staging(stagingRoot(join(base, 'quarantine')));
     const log = { warn: () => {} };
     const quarantine = new Quarantine(join(base, 'quarantine'), 5, new Date(0), log as never, () => {});
+    return { tree, staging, client, change: new TreeChange(tree, staging, quarantine) };
+  }
+
+  function run(): Promise<void> {
+    const parts = connect();
     catchUp = new CatchUp({
-      tree,
-      staging,
-      client,
-      change: new TreeChange(tree, staging, quarantine),
-      applier: new Applier(tree),
+      ...parts,
+      applier: new Applier(parts.tree),
       syncFileSystem: () => syncsFileSystem(),
       next: () => {
         asked += 1;
@@ -210,6 +211,35 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
       assert.equal(asked, 1);
     });
   }
+
+  it('is what a comparison repaired, before the leader goes on', async () => {
+    mkdirSync(leader('d'));
+    writeFileSync(leader('d/f'), 'text');
+    mkdirSync(own('d'));
+    let done = 0;
+    const scrub = new Scrub({
+      ...connect(),
+      log: { warn: () => {} } as never,
+      signal: closing.signal,
+      ask: (paths) => {
+        // What is fetched is on disk before mutations are held for it.
+        assert.match(fsyncs.done.join(), /\.staging\/1$/);
+        fsyncs.hold();
+        return Promise.resolve(new Set(paths));
+      },
+      done: () => {
+        done += 1;
+      },
+    });
+    const running = scrub.run();
+    await until(() => fsyncs.waiting.length > 0);
+    await delay(10);
+    assert.equal(done, 0);
+    fsyncs.release();
+    assert.deepEqual(await running, { differences: 1, repaired: 1 });
+    assert.equal(done, 1);
+    assert.deepEqual(inTree(), [own('d')]);
+  });
 
   it('is the whole file system of the tree, by a program that says when it cannot', async () => {
     closing = new AbortController();

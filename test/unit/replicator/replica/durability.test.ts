@@ -11,6 +11,7 @@ import { Applier } from '../../../../replicator/replica/apply.ts';
 import { OperationQueue } from '../../../../replicator/replica/operation-queue.ts';
 import { Tree } from '../../../../replicator/tree/tree.ts';
 import { fsyncs } from '../../fsyncs.ts';
+import { until } from '../../until.ts';
 
 const path = (name: string) => Buffer.from(name);
 const flags = { create: true, exclusive: false, truncate: false };
@@ -128,9 +129,6 @@ describe('on disk at a follower before it is acknowledged', { timeout: 20_000 },
   });
 
   const inRoot = (names: readonly string[]) => names.map((name) => join(root, name)).sort();
-  const until = async (what: () => boolean) => {
-    while (!what()) await delay(1);
-  };
   const push = (operation: Operation, durable: boolean) => {
     sequence += 1;
     queue.push({ type: 'operation', epoch: 1, sequence, durable, operation });
