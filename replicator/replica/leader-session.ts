@@ -19,6 +19,7 @@ import { OperationQueue } from './operation-queue.ts';
 import { Quarantine } from './quarantine.ts';
 import { Scrub } from './scrub.ts';
 import type { Staging } from './staging.ts';
+import { syncFileSystem } from './sync-file-system.ts';
 import { TreeChange } from './tree-change.ts';
 
 export type LeaderChannel = PeerChannel<typeof toFollowerSchema, ToLeader>;
@@ -201,6 +202,7 @@ export class LeaderSession {
       change,
       applier,
       client: this.#files,
+      syncFileSystem,
       next: () => this.#send({ type: 'next-round', stream: this.#stream }),
       closed: this.#channel.closed,
     });

@@ -25,6 +25,9 @@ const maxSessions = 10;
  */
 const maxUnreadBytes = 8 * 1024 * 1024;
 
+/** Numbers for the log: all lines of one connection carry the same. */
+let lastSession = 0;
+
 export interface ConnectionOptions {
   readonly users: Users;
   readonly passwords: PasswordChecker;
@@ -59,7 +62,8 @@ export class ClientConnection {
     this.#socket = socket;
     this.#options = options;
     this.#address = socket.remoteAddress ?? '';
-    this.#log = options.log.child({ address: this.#address });
+    lastSession += 1;
+    this.#log = options.log.child({ address: this.#address, session: lastSession });
     const grace = setTimeout(() => this.hangUp(), loginGraceMs);
     const authenticator = new Authenticator({
       ...options,
@@ -177,7 +181,7 @@ export class ClientConnection {
   async #serve(channel: ServerChannel, life: AbortSignal, account: Account, handles: Handles, log: Logger) {
     const { mutations, admission, filesRoot } = this.#options;
     const line = { channel, socket: this.#socket, life, hangUp: () => this.hangUp() };
-    const jail = await openJail(filesRoot, account.home, mutations, life);
+    const jail = await openJail(filesRoot, account.home, mutations, life, log);
     try {
       const context = { user: account.name, jail, handles, mutations, admission, audit: log };
       await serveSftp(line, context, log);

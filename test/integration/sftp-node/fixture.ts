@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { hash } from '@node-rs/argon2';
 import { execa } from 'execa';
 import ssh2 from 'ssh2';
@@ -24,7 +25,7 @@ export const bundle = join(import.meta.dirname, '../../../dist/sftp-node.js');
 
 /** Node's own fork, since the test wants to close the channel like a supervisor that dies. */
 function forkNode(program: string): ChildProcess {
-  return fork(program, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  return fork(program, [], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
 }
 
 /** As `holdfast password` does it, with less work for the machine. */
@@ -109,6 +110,8 @@ export class NodeFixture {
   readonly journal = new FakeJournal(join(this.folder, 'journal.sock'));
   readonly epoch = 7;
   readonly messages: FromSftpNode[] = [];
+  /** What it logs. */
+  readonly lines: Record<string, unknown>[] = [];
   #process: ChildProcess | null = null;
   #exited: Promise<unknown> = Promise.resolve();
   port = 0;
@@ -173,6 +176,8 @@ export class NodeFixture {
     const node = forkNode(program);
     this.#process = node;
     this.#exited = new Promise((resolve) => node.once('exit', resolve));
+    if (node.stdout !== null)
+      createInterface({ input: node.stdout }).on('line', (line) => this.lines.push(JSON.parse(line)));
     node.on('message', (message) => this.messages.push(fromSftpNodeSchema.parse(message)));
   }
 
