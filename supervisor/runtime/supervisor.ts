@@ -320,9 +320,9 @@ export class Supervisor {
       hostKeyFingerprints: [...hostKeyFingerprints],
       preparedFor: preparedFor(this.#state),
       ineligible: this.ineligibility(),
-      health: this.health.facts
+      health: [...this.health.facts, ...this.replicator.configFacts]
         .filter((fact) => fact.level !== 'ok')
-        .map(({ name, level, detail }) => ({ name, level, detail })),
+        .map(({ name, level, code, detail }) => ({ name, level, code, detail })),
     };
   }
 

@@ -497,6 +497,7 @@ export class SupervisorRun {
           const complete = this.#world.handOff(host, epoch, target);
           this.observe({ type: 'handed-off', epoch, complete, reason: '' });
         }),
+      configFacts: [],
       start: () => {},
       tellPeers: () => {},
       close: () => {},
@@ -517,6 +518,7 @@ export class SupervisorRun {
         position: this.#host.position,
         caughtUp: true,
         configDigest: '',
+        configProblems: [],
         hostKeyFingerprints: ['k'],
         peers: [],
         quarantined: 0,
