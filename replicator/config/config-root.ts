@@ -1,9 +1,10 @@
-import { type FSWatcher, watch } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { hostKeyFolder } from '#contracts/config-root/host-key.ts';
 import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { ConfigProblem } from '#contracts/ipc/replicator.ts';
 import { applyConfig } from './apply.ts';
 import { ConfigJudge, type FoundConfig } from './config-judge.ts';
+import { FolderWatch } from './folder-watch.ts';
 import { hostKeyFingerprints } from './host-keys.ts';
 import { keepLastGood } from './last-good.ts';
 import { type ConfigSnapshot, digestOf } from './snapshot.ts';
@@ -32,7 +33,7 @@ export class ConfigRoot {
   /** Of what lies on the disk, with the modes there; empty when a part cannot be read. */
   #foundDigest = '';
   #fingerprints: string[] = [];
-  #watcher: FSWatcher | null = null;
+  readonly #watch: FolderWatch;
   #pending: NodeJS.Timeout | null = null;
 
   constructor(options: ConfigRootOptions) {
@@ -41,9 +42,9 @@ export class ConfigRoot {
     this.#judge = new ConfigJudge(this.path);
     this.#undone = new UndoneEdits(options);
     this.#read();
-    this.#watch();
+    this.#watch = new FolderWatch(this.path, [hostKeyFolder], () => this.#readIn(settleMs));
     setInterval(() => {
-      this.#watch();
+      this.#watch.renew();
       this.refresh();
     }, rescanMs).unref();
   }
@@ -147,20 +148,6 @@ export class ConfigRoot {
       if (!problems.some((problem) => problem.path === path)) log.info({ path }, `${path} is in force again`);
     }
     this.#problems = problems;
-  }
-
-  #watch(): void {
-    if (this.#watcher !== null) return;
-    try {
-      this.#watcher = watch(this.path, { recursive: true, persistent: false }, () => this.#readIn(settleMs));
-      this.#watcher.on('error', () => {
-        this.#watcher?.close();
-        this.#watcher = null;
-      });
-    } catch {
-      // It is not there yet: the next rescan tries again.
-      this.#watcher = null;
-    }
   }
 
   #readIn(delayMs: number): void {

@@ -62,7 +62,9 @@ export class UndoneEdits {
         : path.startsWith('host_keys/')
           ? hostKeysKeptIn
           : this.#copy(path, file);
-      const sentence = `${join(configRoot, path)} was ${isRemoved ? 'removed' : 'edited'} on this host and is again as on ${leader}, which leads: ${isRemoved ? 'do that' : 'edit it'} there${keptIn === null ? '' : `; the edit is kept in ${keptIn}`}`;
+      const what = `${join(configRoot, path)} was ${isRemoved ? 'removed' : 'edited'} on this host while ${leader} led`;
+      const kept = keptIn === null ? '' : `; the edit is kept in ${keptIn}`;
+      const sentence = `${what}, and is again as on ${leader}: edit it on the host that leads${kept}`;
       log.warn({ code: 'CONFIG_EDIT_UNDONE', path, leader, keptIn }, sentence);
       this.#told.set(path, { atMs: now(), problem: { path, code: 'CONFIG_EDIT_UNDONE', sentence } });
     }
