@@ -4,13 +4,19 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { FolderWatch } from '../../../../replicator/config/folder-watch.ts';
 
-it('a folder watch tells of a file that was replaced before, and of a folder that was made anew', async () => {
+it('a folder watch tells of a file that was replaced before, and of a folder that was made anew', {
+  timeout: 10_000,
+}, async (test) => {
   const root = mkdtempSync(join(tmpdir(), 'holdfast-watch-'));
   mkdirSync(join(root, 'host_keys'));
   let told = Promise.withResolvers<void>();
   const watch = new FolderWatch(root, ['host_keys'], () => told.resolve());
   // The watch lets the process end, and this test must not end for want of anything to do.
   const alive = setInterval(() => watch.renew(), 1000);
+  test.after(() => {
+    clearInterval(alive);
+    rmSync(root, { recursive: true });
+  });
   const change = async (how: () => void) => {
     told = Promise.withResolvers<void>();
     how();
@@ -29,6 +35,4 @@ it('a folder watch tells of a file that was replaced before, and of a folder tha
     mkdirSync(join(root, 'host_keys'));
   });
   await change(() => writeFileSync(join(root, 'host_keys/key'), 'three'));
-  clearInterval(alive);
-  rmSync(root, { recursive: true });
 });
