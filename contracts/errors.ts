@@ -6,13 +6,17 @@ export const errorTable = {
   // configuration
   CONFIG_UNREADABLE: 'Check that the file exists and that the holdfast user may read it.',
   CONFIG_INVALID: 'Run `holdfast config check FILE` and mend each line it names.',
-  USERS_UNREADABLE: 'Give the holdfast user read access to users.yaml; the users read last stay in force.',
-  USERS_INVALID: 'Mend users.yaml on the leader; the users read last stay in force.',
+  USERS_UNREADABLE:
+    'Put users.yaml back on the leader and give the holdfast user read access; the last good users stay in force.',
+  USERS_INVALID: 'Mend the line named of users.yaml on the leader; the last good users stay in force.',
+  USER_LEFT_OUT: 'Mend the line named of users.yaml on the leader; all other users are in force.',
+  CONFIG_EDIT_UNDONE: 'Make the edit on the leader: it is on every host and in force a moment later.',
   // host keys and peer keys
-  HOST_KEY_UNREADABLE: 'Host keys belong to the holdfast user with mode 0600.',
+  HOST_KEY_UNREADABLE:
+    'Put the key back, owned by the holdfast user with mode 0600. To retire a key, remove it on the leader from `host_keys/` and from `.last-good/host_keys/` in the config root.',
   HOST_KEY_PERMISSIONS: 'Run chmod 0600 on the key: others on this host could read it.',
   HOST_KEY_INVALID:
-    'Restore the key from another host, or remove the file on the leader to have a new one made.',
+    'Restore the key on the leader, as from `.last-good/host_keys/` in the config root, whose keys stay in force.',
   // network
   INTERFACE_MISSING: 'Name an interface of this host in `vips[].interface` (see `ip link`).',
   VIP_IN_USE: 'Find the host with the MAC address named and take the address off it.',

@@ -24,7 +24,7 @@ export async function rehearse(
 ): Promise<{ readonly users: Users | null; readonly port: Port | null }> {
   createLogger('sftp-node', settings.logLevel, { node: settings.nodeId });
   const users = orNull(() => new Users(settings.configRoot, log));
-  const hostKeys = orNull(() => readHostKeys(settings.configRoot));
+  const hostKeys = orNull(() => readHostKeys(settings.configRoot, log));
   if (hostKeys !== null) {
     await Promise.race([refusedLogin(hostKeys), delay(limitMs, undefined, { ref: false })]);
   }

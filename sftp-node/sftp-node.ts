@@ -46,7 +46,7 @@ export class SftpNode {
 
   /**
    * @param ahead what a spare has ready: its users, and its port
-   * @throws HoldfastError of host keys, users
+   * @throws HoldfastError of host keys
    */
   constructor(
     epoch: Epoch,
@@ -81,7 +81,7 @@ export class SftpNode {
       handles: () => this.#openHandles(),
       waitsForPeers: settings.mode === 'sync',
     });
-    const hostKeys = readHostKeys(settings.configRoot);
+    const hostKeys = readHostKeys(settings.configRoot, log);
     this.#port = ahead.port;
     this.#users = ahead.users ?? new Users(settings.configRoot, log);
     this.#users.onChange = () => this.#endRemovedUsers();

@@ -19,7 +19,7 @@ import {
  */
 export function applyConfig(configRoot: string, snapshot: ConfigSnapshot, keepIn: string): string[] {
   checkSnapshot(snapshot);
-  const before = new Map(readConfig(configRoot).files.map((file) => [file.path, file]));
+  const before = new Map(readConfig(configRoot, () => {}).files.map((file) => [file.path, file]));
   const kept: string[] = [];
   const keep = (path: string) => {
     if (!isPrivateKey(path) && !path.startsWith('host_keys/')) return;

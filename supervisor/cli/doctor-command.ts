@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { systemClock } from '../adapters/kernel/system-clock.ts';
 import { watchdogOf } from '../adapters/kernel/watchdog.ts';
 import { loadConfig } from '../config/load.ts';
+import { examineConfigRoot } from '../doctor/config-root.ts';
 import { examineEtcd } from '../doctor/etcd.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { examineCommands, examineHealth, examineSecrets, examineSupervisor } from '../doctor/host.ts';
@@ -24,6 +25,7 @@ export function doctorCommand(): Command {
         await examineSupervisor(config),
         ...(await examineEtcd(config)),
         ...(await examineHealth(config, watchdogOf(config), wallMs)),
+        ...(await examineConfigRoot(config)),
         ...examineCommands(config),
         ...examineSecrets(config),
       ];

@@ -58,7 +58,8 @@ function replicationOf({ replication }: HostStatus): string {
 
 function healthOf({ role, health }: HostStatus): string {
   if (role === 'away') return '?';
-  return health.length === 0 ? 'ok' : health.map(({ name, level }) => `${name} ${level}`).join(', ');
+  if (health.length === 0) return 'ok';
+  return [...new Set(health.map(({ name, level }) => `${name} ${level}`))].join(', ');
 }
 
 function mayLead({ role, ineligible }: HostStatus): string {

@@ -22,7 +22,12 @@ export interface HostStatus {
   } | null;
   readonly priority: number;
   readonly ineligible: readonly Cause[];
-  readonly health: readonly { readonly name: string; readonly level: string; readonly detail: string }[];
+  readonly health: readonly {
+    readonly name: string;
+    readonly level: string;
+    readonly code: string;
+    readonly detail: string;
+  }[];
   readonly configDigest: string;
 }
 
@@ -51,6 +56,8 @@ export interface Status {
   readonly sftpPort: number;
   readonly hosts: readonly HostStatus[];
   readonly health: readonly HealthFact[];
+  /** What of the replicated files is not in force on this host. */
+  readonly config: readonly HealthFact[];
   readonly ineligible: readonly Cause[];
   readonly activity: SftpNodeActivity;
   /** For how long each process of this host stood still at most within the last minute, in milliseconds. */
@@ -82,6 +89,7 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     sftpPort: config.sftp.port,
     hosts: hostsOf(supervisor),
     health: supervisor.health.facts,
+    config: supervisor.replicator.configFacts,
     ineligible: supervisor.ineligibility(),
     activity: supervisor.sftpNode.activity,
     latenessMs: supervisor.health.latenessMs,

@@ -222,6 +222,8 @@ export interface ReplicatorControl {
   close(): void;
   readonly pid: number | undefined;
   readonly followers: readonly PeerProgress[];
+  /** What it finds wrong with replicated files; for people, since no other host would do better. */
+  readonly configFacts: readonly HealthFact[];
 }
 
 /** One thing that was looked at. `bad` makes a standby ineligible; `warn` is for people. */

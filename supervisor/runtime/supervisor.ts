@@ -325,9 +325,9 @@ export class Supervisor {
       preparedFor: preparedFor(this.#state),
       serving: servedEpoch(this.#state.phase),
       ineligible: this.ineligibility(),
-      health: this.health.facts
+      health: [...this.health.facts, ...this.replicator.configFacts]
         .filter((fact) => fact.level !== 'ok')
-        .map(({ name, level, detail }) => ({ name, level, detail })),
+        .map(({ name, level, code, detail }) => ({ name, level, code, detail })),
     };
   }
 

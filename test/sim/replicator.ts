@@ -38,6 +38,7 @@ export class ReplicatorModel implements ReplicatorControl {
   #peers: Peer[] = [];
   readonly pid = undefined;
   readonly followers = [];
+  readonly configFacts = [];
 
   constructor(host: HostModel, world: World, reports: ReplicatorReports) {
     this.#host = host;
@@ -215,6 +216,7 @@ export class ReplicatorModel implements ReplicatorControl {
         position: host.position,
         caughtUp: true,
         configDigest: '',
+        configProblems: [],
         hostKeyFingerprints: ['k'],
         peers: [],
         quarantined: 0,

@@ -12,6 +12,7 @@ import {
 import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
 import type {
+  HealthFact,
   MembershipRequest,
   ReplicatorControl,
   ReplicatorReports,
@@ -52,6 +53,16 @@ export class ReplicatorProcess implements ReplicatorControl {
 
   get followers(): readonly PeerProgress[] {
     return this.status?.peers ?? [];
+  }
+
+  get configFacts(): HealthFact[] {
+    const problems = this.status?.configProblems ?? [];
+    return problems.map(({ path, code, sentence }) => ({
+      name: path,
+      level: 'warn',
+      code,
+      detail: sentence,
+    }));
   }
 
   start(): void {

@@ -1,6 +1,7 @@
 import type { WentBack } from '../records/era.ts';
 import type { ClusterView } from '../records/records.ts';
 import type { RoleEvent } from './events.ts';
+import { isReplicated } from './replicated-cause.ts';
 import { absentReplicator, epochOf, type RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
 
@@ -152,7 +153,13 @@ function absorbReplicator(state: RoleState, event: ReplicatorEvent): RoleState {
       const told = { role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints };
       const epoch = Math.max(highestEpoch, event.status.toldEpoch);
       const seen = epoch > replicator.seen.epoch ? { epoch, sinceMs: event.at } : replicator.seen;
-      return { ...state, replicator: { ...replicator, ...told, seen, ready: true } };
+      const isMended = configDigest !== replicator.configDigest && isReplicated(state.lastFailure);
+      return {
+        ...state,
+        // What the last promotion failed at is another one now: that is tried at once.
+        ...(isMended ? { claimNotBeforeMs: 0, lastFailure: null } : {}),
+        replicator: { ...replicator, ...told, seen, ready: true },
+      };
     }
   }
 }

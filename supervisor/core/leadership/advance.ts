@@ -2,6 +2,7 @@ import type { Cause } from '../cause.ts';
 import { failoverEnded, failoverReport } from '../operation/failover.ts';
 import { beginRelief, beginStop, beginSwitchover, fromHandingOver } from './handing-over.ts';
 import { isLeaseOver, isOff, isServing, leaderKeyIsMine, lossOf } from './leadership.ts';
+import { isReplicated } from './replicated-cause.ts';
 import { epochOf, type OperationReport, type Phase, type RoleState } from './state.ts';
 import { enterStandby, enterSteppingDown, type Phased, type Step } from './step.ts';
 import type { Timing } from './timing.ts';
@@ -142,6 +143,10 @@ function failPromotion(
   cause: Cause,
   timing: Timing,
 ): Step {
+  if (isReplicated(cause)) {
+    const waiting = { ...state, promotionFailedAtMs: at, claimNotBeforeMs: at + timing.replicatedBackoffMs };
+    return enterSteppingDown(waiting, at, phase.epoch, cause);
+  }
   const failedPromotions = state.failedPromotions + 1;
   const wait = Math.min(timing.maxBackoffMs, timing.backoffMs * 2 ** (failedPromotions - 1));
   const failed = { ...state, failedPromotions, promotionFailedAtMs: at, claimNotBeforeMs: at + wait };

@@ -2,7 +2,7 @@ import type { Cause } from '../cause.ts';
 import { operationReport } from '../operation/operation.ts';
 import { wentBackIn } from '../restored/went-back.ts';
 import { claimOrder } from './claim.ts';
-import { isOff, isServing, leaderKeyIsMine, vipIsOn } from './leadership.ts';
+import { isOff, isServing, leaderKeyIsMine, replicatorLeads, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import type { Order } from './orders.ts';
 import { isPastReturn, type RoleState } from './state.ts';
@@ -106,7 +106,8 @@ function recordOrders(state: RoleState, epoch: number): Order[] {
 }
 
 /**
- * The SFTP node needs host keys, which the replicator makes on the first leader of a cluster. One that died under
+ * The SFTP node needs host keys, which the replicator makes on the first leader of a cluster, before it says that it
+ * leads; if there are none then, the SFTP node is started all the same and says what is wrong with them. One that died under
  * this epoch starts again under a new one, because the journal's sequence died with it.
  */
 function nodeOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>): Order[] {
@@ -117,7 +118,8 @@ function nodeOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>): O
       : [{ kind: 'leadership', want: 'renew-epoch', epoch: phase.epoch, leaseId: lease.id }];
   }
   if (node.is !== 'absent' && node.epoch !== phase.epoch) return [{ kind: 'sftp-node', want: 'killed' }];
-  if (state.replicator.hostKeyFingerprints.length === 0) return [];
+  const mayBeMade = !replicatorLeads(state, phase.epoch);
+  if (state.replicator.hostKeyFingerprints.length === 0 && mayBeMade) return [];
   return [{ kind: 'sftp-node', want: 'running', epoch: phase.epoch }];
 }
 

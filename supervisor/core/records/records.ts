@@ -50,7 +50,14 @@ export const nodeRecordSchema = z.object({
   serving: epochSchema.default(0),
   /** Why this host may not take over now; empty when it may. */
   ineligible: z.array(causeSchema),
-  health: z.array(z.object({ name: z.string(), level: z.enum(['ok', 'warn', 'bad']), detail: z.string() })),
+  health: z.array(
+    z.object({
+      name: z.string(),
+      level: z.enum(['ok', 'warn', 'bad']),
+      code: z.string().default(''),
+      detail: z.string(),
+    }),
+  ),
 });
 export type NodeRecord = z.infer<typeof nodeRecordSchema>;
 

@@ -68,7 +68,12 @@ export class Host {
     return this.read({ ...parts, operation: running });
   }
 
-  replicator(role: 'idle' | 'leader' | 'follower', highestEpoch = 0): this {
+  replicator(
+    role: 'idle' | 'leader' | 'follower',
+    highestEpoch = 0,
+    configDigest = 'd',
+    hostKeyFingerprints = ['SHA256:k'],
+  ): this {
     this.see({
       type: 'replicator-status',
       status: {
@@ -78,8 +83,9 @@ export class Host {
         toldEpoch: 0,
         position: { epoch: highestEpoch, sequence: 0 },
         caughtUp: true,
-        configDigest: 'd',
-        hostKeyFingerprints: ['SHA256:k'],
+        configDigest,
+        configProblems: [],
+        hostKeyFingerprints,
         peers: [],
         quarantined: 0,
         lastScrub: null,
