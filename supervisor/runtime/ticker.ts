@@ -31,7 +31,11 @@ export class Ticker {
     const nowMs = this.#clock.bootTimeMs();
     const isLate = nowMs - this.#lastMs > this.#everyMs + lateMs;
     this.#lastMs = nowMs;
-    if (!isLate) return this.#tick();
+    if (isLate) this.#tickAfterPoll();
+    else this.#tick();
+  }
+
+  #tickAfterPoll(): void {
     this.#isWaiting = true;
     this.#timers.afterFullPoll(() => {
       this.#isWaiting = false;
