@@ -1,38 +1,36 @@
-import Table from 'cli-table3';
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
-import { callControl } from '../control/client.ts';
 import type { HistoryRecord } from '../core/records/history.ts';
-import { configOption } from './options.ts';
+import { ask } from './ask.ts';
+import { configOption, parseCount } from './options.ts';
+import { printAnswer } from './output.ts';
+import { table } from './table.ts';
 
 export function historyCommand(): Command {
   return new Command('history')
     .description('how each leadership came to be: cause, who asked, how long nobody served')
     .addOption(configOption())
-    .option('--json', 'machine-readable')
-    .option(
-      '-n, --last <count>',
-      'only the last ones',
-      (text) => Math.max(1, Number.parseInt(text, 10) || 1),
-      20,
-    )
+    .option('-n, --last <count>', 'only the last ones', parseCount, 20)
     .action(async ({ config, json, last }: { config: string; json?: boolean; last: number }) => {
-      const all = await callControl<HistoryRecord[]>(loadConfig(config).paths.run, 'GET', '/v1/history');
+      const all = await ask<HistoryRecord[]>(loadConfig(config).paths.run, json, 'GET', '/v1/history');
       const records = all.slice(-last);
-      process.stdout.write(json === true ? `${JSON.stringify(records, null, 2)}\n` : renderHistory(records));
+      printAnswer(json, records, () => renderHistory(records));
     });
 }
 
-function renderHistory(records: readonly HistoryRecord[]): string {
-  const table = new Table({
-    head: ['Served at', 'Epoch', 'Leader', 'Before', 'Cause', 'Nobody served', 'Up in', 'By'],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { at, epoch, node, from, cause, outageMs, phases, requestedBy } of records) {
+export function renderHistory(records: readonly HistoryRecord[]): string {
+  const rows = records.map(({ at, epoch, node, from, cause, outageMs, phases }) => {
     const outage = outageMs === null ? '?' : `${Math.round(outageMs)} ms`;
     const up = `${Math.round(phases.servingMs)} ms`;
-    table.push([at, String(epoch), node, from?.node ?? '-', cause.code, outage, up, requestedBy ?? '-']);
-  }
-  const details = records.map(({ epoch, cause }) => `${epoch}: ${cause.sentence}`);
-  return `${table.toString()}\n${details.join('\n')}\n`;
+    // To the second; `--json` has it as it was written.
+    return [at.replace(/\.\d+Z$/, 'Z'), String(epoch), node, from?.node ?? '-', outage, up, cause.code];
+  });
+  const details = records.map(
+    ({ epoch, cause, requestedBy }) =>
+      `${epoch}: ${cause.sentence}${requestedBy === null ? '' : ` (asked for by ${requestedBy})`}`,
+  );
+  return [
+    table(['Served at', 'Epoch', 'Leader', 'Before', 'Nobody served', 'Up in', 'Cause'], rows),
+    ...details,
+  ].join('\n');
 }

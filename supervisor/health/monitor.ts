@@ -3,12 +3,13 @@ import type { Config } from '../config/schema.ts';
 import type { Health, HealthFact, HealthReports, Watchdog } from '../runtime/ports.ts';
 import { answersWithBanner } from './checks/banner.ts';
 import { certificateFacts } from './checks/certificates.ts';
-import { etcdSpaceFact } from './checks/etcd-space.ts';
+import { etcdFacts, lookAtMembers } from './checks/etcd-members.ts';
 import { gatherHealth } from './facts.ts';
 
 const everyMs = 1000;
-/** Its members are asked now and then: what is looked for builds up over days. */
-const etcdEveryMs = 15_000;
+/** How often each member of etcd is asked; less often where each question costs it the check of a password. */
+const etcdEveryMs = 5000;
+const etcdLoginEveryMs = 15_000;
 const bannerTimeoutMs = 2000;
 /** Silent answers in a row after which an SFTP node that is alive counts as stuck. */
 const silenceLimit = 2;
@@ -54,9 +55,9 @@ export class HealthMonitor implements Health {
   async #lookAtEtcd(signal: AbortSignal): Promise<void> {
     const { etcd } = this.#options.config;
     while (!signal.aborted) {
-      const facts = await Promise.all(etcd.endpoints.map((endpoint) => etcdSpaceFact(etcd, endpoint)));
-      this.#etcd = facts.filter((fact) => fact !== null);
-      await delay(etcdEveryMs, undefined, { signal }).catch(() => {});
+      this.#etcd = etcdFacts(await lookAtMembers(etcd));
+      const everyMs = etcd.username === undefined ? etcdEveryMs : etcdLoginEveryMs;
+      await delay(everyMs, undefined, { signal }).catch(() => {});
     }
   }
 

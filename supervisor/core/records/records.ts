@@ -45,7 +45,16 @@ export const nodeRecordSchema = z.object({
   preparedFor: epochSchema.default(0),
   /** Why this host may not take over now; empty when it may. */
   ineligible: z.array(causeSchema),
-  health: z.array(z.object({ name: z.string(), level: z.enum(['ok', 'warn', 'bad']), detail: z.string() })),
+  health: z.array(
+    z.object({
+      name: z.string(),
+      level: z.enum(['ok', 'warn', 'bad']),
+      code: z.string().default(''),
+      detail: z.string(),
+    }),
+  ),
+  /** The wall clock of that host when this was written; written again at least every half minute. */
+  wallClockMs: z.number().optional(),
 });
 export type NodeRecord = z.infer<typeof nodeRecordSchema>;
 
