@@ -52,6 +52,7 @@ const ofErrors: Record<string, ExitName> = {
   REQUEST_INVALID: 'usage',
   TARGET_UNKNOWN: 'usage',
   OPERATION_CANCELLED: 'operationCancelled',
+  NO_OPERATION: 'refused',
   ETCD_UNREACHABLE: 'unknown',
 };
 

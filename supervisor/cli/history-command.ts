@@ -19,18 +19,16 @@ export function historyCommand(): Command {
 }
 
 export function renderHistory(records: readonly HistoryRecord[]): string {
-  const rows = records.map(({ at, epoch, node, from, cause, outageMs, phases }) => {
+  const rows = records.map(({ at, epoch, node, from, cause, outageMs }) => {
     const outage = outageMs === null ? '?' : `${Math.round(outageMs)} ms`;
-    const up = `${Math.round(phases.servingMs)} ms`;
     // To the second; `--json` has it as it was written.
-    return [at.replace(/\.\d+Z$/, 'Z'), String(epoch), node, from?.node ?? '-', outage, up, cause.code];
+    return [at.replace(/\.\d+Z$/, 'Z'), String(epoch), node, from?.node ?? '-', outage, cause.code];
   });
-  const details = records.map(
-    ({ epoch, cause, requestedBy }) =>
-      `${epoch}: ${cause.sentence}${requestedBy === null ? '' : ` (asked for by ${requestedBy})`}`,
+  const details = records.map(({ epoch, cause, phases, requestedBy }) => {
+    const by = requestedBy === null ? '' : `, asked for by ${requestedBy}`;
+    return `${epoch}: ${cause.sentence} (up in ${Math.round(phases.servingMs)} ms${by})`;
+  });
+  return [table(['Served at', 'Epoch', 'Leader', 'Before', 'Nobody served', 'Cause'], rows), ...details].join(
+    '\n',
   );
-  return [
-    table(['Served at', 'Epoch', 'Leader', 'Before', 'Nobody served', 'Up in', 'Cause'], rows),
-    ...details,
-  ].join('\n');
 }

@@ -1,4 +1,4 @@
-import { isStale, type MayLead, type Outlook, outlookOf } from '../control/outlook.ts';
+import { isStale, type Outlook, outlookOf } from '../control/outlook.ts';
 import type { HostStatus, Status } from '../control/status.ts';
 import { isOver, type Pause } from '../core/records/operation.ts';
 import type { HealthFact } from '../runtime/ports.ts';
@@ -44,7 +44,8 @@ function hostTable(status: Status, { mayLead }: Outlook): string {
     `${host.position.epoch}/${host.position.sequence}`,
     behindOf(host),
     healthOf(host),
-    mayLeadText(host, mayLead[host.node] ?? 'unknown'),
+    // Why not is told below, with every reason.
+    mayLead[host.node] ?? 'unknown',
   ]);
   return `${table(['Host', 'Role', 'In sync', 'Position', 'Behind', 'Health', 'May lead'], rows)}\n`;
 }
@@ -59,7 +60,7 @@ function behindOf({ replication }: HostStatus): string {
   if (replication === null) return '-';
   const { state, lagOperations, lagBytes } = replication;
   if (state !== 'streaming') return state;
-  return lagOperations === 0 ? 'nothing' : `${lagOperations} op, ${sizeOf(lagBytes)}`;
+  return lagOperations === 0 ? 'nothing' : sizeOf(lagBytes);
 }
 
 function sizeOf(bytes: number): string {
@@ -74,11 +75,6 @@ function healthOf({ role, health }: HostStatus): string {
   if (role === 'away') return '?';
   const worst = health.some(({ level }) => level === 'bad') ? 'bad' : 'warn';
   return health.length === 0 ? 'ok' : health.length === 1 ? worst : `${worst} (${health.length})`;
-}
-
-function mayLeadText({ role, ineligible }: HostStatus, may: MayLead): string {
-  if (may !== 'no') return may;
-  return role === 'away' ? 'no: away' : `no: ${ineligible.map(({ code }) => code).join(', ')}`;
 }
 
 function notes(status: Status, { warnings, nextSteps }: Outlook): string {
