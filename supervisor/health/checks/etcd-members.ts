@@ -1,4 +1,3 @@
-import { messageOf } from '#contracts/errors.ts';
 import { GatewayRefusal } from '../../adapters/etcd/gateway.ts';
 import { type MemberStatus, memberStatus } from '../../adapters/etcd/member-status.ts';
 import type { EtcdMembers, HealthFact } from '../../runtime/ports.ts';
@@ -24,7 +23,8 @@ async function lookAt(etcd: EtcdMembers, endpoint: string): Promise<MemberLook> 
     return { endpoint, status, trouble: status.leader === '0' ? 'sees no etcd leader' : null };
   } catch (error) {
     // One that refuses to tell of itself lives: whether it works with the others is not known.
-    const trouble = error instanceof GatewayRefusal ? null : messageOf(error);
+    // In the same words on every host and each time, since it is published: `doctor` has what the socket said.
+    const trouble = error instanceof GatewayRefusal ? null : 'does not answer';
     return { endpoint, status: null, trouble };
   }
 }
@@ -38,8 +38,10 @@ function memberFacts({ endpoint, status, trouble }: MemberLook): HealthFact[] {
   const space = status === null ? null : etcdSpaceFact(status, endpoint);
   const facts = space === null ? [] : [space];
   if (trouble === null) return facts;
-  const detail = trouble.includes(endpoint) ? trouble : `${endpoint}: ${trouble}`;
-  return [...facts, { name: `etcd ${endpoint}`, level: 'warn', code: 'ETCD_MEMBER_DOWN', detail }];
+  return [
+    ...facts,
+    { name: `etcd ${endpoint}`, level: 'warn', code: 'ETCD_MEMBER_DOWN', detail: `${endpoint} ${trouble}` },
+  ];
 }
 
 /** While one more may be lost nothing is said; with the last that may not be, a warning: nobody could lead then. */
