@@ -38,6 +38,19 @@ describe('what people read', () => {
     }
   });
 
+  it('is a table whose last column goes on in the next line', () => {
+    const words = Array.from({ length: 30 }, (_, index) => `word-${index}`);
+    const text = table(
+      ['A', 'B'],
+      [
+        ['a', words.join(' ')],
+        ['b', 'short'],
+      ],
+    );
+    assert.ok(widestRow(text) <= 80 && widestRow(text) > 60, text);
+    for (const word of words) assert.ok(text.includes(word), word);
+  });
+
   it('is a table that loses nothing that is longer than it should be', () => {
     const long = 'x'.repeat(90);
     assert.ok(table(['A', 'B'], [['a', long]]).includes(long));

@@ -18,12 +18,12 @@ describe('the quarantine', () => {
   });
 
   it('is told with the folder that came last, whatever the epochs are', async () => {
-    for (const name of ['1000-2026-11-20T000000.000Z', '99-2026-11-25T000000.000Z']) {
+    for (const name of ['99-2026-11-20T000000.000Z', '1000-2026-11-25T000000.000Z']) {
       mkdirSync(join(data, 'quarantine', name));
     }
     const fact = await look();
     assert.deepEqual([fact.level, fact.code], ['warn', 'QUARANTINED']);
-    assert.match(fact.detail, /2 folder\(s\), the last 99-2026-11-25/);
+    assert.match(fact.detail, /2 folder\(s\), the last 1000-2026-11-25/);
   });
 
   it('is told when it cannot be looked at', async () => {
