@@ -17,7 +17,7 @@ export async function examine(config: Config, wallMs: number, cluster: boolean):
   ]);
   const here = [finding, ...etcd, ...health, ...examineCommands(config), ...examineSecrets(config)];
   if (status === null) return here;
-  return [...here, examinePort(config, status.phase), ...whatIsTold(status, here, cluster)];
+  return [...here, examinePort(config, status), ...whatIsTold(status, here, cluster)];
 }
 
 /** By the word of the supervisor: of the cluster, of this host, of the others. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/schema.ts';
 import type { Status } from '../control/status.ts';
+import { isOver } from '../core/records/operation.ts';
 import { type Finding, fine, wrong } from './finding.ts';
 
 /** The state LISTEN in the kernel's tables of sockets. */
@@ -10,13 +11,18 @@ const listening = '0A';
  * Whether the port of the SFTP service is free on a host that does not serve. It is looked up in the kernel's tables
  * and not tried: to listen on it, for an instant, could be just when this host takes over.
  */
-export function examinePort({ sftp }: Pick<Config, 'sftp'>, phase: Status['phase']): Finding {
+export function examinePort({ sftp }: Pick<Config, 'sftp'>, status: Status): Finding {
   const about = `port ${sftp.port}`;
-  if (phase !== 'standby') return fine(about, 'is ours');
+  if (mayBeOurs(status)) return fine(about, 'is ours');
   const tables = ['/proc/net/tcp', '/proc/net/tcp6'].map(readTable);
   if (!tables.some((text) => isListenedOn(text, sftp.port))) return fine(about, 'is free');
   const what = `another program listens on port ${sftp.port}: this host could not serve`;
   return wrong('error', about, 'PORT_IN_USE', what);
+}
+
+/** The SFTP node of this host has it, or the one that is about to take over in a switchover. */
+function mayBeOurs({ phase, processes, operation }: Status): boolean {
+  return phase !== 'standby' || processes.sftpNode !== null || (operation !== null && !isOver(operation));
 }
 
 /** @param table as /proc/net/tcp: number, local address and port in hexadecimal, remote ones, state */

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import type { Status } from '../../../../supervisor/control/status.ts';
 import { whatIsTold } from '../../../../supervisor/doctor/examine.ts';
 import { fine, levelOf } from '../../../../supervisor/doctor/finding.ts';
-import { isListenedOn } from '../../../../supervisor/doctor/port.ts';
+import { examinePort, isListenedOn } from '../../../../supervisor/doctor/port.ts';
 import { fact, hostOf, old, reason, statusOfA, statusOfB } from '../control/statuses.ts';
 
 /** What is not well, as `LEVEL CODE about`. */
@@ -107,5 +109,19 @@ describe('a port in the tables of the kernel', () => {
     assert.equal(isListenedOn(table, 2223), false);
     assert.equal(isListenedOn(table, 8080), true);
     assert.equal(isListenedOn('', 2222), false);
+  });
+
+  it('is taken on a standby, if somebody else than its own SFTP node listens', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const look = (status: Status) => examinePort({ sftp: { listen: '::', port } }, status);
+    const processes = { supervisor: 1, sftpNode: null, replicator: 3 };
+    assert.equal(look(statusOfB({ processes })).code, 'PORT_IN_USE');
+    assert.equal(look(statusOfA({ processes })).level, 'ok', 'it serves');
+    assert.equal(look(statusOfB()).level, 'ok', 'it has an SFTP node');
+    other.close();
+    await once(other, 'close');
+    assert.equal(look(statusOfB({ processes })).level, 'ok');
   });
 });
