@@ -56,7 +56,7 @@ async function confirm(options: AcceptOptions, { members, away }: RestoredPlan, 
   if (options.yesLoseData) return;
   if (away.length > 0) {
     const text = `${away.join(', ')} may hold files that clients were told are stored.\nType the name of the cluster to go on: `;
-    if ((await question(text, '--yes-lose-data')) === cluster) return;
-  } else if (options.yes || (await agrees(`Go on with ${members.join(', ')}?`))) return;
+    if ((await question(text, '--yes-lose-data', options.json)) === cluster) return;
+  } else if (options.yes || (await agrees(`Go on with ${members.join(', ')}?`, options.json))) return;
   throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
 }

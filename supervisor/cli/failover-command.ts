@@ -61,10 +61,10 @@ async function confirm(options: FailoverOptions, plan: Plan, cluster: string): P
   if (options.force === true && lacks === true) {
     if (options.yesLoseData === true) return;
     const text = `${plan.to} may lack files that clients were told are stored.\nType the name of the cluster to go on: `;
-    if ((await question(text, '--yes-lose-data')) === cluster) return;
+    if ((await question(text, '--yes-lose-data', options.json)) === cluster) return;
   } else {
     if (options.yes === true || options.yesLoseData === true) return;
-    if (await agrees(`Make ${plan.to} lead?`)) return;
+    if (await agrees(`Make ${plan.to} lead?`, options.json)) return;
   }
   throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
 }

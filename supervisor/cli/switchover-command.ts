@@ -61,7 +61,7 @@ async function switchover(options: SwitchoverOptions): Promise<void> {
     return;
   }
   if (plan.refusal === null && options.yes !== true) {
-    if (!(await agrees(`Move the service from ${plan.from} to ${plan.to}?`))) {
+    if (!(await agrees(`Move the service from ${plan.from} to ${plan.to}?`, options.json))) {
       throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
     }
   }

@@ -158,6 +158,17 @@ vips: [{ address: 10.0.0.100/24, interface: lo }]\nreplication: { address: 127.0
     assert.equal(stderr, 'holdfast: NOT_PAUSED: the sentence of NOT_PAUSED\n  Nothing to do.\n');
   });
 
+  it('ask nobody with --json, who is not shown what is asked about', { timeout: 5000 }, async () => {
+    const before = process.stdin.isTTY;
+    process.stdin.isTTY = true;
+    try {
+      const told = { ...leads, 'POST /v1/operations': plan };
+      assert.equal((await run(['switchover', '--json'], told)).exitCode, exitCodes.usage);
+    } finally {
+      process.stdin.isTTY = before;
+    }
+  });
+
   it('say which commands there are where one is missing', async () => {
     const { exitCode, stderr } = await run(['operation']);
     assert.equal(exitCode, exitCodes.usage);
