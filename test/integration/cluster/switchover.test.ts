@@ -211,7 +211,7 @@ describe('operators', { timeout: 600_000 }, () => {
       );
     });
     const refused = await holdfast(target, 'failover', '--to', target.name, '--yes');
-    assert.equal(refused.exitCode, 1);
+    assert.equal(refused.exitCode, exitCodes.refused);
     assert.match(refused.text, /NOT_IN_SYNC/);
     const forced = await holdfast(target, 'failover', '--to', target.name, '--force', '--yes-lose-data');
     assert.equal(forced.exitCode, 0, forced.text);
