@@ -34,6 +34,10 @@ export const errorTable = {
   PORT_FORBIDDEN: 'Ports below 1024 need CAP_NET_BIND_SERVICE: start the service by its systemd unit.',
   // etcd
   ETCD_UNREACHABLE: 'Check the etcd members and the network to them; the supervisor goes on trying.',
+  ETCD_MEMBER_DOWN: 'Start the etcd member named, or mend the way to it; the others go on meanwhile.',
+  ETCD_NO_SPARE:
+    'Bring the missing etcd member back soon; three members on three hosts are the fewest of which one may die.',
+  ETCD_NO_MAJORITY: 'Bring etcd members back until more than half of them work: nobody can lead without.',
   ETCD_TLS_UNUSABLE: 'Mend the files named under `etcd.tls`: they are read again when they change.',
   ETCD_PASSWORD_UNREADABLE: 'Give the holdfast user read access to `etcd.passwordFile`, mode 0600.',
   ETCD_SPACE_LOW:
@@ -93,6 +97,11 @@ export const errorTable = {
   CERTIFICATE_ENDED: 'Renew it: etcd refuses who shows it. Files that change are read again.',
   CERTIFICATE_ENDS: 'Renew it in time; files that change are read again.',
   ETCD_TOO_OLD: 'Use a newer etcd where hosts may freeze: etcd-io/etcd#15247.',
+  NO_SUCCESSOR: 'Bring another host up and in sync: see `holdfast why` for what each one lacks.',
+  HOST_AWAY: 'Start Holdfast on that host, or mend its way to etcd.',
+  CLOCK_DIFFERS: 'Have every host set its clock from the network: see `timedatectl` on both.',
+  QUARANTINED:
+    'Look at the files in the folder named: only this host had them. Give back what is wanted, then remove them there.',
   RELEASE_DIFFERS: 'Restart the service: on the leader `holdfast switchover` first.',
   SECRET_READABLE: 'Run chmod 0600 on it, or put it back.',
   WATCHDOG_UNUSABLE: 'See docs/watchdog.md, or set `watchdog.mode`.',

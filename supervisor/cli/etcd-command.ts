@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import { callControl } from '../control/client.ts';
 import type { MendPlan } from '../core/records/mend.ts';
+import { ask } from './ask.ts';
 import { configOption } from './options.ts';
-import { agrees, printLine, whoAsks } from './person.ts';
+import { narrator, printAnswer } from './output.ts';
+import { agrees, whoAsks } from './person.ts';
 
 export function etcdCommand(): Command {
   return new Command('etcd')
@@ -19,21 +20,26 @@ export function etcdCommand(): Command {
     );
 }
 
-async function mend(key: string | undefined, options: { config: string; yes?: boolean }): Promise<void> {
-  const { run } = loadConfig(options.config).paths;
-  const plans = await callControl<MendPlan[]>(run, 'GET', '/v1/etcd/mend');
+interface MendOptions {
+  config: string;
+  json?: boolean;
+  yes?: boolean;
+}
+
+async function mend(key: string | undefined, { config, json, yes }: MendOptions): Promise<void> {
+  const { run } = loadConfig(config).paths;
+  const plans = await ask<MendPlan[]>(run, json, 'GET', '/v1/etcd/mend');
   if (key === undefined) {
-    for (const plan of plans) printLine(`${plan.key}: ${plan.what}\n  without it: ${plan.consequence}`);
-    if (plans.length === 0) printLine('every key of this cluster can be read');
-    return;
+    const lines = plans.map((plan) => `${plan.key}: ${plan.what}\n  without it: ${plan.consequence}`);
+    return printAnswer(json, plans, () => lines.join('\n') || 'every key of this cluster can be read');
   }
   const plan = plans.find((candidate) => candidate.key === key);
   if (plan === undefined) throw new HoldfastError('REQUEST_INVALID', `the etcd key "${key}" can be read`);
-  printLine(`${plan.key}: ${plan.what}`);
-  if (options.yes !== true && !(await agrees(`Take it away? Then ${plan.consequence}.`))) {
+  narrator(json)(`${plan.key}: ${plan.what}`);
+  if (yes !== true && !(await agrees(`Take it away? Then ${plan.consequence}.`, json))) {
     throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
   }
-  const { modRevision } = plan;
-  await callControl(run, 'POST', '/v1/etcd/mend', { by: whoAsks(), key, modRevision });
-  printLine(`done: ${plan.consequence}`);
+  const { modRevision, consequence } = plan;
+  await ask(run, json, 'POST', '/v1/etcd/mend', { by: whoAsks(), key, modRevision });
+  printAnswer(json, { mended: key }, () => `done: ${consequence}`);
 }

@@ -1,19 +1,11 @@
-import type { Config } from '../config/schema.ts';
-import { fetchStatus } from '../control/client.ts';
 import type { Status } from '../control/status.ts';
 import { type Finding, fine, wrong } from './finding.ts';
 
-/**
- * What of users and host keys is not in force, on this host and on the one that leads: the replicators know, which
- * judge them all the time. Nothing when the supervisor does not answer, which is a finding of its own.
- */
-export async function examineConfigRoot({ paths }: Config): Promise<Finding[]> {
-  const status = await fetchStatus(paths.run).catch(() => null);
-  return status === null ? [] : configRootFindings(status);
-}
-
+/** What of users and host keys is not in force, on this host and on the one that leads, by the replicators' word. */
 export function configRootFindings(status: Status): Finding[] {
-  const here = status.config.map(({ name, code, detail }) => finding(name, code, detail));
+  const here = status.health
+    .filter(({ code }) => isAboutConfig(code))
+    .map(({ name, code, detail }) => finding(name, code, detail));
   const leader = status.hosts.find(({ role, node }) => role === 'leader' && node !== status.node);
   const there = (leader?.health ?? [])
     .filter(({ code }) => isAboutConfig(code))

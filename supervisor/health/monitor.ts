@@ -3,15 +3,16 @@ import { LoopWatch } from '#contracts/lateness.ts';
 import type { Config } from '../config/schema.ts';
 import type { Health, HealthFact, HealthReports, Watchdog } from '../runtime/ports.ts';
 import { certificateFacts } from './checks/certificates.ts';
-import { etcdSpaceFact } from './checks/etcd-space.ts';
+import { etcdFacts, lookAtMembers } from './checks/etcd-members.ts';
 import type { NodeQuestions } from './checks/liveness.ts';
 import { gatherHealth } from './facts.ts';
 import { type Lateness, processNames } from './lateness.ts';
 import { NodeWatch } from './node-watch.ts';
 
 const everyMs = 1000;
-/** Its members are asked now and then: what is looked for builds up over days. */
-const etcdEveryMs = 15_000;
+/** How often each member of etcd is asked; less often where each question costs it the check of a password. */
+const etcdEveryMs = 5000;
+const etcdLoginEveryMs = 15_000;
 
 export interface MonitorOptions {
   readonly config: Config;
@@ -63,9 +64,9 @@ export class HealthMonitor implements Health {
   async #lookAtEtcd(signal: AbortSignal): Promise<void> {
     const { etcd } = this.#options.config;
     while (!signal.aborted) {
-      const facts = await Promise.all(etcd.endpoints.map((endpoint) => etcdSpaceFact(etcd, endpoint)));
-      this.#etcd = facts.filter((fact) => fact !== null);
-      await delay(etcdEveryMs, undefined, { signal }).catch(() => {});
+      this.#etcd = etcdFacts(await lookAtMembers(etcd));
+      const everyMs = etcd.username === undefined ? etcdEveryMs : etcdLoginEveryMs;
+      await delay(everyMs, undefined, { signal }).catch(() => {});
     }
   }
 }

@@ -11,6 +11,7 @@ import { preparedFor } from '../core/leadership/handing-over.ts';
 import { epochOf, initialState, type RoleState, servedEpoch } from '../core/leadership/state.ts';
 import { type Timing, timingOf } from '../core/leadership/timing.ts';
 import type { ClusterView, NodeRecord, PeerRecord } from '../core/records/records.ts';
+import { ClusterFacts } from '../observers/cluster-facts.ts';
 import { EtcdPlacementObserver } from '../observers/etcd-placement.ts';
 import { HistoryAnnotator } from '../observers/history-annotator.ts';
 import { HistoryRecorder } from '../observers/history-recorder.ts';
@@ -27,6 +28,7 @@ import type {
   ClusterStore,
   EtcdPlacement,
   Health,
+  HealthFact,
   HealthReports,
   Notifier,
   ProcessIdentity,
@@ -96,6 +98,7 @@ export class Supervisor {
   readonly #placement: EtcdPlacementObserver;
   readonly #watchdog: WatchdogFeeder;
   readonly #ticker: Ticker;
+  readonly #clusterFacts: ClusterFacts;
   readonly #over = new AbortController();
   #state: RoleState;
   #peerKey: string | null = null;
@@ -137,6 +140,7 @@ export class Supervisor {
     this.#placement = new EtcdPlacementObserver(options.placement, timers, log);
     this.#history = new HistoryRecorder({ store, clock, leaseTtlMs: config.lease.ttl, log });
     this.#annotator = new HistoryAnnotator({ nodeId, store, clock, log });
+    this.#clusterFacts = new ClusterFacts(nodeId, () => Date.parse(clock.wallTimeIso()));
     this.#watchdog = new WatchdogFeeder({
       watchdog: options.watchdog,
       isRequired: config.watchdog.mode === 'required',
@@ -206,6 +210,11 @@ export class Supervisor {
   /** An operator wrote to etcd: it is read at once. */
   readSoon(): void {
     this.#reader.readSoon();
+  }
+
+  /** What was looked at on this host, and what it makes of what etcd says of the others. */
+  get healthFacts(): readonly HealthFact[] {
+    return [...this.health.facts, ...this.replicator.configFacts, ...this.#clusterFacts.facts];
   }
 
   /** Why this host may not take over now; empty when it may. */
@@ -301,6 +310,7 @@ export class Supervisor {
   #onView(view: ClusterView): void {
     this.replicator.tellPeers(peersIn(view, this.config.node.id));
     this.#observe({ type: 'cluster-read', view });
+    this.#clusterFacts.onView(view);
     const own = view.nodes.find((node) => node.node === this.config.node.id);
     if (own !== undefined) this.#publisher.onRead(own, view.sentAtMs);
     this.#publish();
@@ -325,7 +335,7 @@ export class Supervisor {
       preparedFor: preparedFor(this.#state),
       serving: servedEpoch(this.#state.phase),
       ineligible: this.ineligibility(),
-      health: [...this.health.facts, ...this.replicator.configFacts]
+      health: this.healthFacts
         .filter((fact) => fact.level !== 'ok')
         .map(({ name, level, code, detail }) => ({ name, level, code, detail })),
     };

@@ -58,6 +58,8 @@ export const nodeRecordSchema = z.object({
       detail: z.string(),
     }),
   ),
+  /** The wall clock of that host when this was written; written again at least every half minute. */
+  wallClockMs: z.number().optional(),
 });
 export type NodeRecord = z.infer<typeof nodeRecordSchema>;
 

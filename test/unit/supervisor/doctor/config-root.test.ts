@@ -12,9 +12,9 @@ const invalid = {
 const undone = { ...invalid, code: 'CONFIG_EDIT_UNDONE', detail: 'users.yaml was edited on this host' };
 const disk = { name: 'data root', level: 'warn' as const, code: 'DISK_LOW', detail: 'full' };
 
-function findings(node: string, here: Status['config'], onLeader: Status['config']) {
+function findings(node: string, here: Status['health'], onLeader: Status['health']) {
   const hosts = [{ node: 'a', role: 'leader', health: onLeader }];
-  return configRootFindings({ node, config: here, hosts } as unknown as Status);
+  return configRootFindings({ node, health: here, hosts } as unknown as Status);
 }
 
 describe('doctor and the replicated files', () => {
