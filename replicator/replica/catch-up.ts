@@ -1,8 +1,10 @@
+import type { Proof } from '../manifest/compare.ts';
 import type { ToFollower } from '../protocol/message.ts';
 import { fromKey } from '../tree/path.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { Applier } from './apply.ts';
 import type { FileClient } from './file-client.ts';
+import type { RemovalGate } from './removal-gate.ts';
 import type { Staging } from './staging.ts';
 import type { TreeChange } from './tree-change.ts';
 import { TreeSync } from './tree-sync.ts';
@@ -15,6 +17,10 @@ export interface CatchUpOptions {
   readonly change: TreeChange;
   readonly applier: Applier;
   readonly client: FileClient;
+  readonly removals: RemovalGate;
+  readonly leader: string;
+  /** What counts as equal in the first round. */
+  readonly firstProof: Proof;
   /** Asks the leader for the next round. */
   readonly next: () => void;
   readonly closed: AbortSignal;
@@ -36,7 +42,8 @@ export class CatchUp {
 
   /** Runs until the leader begins to stream, when `stop` is called, or with the connection. */
   async run(): Promise<void> {
-    const { tree, client, staging, change, applier, next, closed } = this.#parts;
+    const { tree, client, staging, change, applier, next, closed, removals, leader, firstProof } =
+      this.#parts;
     const signal = AbortSignal.any([closed, this.#stopping.signal]);
     const sync = new TreeSync(tree, client, staging, change, signal);
     while (true) {
@@ -44,7 +51,10 @@ export class CatchUp {
       if (round === null) return;
       applier.closeAll();
       change.keepsOld = round.first;
-      await sync.round(round.dirty, round.first ? 'metadata' : 'content');
+      if (round.first) {
+        await sync.round(round.dirty, firstProof, await removals.begin(tree, leader, signal));
+        removals.clear();
+      } else await sync.round(round.dirty, 'content');
       if (round.final === null) continue;
       applier.adopt(round.final.handles.map(({ handle, path }) => ({ handle, path: fromKey(path) })));
     }

@@ -3,7 +3,7 @@ import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Position } from '#contracts/identities.ts';
 import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
-import { applyConfig } from '../config/apply.ts';
+import { appliedDigest, applyConfig, keptOf } from '../config/apply.ts';
 import type { ConfigRoot } from '../config/config-root.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import type { DataFrame, OperationFrame } from '../protocol/codec.ts';
@@ -17,6 +17,7 @@ import { CatchUp } from './catch-up.ts';
 import { FileClient } from './file-client.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { Quarantine } from './quarantine.ts';
+import type { RemovalGate } from './removal-gate.ts';
 import { Scrub } from './scrub.ts';
 import type { Staging } from './staging.ts';
 import { TreeChange } from './tree-change.ts';
@@ -32,11 +33,15 @@ export interface StreamPlace {
 export interface FollowerOptions {
   readonly settings: ReplicatorSettings;
   readonly epoch: number;
+  readonly leader: string;
   readonly tree: Tree;
   readonly applier: Applier;
   readonly staging: Staging;
   readonly config: ConfigRoot;
   readonly positions: PositionStore;
+  readonly removals: RemovalGate;
+  /** Whether what this host holds may be relied on; else all of it is compared by content, and it is not in sync. */
+  readonly isAdmitted: () => boolean;
   readonly log: Logger;
   readonly wallClock: () => Date;
   readonly onQuarantined: () => void;
@@ -58,6 +63,8 @@ export class LeaderSession {
   #everStreamed = false;
   #leaderConfig: ConfigSnapshot | null = null;
   #applyingConfig = false;
+  /** The digest of the configuration as it is here after the leader's was applied. */
+  #appliedConfig: string | null = null;
 
   constructor(channel: LeaderChannel, parts: FollowerOptions, place: StreamPlace | null) {
     this.#channel = channel;
@@ -163,8 +170,8 @@ export class LeaderSession {
   /** Somebody edited a file on this host: what the leader sent last is put back. */
   onConfigChanged(): void {
     if (this.#leaderConfig === null || this.#applyingConfig) return;
-    if (this.#leaderConfig.digest !== this.#parts.config.snapshot.digest)
-      this.#applyConfig(this.#leaderConfig);
+    const here = appliedDigest(this.#parts.config.snapshot, this.#leaderConfig);
+    if (here !== this.#leaderConfig.digest) this.#applyConfig(this.#leaderConfig);
   }
 
   #onConfig({ digest, files }: Extract<ToFollower, { type: 'config' }>): void {
@@ -182,7 +189,26 @@ export class LeaderSession {
     }
     config.refresh();
     this.#applyingConfig = false;
-    this.#send({ type: 'config-applied', digest: config.snapshot.digest });
+    const kept = keptOf(config.snapshot, { digest, files });
+    if (kept.length > 0) {
+      log.warn(
+        { code: 'CONFIG_KEPT', paths: kept },
+        'kept, although the leader lacks it: was it lost there?',
+      );
+    }
+    this.#appliedConfig = appliedDigest(config.snapshot, { digest, files });
+    this.#tellConfig();
+  }
+
+  /** This host's roots have their identity: from now on the leader may count on it. */
+  onAdmitted(): void {
+    this.#tellConfig();
+  }
+
+  /** By this the leader takes the host into the in-sync set, which must not be before its roots say what they hold. */
+  #tellConfig(): void {
+    if (this.#appliedConfig === null || !this.#parts.isAdmitted()) return;
+    this.#send({ type: 'config-applied', digest: this.#appliedConfig });
   }
 
   #beginCatchUp(): void {
@@ -193,7 +219,7 @@ export class LeaderSession {
     this.#place = null;
     older?.stop(new Error('a new catch-up begins'));
     log.info({ epoch }, 'catching up');
-    const { tree, staging } = this.#parts;
+    const { tree, staging, removals, leader, isAdmitted } = this.#parts;
     const change = new TreeChange(tree, staging, this.#quarantine);
     const catchUp = new CatchUp({
       tree,
@@ -201,6 +227,9 @@ export class LeaderSession {
       change,
       applier,
       client: this.#files,
+      removals,
+      leader,
+      firstProof: isAdmitted() ? 'metadata' : 'content',
       next: () => this.#send({ type: 'next-round', stream: this.#stream }),
       closed: this.#channel.closed,
     });
@@ -210,7 +239,8 @@ export class LeaderSession {
       .then(() => applier.closeAll())
       .then(() => catchUp.run())
       .catch((error: unknown) => {
-        if (catchUp === this.#catchUp) this.#channel.close(`the catch-up failed: ${messageOf(error)}`);
+        if (catchUp === this.#catchUp)
+          this.#channel.close(`the catch-up was broken off: ${messageOf(error)}`);
       });
     this.#parts.onChanged();
   }
@@ -259,12 +289,14 @@ export class LeaderSession {
   }
 
   #scrub(): void {
-    const { tree, staging, log } = this.#parts;
+    const { tree, staging, removals, leader, log } = this.#parts;
     const change = new TreeChange(tree, staging, this.#quarantine);
     const scrub = new Scrub({
       tree,
       staging,
       change,
+      removals,
+      leader,
       log,
       client: this.#files,
       signal: this.#channel.closed,

@@ -4,7 +4,13 @@ import { watchdogOf } from '../adapters/kernel/watchdog.ts';
 import { loadConfig } from '../config/load.ts';
 import { examineEtcd } from '../doctor/etcd.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { examineCommands, examineHealth, examineSecrets, examineSupervisor } from '../doctor/host.ts';
+import {
+  examineCommands,
+  examineHealth,
+  examineHoldings,
+  examineSecrets,
+  examineSupervisor,
+} from '../doctor/host.ts';
 import { configOption } from './options.ts';
 import { printLine } from './person.ts';
 
@@ -22,6 +28,7 @@ export function doctorCommand(): Command {
       const wallMs = Date.parse(systemClock.wallTimeIso());
       const findings = [
         await examineSupervisor(config),
+        ...(await examineHoldings(config)),
         ...(await examineEtcd(config)),
         ...(await examineHealth(config, watchdogOf(config), wallMs)),
         ...examineCommands(config),

@@ -14,6 +14,7 @@ import { passwordCommand } from './password-command.ts';
 import { pauseCommand, resumeCommand } from './pause-command.ts';
 import { releaseCommand } from './release-command.ts';
 import { replayCommand } from './replay-command.ts';
+import { replicationCommand } from './replication-command.ts';
 import { statusCommand } from './status-command.ts';
 import { supervisorCommand } from './supervisor-command.ts';
 import { switchoverCommand } from './switchover-command.ts';
@@ -36,6 +37,7 @@ export function program(): Command {
     .addCommand(resumeCommand())
     .addCommand(acceptEtcdCommand())
     .addCommand(clearCommand())
+    .addCommand(replicationCommand())
     .addCommand(configCommand())
     .addCommand(passwordCommand())
     .addCommand(fsmCommand())

@@ -51,6 +51,8 @@ export interface Status {
   readonly sftpPort: number;
   readonly hosts: readonly HostStatus[];
   readonly health: readonly HealthFact[];
+  /** A comparison of this host with its leader that waits for an operator. */
+  readonly heldRemoval: { readonly files: number; readonly of: number; readonly leader: NodeId } | null;
   readonly ineligible: readonly Cause[];
   readonly activity: { readonly sessions: number; readonly transfers: number };
   readonly processes: {
@@ -79,7 +81,8 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     paused: cluster?.paused ?? null,
     sftpPort: config.sftp.port,
     hosts: hostsOf(supervisor),
-    health: supervisor.health.facts,
+    health: supervisor.facts,
+    heldRemoval: state.replicator.heldRemoval,
     ineligible: supervisor.ineligibility(),
     activity: supervisor.sftpNode.activity,
     processes: {

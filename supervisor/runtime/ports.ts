@@ -5,8 +5,16 @@ import type { Cause } from '../core/cause.ts';
 import type { SpareFact } from '../core/leadership/state.ts';
 import type { Era, Restored } from '../core/records/era.ts';
 import type { Departure, HistoryRecord } from '../core/records/history.ts';
+import type { HostRecord } from '../core/records/host.ts';
 import type { OperationRecord, Pause } from '../core/records/operation.ts';
-import type { ClusterView, Leader, LeaderRecord, NodeRecord, PeerRecord } from '../core/records/records.ts';
+import type {
+  ClusterView,
+  InSyncRecord,
+  Leader,
+  LeaderRecord,
+  NodeRecord,
+  PeerRecord,
+} from '../core/records/records.ts';
 
 /** Time as the supervisor sees it. Elapsed time and wall time are different methods. */
 export interface Clock {
@@ -57,8 +65,8 @@ export interface ClusterStore {
   watch(watcher: ClusterWatcher): void;
 
   /**
-   * Writes the leader key if there is none, and the in-sync set with this host alone if there is none (a new cluster)
-   * or if it takes over `alone`.
+   * Writes the leader key if there is none, and the in-sync set with this host alone if there is none and the cluster
+   * never had a leader, or if it takes over `alone`. From then on the cluster is founded.
    */
   claimLeadership(
     record: LeaderRecord,
@@ -77,6 +85,10 @@ export interface ClusterStore {
     reason: string,
     modRevision: number,
   ): Promise<boolean>;
+  /** A host takes itself out of the in-sync set, if that is as it was read. True when written. */
+  leaveInSync(record: InSyncRecord, modRevision: number): Promise<boolean>;
+  /** Writes what a host holds, if etcd's record is as it was read (0: there is none). True when written. */
+  writeHost(record: HostRecord, modRevision: number): Promise<boolean>;
   /** Names who takes over in a moment, or nobody, while this epoch leads. True when written. */
   writeSuccessor(epoch: Epoch, node: NodeId | null, leaseId: string): Promise<boolean>;
   /** Writes the operation if it is as it was read (0: there is none). True when written. */
@@ -201,6 +213,10 @@ export interface ReplicatorReports {
 export interface ReplicatorControl {
   tellRole(role: Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>): void;
   handOff(epoch: Epoch, target: NodeId): void;
+  /** Gives the host's roots an identity, in the place of those that they carry. */
+  admit(replaces: string, at: number): void;
+  /** Lets the comparison that waits take away so many files. */
+  acceptRemoval(files: number): void;
   /** Starts it; it is started again whenever it ends. */
   start(): void;
   /** The other hosts, whenever they change. */

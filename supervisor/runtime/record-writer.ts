@@ -4,7 +4,10 @@ import { type OperationRecord, recordOf } from '../core/records/operation.ts';
 import type { ClusterView } from '../core/records/records.ts';
 import type { Clock, ClusterStore } from './ports.ts';
 
-type RecordOrder = Extract<Order, { kind: 'successor' | 'operation' | 'pause' | 'restored' }>;
+type RecordOrder = Extract<
+  Order,
+  { kind: 'successor' | 'operation' | 'pause' | 'restored' | 'leave' | 'host' }
+>;
 
 export interface RecordWriterOptions {
   readonly nodeId: NodeId;
@@ -48,7 +51,20 @@ export class RecordWriter {
         const { nodeId, clock } = this.#options;
         const { seen, found } = order;
         await store.writeRestored({ seen, found, by: nodeId, at: clock.wallTimeIso() });
+        return;
       }
+      case 'leave': {
+        const inSync = cluster()?.inSync;
+        if (inSync?.modRevision !== order.modRevision) return;
+        const { nodeId } = this.#options;
+        const members = inSync.members.filter((member) => member !== nodeId);
+        const reason = `${nodeId} leaves: ${order.cause.sentence}`;
+        await store.leaveInSync({ members, epoch: inSync.epoch, reason }, order.modRevision);
+        return;
+      }
+      case 'host':
+        await store.writeHost(order.record, order.modRevision);
+        return;
     }
   }
 

@@ -1,4 +1,4 @@
-import { messageOf } from '#contracts/errors.ts';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
 import { version } from '#contracts/version.ts';
@@ -14,6 +14,7 @@ import type { ClusterView, NodeRecord, PeerRecord } from '../core/records/record
 import { EtcdPlacementObserver } from '../observers/etcd-placement.ts';
 import { HistoryAnnotator } from '../observers/history-annotator.ts';
 import { HistoryRecorder } from '../observers/history-recorder.ts';
+import { HoldingsObserver, holdingFacts } from '../observers/holdings.ts';
 import { WatchdogFeeder } from '../observers/watchdog-feeder.ts';
 import { Announcer } from './announcer.ts';
 import { ClusterReader } from './cluster-reader.ts';
@@ -27,6 +28,7 @@ import type {
   ClusterStore,
   EtcdPlacement,
   Health,
+  HealthFact,
   HealthReports,
   Notifier,
   ProcessIdentity,
@@ -94,6 +96,7 @@ export class Supervisor {
   readonly #annotator: HistoryAnnotator;
   readonly #placement: EtcdPlacementObserver;
   readonly #watchdog: WatchdogFeeder;
+  readonly #holdings: HoldingsObserver;
   readonly #over = new AbortController();
   #state: RoleState;
   #peerKey: string | null = null;
@@ -105,7 +108,7 @@ export class Supervisor {
     this.#options = options;
     this.config = config;
     this.timing = timingOf(config.lease, Math.max(0, ...commandVipsOf(config).map((vip) => vip.timeoutMs)));
-    this.#state = initialState(nodeId, config.node.noFailover, config.node.priority);
+    this.#state = initialState(nodeId, config.node.noFailover, config.node.priority, config.cluster);
     this.#reader = new ClusterReader({
       store,
       timers,
@@ -132,6 +135,7 @@ export class Supervisor {
     this.#publisher = new Publisher(store, clock, log);
     this.#placement = new EtcdPlacementObserver(options.placement, timers, log);
     this.#history = new HistoryRecorder({ store, clock, log });
+    this.#holdings = new HoldingsObserver(log);
     this.#annotator = new HistoryAnnotator({ nodeId, store, clock, log });
     this.#watchdog = new WatchdogFeeder({
       watchdog: options.watchdog,
@@ -199,6 +203,23 @@ export class Supervisor {
     this.#publish();
   }
 
+  /**
+   * An operator lets the comparison that waits take away so many files.
+   * @throws HoldfastError NO_REMOVAL
+   */
+  acceptRemoval(by: string, files: number): void {
+    if (this.#state.replicator.heldRemoval === null) {
+      throw new HoldfastError('NO_REMOVAL', 'no comparison of this host waits');
+    }
+    this.#options.log.warn({ files }, `the removal of ${files} files is accepted by ${by}`);
+    this.replicator.acceptRemoval(files);
+  }
+
+  /** What was looked at on this host, and what it holds. */
+  get facts(): readonly HealthFact[] {
+    return [...this.health.facts, ...holdingFacts(this.#state)];
+  }
+
   /** An operator wrote to etcd: it is read at once. */
   readSoon(): void {
     this.#reader.readSoon();
@@ -259,6 +280,7 @@ export class Supervisor {
     this.#annotator.onDecision(before, state, atMs);
     this.#watchdog.onDecision(state, atMs);
     this.#placement.onDecision(state);
+    this.#holdings.onDecision(state);
     for (const change of changes) this.#report(change);
     this.#executor.carryOut(orders);
     if (observation.type === 'tick') notifier.alive();
@@ -320,7 +342,7 @@ export class Supervisor {
       hostKeyFingerprints: [...hostKeyFingerprints],
       preparedFor: preparedFor(this.#state),
       ineligible: this.ineligibility(),
-      health: this.health.facts
+      health: this.facts
         .filter((fact) => fact.level !== 'ok')
         .map(({ name, level, detail }) => ({ name, level, detail })),
     };

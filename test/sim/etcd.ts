@@ -1,4 +1,5 @@
 import { type Era, epochBaseOf, type Restored } from '../../supervisor/core/records/era.ts';
+import type { HostRecord, StoredHost } from '../../supervisor/core/records/host.ts';
 import {
   isOver,
   type Operation,
@@ -41,6 +42,7 @@ export class EtcdModel {
   #paused: Pause | null = null;
   #era = 0;
   #restored: Restored | null = null;
+  readonly #hosts = new Map<string, StoredHost>();
   #snapshot: (() => void) | null = null;
   #highestEpoch = 0;
   /** A leadership was given an epoch that is not larger than all before it. */
@@ -108,6 +110,8 @@ export class EtcdModel {
       restored: this.#restored,
       nodes: [...this.#nodes.values()],
       peers: [],
+      hosts: [...this.#hosts.values()],
+      founded: this.#inSync !== null,
       problems: [],
     };
   }
@@ -180,6 +184,18 @@ export class EtcdModel {
     this.#restored = null;
     this.#count('restore accepted');
     this.#inSync = { members: [...members], epoch: 0, reason: '', modRevision: this.#changed() };
+    return true;
+  }
+
+  leaveInSync(record: InSyncRecord, modRevision: number): boolean {
+    if (this.#inSync?.modRevision !== modRevision) return false;
+    this.#inSync = { ...record, modRevision: this.#changed() };
+    return true;
+  }
+
+  writeHost(record: HostRecord, modRevision: number): boolean {
+    if ((this.#hosts.get(record.node)?.modRevision ?? 0) !== modRevision) return false;
+    this.#hosts.set(record.node, { ...record, modRevision: this.#changed() });
     return true;
   }
 

@@ -17,6 +17,7 @@ import type {
   VirtualIps,
 } from '../../supervisor/runtime/ports.ts';
 import { RecordWriter } from '../../supervisor/runtime/record-writer.ts';
+import { rootsOf } from '../unit/supervisor/core/leadership/host.ts';
 import type { Write } from './history.ts';
 import type { World } from './world.ts';
 
@@ -186,7 +187,7 @@ export class SupervisorRun {
   constructor(host: HostModel, world: World) {
     this.#host = host;
     this.#world = world;
-    this.state = initialState(host.id, false);
+    this.state = initialState(host.id, false, 100, 'test');
     const store = this.#store();
     const observe = (observation: Observation) => this.observe(observation);
     this.#executor = new Executor({
@@ -375,6 +376,8 @@ export class SupervisorRun {
       read: noAnswer,
       watch: () => {},
       writeInSync: noAnswer,
+      leaveInSync: (record, revision) => ask(() => etcd.leaveInSync(record, revision)),
+      writeHost: (record, revision) => ask(() => etcd.writeHost(record, revision)),
       publishNode: noAnswer,
       publishPeer: noAnswer,
       close: () => {},
@@ -498,6 +501,8 @@ export class SupervisorRun {
           this.observe({ type: 'handed-off', epoch, complete, reason: '' });
         }),
       start: () => {},
+      admit: () => {},
+      acceptRemoval: () => {},
       tellPeers: () => {},
       close: () => {},
       pid: undefined,
@@ -518,6 +523,8 @@ export class SupervisorRun {
         caughtUp: true,
         configDigest: '',
         hostKeyFingerprints: ['k'],
+        roots: rootsOf(this.#host.id),
+        heldRemoval: null,
         peers: [],
         quarantined: 0,
         lastScrub: null,

@@ -2,6 +2,7 @@ import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
 import { epochBaseOf, eraSchema, restoredSchema } from '../../core/records/era.ts';
 import { departureSchema, type HistoryRecord, historySchema } from '../../core/records/history.ts';
+import { hostRecordSchema, type StoredHost } from '../../core/records/host.ts';
 import {
   type Operation,
   type OperationRecord,
@@ -82,6 +83,15 @@ function recordsOf<Record extends { node: string }>(
   return records;
 }
 
+function hostsOf(range: IRangeResponse | undefined, problems: Problems): StoredHost[] {
+  const revisions = new Map(range?.kvs.map((kv) => [kv.key.toString('utf8'), Number(kv.mod_revision)]));
+  const revisionOf = (node: string) => [...revisions].find(([key]) => key.endsWith(`/${node}`))?.[1] ?? 0;
+  return recordsOf(range, hostRecordSchema, problems).map(({ leaseId: _, ...record }) => ({
+    ...record,
+    modRevision: revisionOf(record.node),
+  }));
+}
+
 /** The keys that hold one value each, and the folders of values: what a view is read from. */
 export const viewKeys = [
   'leader',
@@ -92,8 +102,9 @@ export const viewKeys = [
   'departure',
   'era',
   'restored',
+  'founded',
 ] as const;
-export const viewFolders = ['nodes/', 'peers/'] as const;
+export const viewFolders = ['nodes/', 'peers/', 'hosts/', 'history/'] as const;
 export type ViewRanges = Partial<
   Record<(typeof viewKeys)[number] | (typeof viewFolders)[number], IRangeResponse | undefined>
 >;
@@ -124,9 +135,14 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
     paused: single(first('paused'), pauseSchema),
     nodes: recordsOf(ranges['nodes/'], nodeRecordSchema, problems),
     peers: recordsOf(ranges['peers/'], peerRecordSchema, problems),
+    hosts: hostsOf(ranges['hosts/'], problems),
+    founded: foundingEvidence.some((key) => (ranges[key]?.kvs.length ?? 0) > 0),
     problems,
   };
 }
+
+/** What only a cluster has that had a leader; any of it will do, as long as somebody has not deleted all. */
+const foundingEvidence = ['founded', 'leader', 'insync', 'departure', 'era', 'hosts/', 'history/'] as const;
 
 /** Of the one key that was asked for; 0: it does not exist. */
 export function modRevisionOf(range: IRangeResponse | undefined): number {

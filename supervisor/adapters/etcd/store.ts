@@ -5,8 +5,15 @@ import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
 import { type Era, epochBaseOf, type Restored } from '../../core/records/era.ts';
 import { type Departure, type HistoryRecord, historyLimit } from '../../core/records/history.ts';
+import type { HostRecord } from '../../core/records/host.ts';
 import type { OperationRecord, Pause } from '../../core/records/operation.ts';
-import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../core/records/records.ts';
+import type {
+  ClusterView,
+  InSyncRecord,
+  LeaderRecord,
+  NodeRecord,
+  PeerRecord,
+} from '../../core/records/records.ts';
 import type {
   Clock,
   ClusterStore,
@@ -37,6 +44,8 @@ export class EtcdStore implements ClusterStore {
   readonly #renewal: CredentialsRenewal;
   /** As it was read last; the key's revision, so that a claim counts in the era that is. */
   #era = { number: 0, modRevision: 0 };
+  /** Whether the key says so that tells of a cluster that had a leader: one of an earlier release has none. */
+  #isMarked = false;
 
   /** @throws HoldfastError ETCD_TLS_UNUSABLE */
   constructor(config: Config, clock: Clock, log: Logger | null = null) {
@@ -111,7 +120,10 @@ export class EtcdStore implements ClusterStore {
     const keys = [...viewKeys, ...viewFolders];
     const ranges: IRequestOp[] = keys.map((name) => {
       const key = this.#key(name);
-      return { request_range: name.endsWith('/') ? { key, range_end: prefixEnd(key) } : { key } };
+      if (!name.endsWith('/')) return { request_range: { key } };
+      const range = { key, range_end: prefixEnd(key) };
+      // Only whether there is any.
+      return { request_range: name === 'history/' ? { ...range, limit: 1, keys_only: true } : range };
     });
     return this.#ask(async (client, options) => {
       const sentAtMs = this.#clock.bootTimeMs();
@@ -122,6 +134,7 @@ export class EtcdStore implements ClusterStore {
       const answered = Object.fromEntries(keys.map((name, index) => [name, answers[index]]));
       const view = viewOf(moment, answered);
       this.#era = { number: view.era, modRevision: modRevisionOf(answered.era) };
+      this.#isMarked = modRevisionOf(answered.founded) > 0;
       return view;
     }, pollBudgetMs);
   }
@@ -162,16 +175,26 @@ export class EtcdStore implements ClusterStore {
         absent(this.#key('leader')),
         unchanged(this.#key('insync'), inSyncModRevision),
         unchanged(this.#key('era'), this.#era.modRevision),
+        ...(inSyncModRevision === 0 ? [absent(this.#key('founded'))] : []),
       ],
       [
         this.#putLeader(record, leaseId),
+        ...this.#marking(record),
         ...(reason === null ? [] : [this.#put('insync', { members: [record.node], epoch: 0, reason })]),
       ],
     );
   }
 
   async moveLeadership(epoch: Epoch, record: LeaderRecord, leaseId: string): Promise<LeadershipWrite> {
-    return this.#writeLeader([this.#leads(epoch)], [this.#putLeader(record, leaseId)]);
+    return this.#writeLeader(
+      [this.#leads(epoch)],
+      [this.#putLeader(record, leaseId), ...this.#marking(record)],
+    );
+  }
+
+  /** The cluster has a leader: from now on a missing key never makes it look new. */
+  #marking({ node, since }: LeaderRecord): IRequestOp[] {
+    return this.#isMarked ? [] : [this.#put('founded', { by: node, at: since })];
   }
 
   async #writeLeader(compare: ICompare[], success: IRequestOp[]): Promise<LeadershipWrite> {
@@ -199,6 +222,15 @@ export class EtcdStore implements ClusterStore {
       [this.#leads(epoch), unchanged(this.#key('insync'), modRevision)],
       [this.#put('insync', { members, epoch, reason })],
     );
+  }
+
+  async leaveInSync(record: InSyncRecord, modRevision: number): Promise<boolean> {
+    return this.#writeIf([unchanged(this.#key('insync'), modRevision)], [this.#put('insync', record)]);
+  }
+
+  async writeHost(record: HostRecord, modRevision: number): Promise<boolean> {
+    const name = `hosts/${record.node}`;
+    return this.#writeIf([unchanged(this.#key(name), modRevision)], [this.#put(name, record)]);
   }
 
   async writeSuccessor(epoch: Epoch, node: NodeId | null, leaseId: string): Promise<boolean> {

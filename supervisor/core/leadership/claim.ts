@@ -1,4 +1,5 @@
 import { failoverToHere } from '../operation/operation.ts';
+import { standingOf } from '../roots/standing.ts';
 import { ineligibility } from './eligibility.ts';
 import type { Order } from './orders.ts';
 import type { RoleState } from './state.ts';
@@ -6,7 +7,8 @@ import type { Timing } from './timing.ts';
 
 /** What an operator's word overrides: it is about what this host may lack, not about whether it can serve. */
 const overridden = ['NO_FAILOVER', 'BACKOFF', 'PROMOTIONS_FAILED'];
-const overriddenByForce = [...overridden, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
+const aboutRoots = ['ROOT_EMPTY', 'ROOT_FOREIGN', 'ROOT_BEHIND'];
+const overriddenByForce = [...overridden, ...aboutRoots, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
 
 /** The codes of reasons that an operator's failover overrides. */
 export function overriddenBy({ force }: { readonly force: boolean }): readonly string[] {
@@ -18,6 +20,8 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
   const { cluster, lease } = state;
   if (cluster === null || lease === null || cluster.leader !== null) return null;
   if (at - cluster.sentAtMs >= timing.leaseTtlMs) return null;
+  // By force too: an operator's word has the roots admitted first.
+  if (standingOf(state).is !== 'agreed') return null;
   const asked = failoverToHere(state, at, timing);
   const ignored = asked === null ? forWantOfOthers(state, at, timing) : overriddenBy(asked);
   const reasons = ineligibility(state, at, timing).filter(({ code }) => !ignored.includes(code));
@@ -31,6 +35,11 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
     operationId: asked?.id ?? null,
     alone: asked?.force === true && cluster.inSync?.members.includes(state.nodeId) === false,
   };
+}
+
+/** Whether an operator wants this host to lead whatever it lacks. */
+export function isForcedHere(state: RoleState, at: number, timing: Timing): boolean {
+  return state.cluster?.leader === null && failoverToHere(state, at, timing)?.force === true;
 }
 
 /** When no other host took over for so long, one that keeps failing tries again: better that than no service. */

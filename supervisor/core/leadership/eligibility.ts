@@ -1,5 +1,6 @@
 import type { Cause } from '../cause.ts';
 import { restoredCause, wentBackIn } from '../restored/went-back.ts';
+import { rootCauseOf, standingOf } from '../roots/standing.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import type { RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
@@ -25,11 +26,17 @@ export function ineligibility(state: RoleState, at: number, timing: Timing): Cau
   }
   const inSync = state.cluster?.inSync;
   if (state.cluster === null) add('CLUSTER_UNKNOWN', 'the cluster state could not be read yet');
-  else if (inSync && !inSync.members.includes(state.nodeId)) {
+  else if (!inSync && state.cluster.founded) {
+    add('NOT_IN_SYNC', 'etcd has no in-sync set any more: who holds everything is not known');
+  } else if (inSync && !inSync.members.includes(state.nodeId)) {
     add(
       'NOT_IN_SYNC',
       `the in-sync set is {${inSync.members.join(', ')}}: this host may lack acknowledged files`,
     );
+  }
+  if (state.cluster !== null && state.replicator.ready) {
+    const cause = rootCauseOf(standingOf(state));
+    if (cause !== null) reasons.push(cause);
   }
   const wentBack = wentBackIn(state);
   if (wentBack !== null) reasons.push(restoredCause(wentBack));

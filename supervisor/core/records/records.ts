@@ -3,6 +3,7 @@ import { type Epoch, epochSchema, type NodeId, nodeIdSchema, positionSchema } fr
 import { causeSchema } from '../cause.ts';
 import type { Restored } from './era.ts';
 import type { Departure } from './history.ts';
+import type { StoredHost } from './host.ts';
 import type { Operation, Pause, SuccessorRecord } from './operation.ts';
 
 /** The values under `/holdfast/<cluster>/` in etcd, JSON each. Unknown fields of newer releases are dropped. */
@@ -98,6 +99,10 @@ export interface ClusterView {
   readonly departure: Departure | null;
   readonly nodes: readonly LiveNode[];
   readonly peers: readonly PeerRecord[];
+  /** What each host held last. */
+  readonly hosts: readonly StoredHost[];
+  /** Whether the cluster ever had a leader: a first start happens once in its life. */
+  readonly founded: boolean;
   /** Keys whose value is not what Holdfast writes: reported, never trusted. */
   readonly problems: readonly { readonly key: string; readonly what: string }[];
 }

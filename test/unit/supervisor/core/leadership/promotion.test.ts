@@ -23,8 +23,13 @@ describe('a standby', () => {
   });
 
   it('claims a new cluster, which has no in-sync set', () => {
-    const host = new Host().ready().read({ inSync: null });
+    const host = new Host().ready().read({ inSync: null, founded: false });
     assert.equal(host.order('leadership')?.want, 'claim');
+  });
+
+  it('never claims a cluster that had a leader and has no in-sync set any more (G5)', () => {
+    const host = new Host().ready().read({ inSync: null });
+    assert.equal(host.order('leadership'), undefined);
   });
 
   it('never claims while it may lack acknowledged files (G5)', () => {
@@ -40,6 +45,7 @@ describe('a standby', () => {
       want: 'follow',
       epoch: 50,
       leader: 'b',
+      root: 'roots-a',
     });
     assert.equal(host.order('leadership'), undefined);
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ineligibility } from '../../../../../supervisor/core/leadership/eligibility.ts';
 import { planRestored } from '../../../../../supervisor/core/restored/plan.ts';
-import { Host, leaderOf, liveNode, timing, view } from '../leadership/host.ts';
+import { Host, leaderOf, liveNode, rootsOf, timing, view } from '../leadership/host.ts';
 
 const codes = (host: Host) => ineligibility(host.state, host.at, timing).map(({ code }) => code);
 const restored = { seen: 900, found: 60, by: 'b', at: '2026-01-01T00:00:00.000Z' };
@@ -60,7 +60,7 @@ describe('an etcd that went back to an older snapshot', () => {
     const { replicator } = host.state;
     host.see({
       type: 'replicator-status',
-      status: { type: 'status', ...replicator, hostKeyFingerprints: [], ...told },
+      status: { type: 'status', ...replicator, hostKeyFingerprints: [], roots: rootsOf('a'), ...told },
     });
     assert.equal(host.phase, 'leading', 'not before etcd was asked');
     host.pass(100).read({ leader: leaderOf('a', 200) });
