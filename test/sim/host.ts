@@ -223,7 +223,10 @@ export class SupervisorRun {
     this.#repeat(lease.renewEvery, () => this.#renew());
     this.#repeat(lease.renewEvery, () => this.#read());
     this.#repeat(500, () => this.#publish());
-    this.later(50, () => this.observe({ type: 'replicator-ready' }));
+    this.later(50, () => {
+      this.observe({ type: 'replicator-ready' });
+      this.reportReplicator();
+    });
     void this.#renew();
   }
 

@@ -1,4 +1,5 @@
 import { failoverToHere } from '../operation/operation.ts';
+import { rootCodes } from '../roots/agreement.ts';
 import { standingOf } from '../roots/standing.ts';
 import { ineligibility } from './eligibility.ts';
 import type { Order } from './orders.ts';
@@ -7,8 +8,7 @@ import type { Timing } from './timing.ts';
 
 /** What an operator's word overrides: it is about what this host may lack, not about whether it can serve. */
 const overridden = ['NO_FAILOVER', 'BACKOFF', 'PROMOTIONS_FAILED'];
-const aboutRoots = ['ROOT_EMPTY', 'ROOT_FOREIGN', 'ROOT_BEHIND'];
-const overriddenByForce = [...overridden, ...aboutRoots, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
+const overriddenByForce = [...overridden, ...rootCodes, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
 
 /** The codes of reasons that an operator's failover overrides. */
 export function overriddenBy({ force }: { readonly force: boolean }): readonly string[] {

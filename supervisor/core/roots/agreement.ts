@@ -20,7 +20,13 @@ export interface RootFacts {
   readonly known: HostRecord | null;
   /** Whether the cluster ever had a leader. */
   readonly founded: boolean;
-  readonly isInSync: boolean;
+}
+
+export const rootCodes = ['ROOT_EMPTY', 'ROOT_FOREIGN', 'ROOT_BEHIND'];
+
+/** Whether a reason against a host is that its roots are not what it held. */
+export function isAboutRoots(code: string): boolean {
+  return rootCodes.includes(code);
 }
 
 /** Whether what a host holds may be relied on. */
@@ -33,8 +39,8 @@ export type Agreement =
 /**
  * Roots agree when all of them carry one identity of this host, none is older than the others, and none is older than
  * what etcd says. Roots without any identity are a host's first only in a cluster that never had a leader. Otherwise
- * they are empty or foreign, but for those of a release that wrote no identities: such a host is in sync, etcd has no
- * record of it, and state, files and host keys are there.
+ * they are empty or foreign, but for those of a release that wrote no identities: etcd has no record of such a host, and
+ * state, files and host keys are there. None of this makes a host in sync that etcd does not say is.
  */
 export function agreementOf(facts: RootFacts): Agreement {
   const { roots, known, founded } = facts;
@@ -47,8 +53,8 @@ export function agreementOf(facts: RootFacts): Agreement {
   return cause === null ? { is: 'agreed', id: roots.state.record?.id ?? '' } : { is: 'newcomer', cause };
 }
 
-function isOfEarlierRelease({ roots, highestEpoch, isInSync }: RootFacts): boolean {
-  return isInSync && highestEpoch > 0 && !roots.data.isEmpty && !roots.config.isEmpty;
+function isOfEarlierRelease({ roots, highestEpoch }: RootFacts): boolean {
+  return highestEpoch > 0 && !roots.data.isEmpty && !roots.config.isEmpty;
 }
 
 function disagreement(facts: RootFacts): Cause | null {

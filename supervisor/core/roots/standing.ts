@@ -18,7 +18,6 @@ export function standingOf({ cluster, clusterName, nodeId, replicator }: RoleSta
     highestEpoch,
     known: knownHost(cluster.hosts, nodeId),
     founded: cluster.founded,
-    isInSync: cluster.inSync?.members.includes(nodeId) === true,
   });
 }
 

@@ -76,11 +76,44 @@ describe('a host whose folders were emptied', { timeout: 180_000 }, () => {
     await othersBringItBack(b);
   });
 
+  it('comes back by itself while another host leads: a disk was replaced', async () => {
+    const leader = await lab.waitForService();
+    const [standby] = lab.others(leader);
+    assert.ok(standby);
+    await standby.signalSupervisor('SIGKILL');
+    for (const folder of ['data', 'state', 'config']) {
+      rmSync(join(standby.folder, folder), { recursive: true, force: true });
+    }
+    standby.startSupervisor();
+    await lab.wait(`${standby.name} to be in sync again`, async () => {
+      const { hosts } = await leader.status();
+      return hosts.some(
+        ({ node, inSync, ineligible, role }) =>
+          node === standby.name && inSync && role === 'standby' && ineligible.length === 0,
+      );
+    });
+    assert.deepEqual(readdirSync(join(standby.filesRoot, 'alice')).sort(), [...names].sort());
+    assert.deepEqual(identityOf(standby), identity);
+  });
+
   it('leads again when the others are away: it has what they have', async () => {
     const b = lab.host('b');
     for (const other of lab.others(b)) await other.signalSupervisor('SIGKILL');
     await lab.waitForLeader([b]);
     for (const name of names) await lab.client.sftp(lab.vipV4, `get ${name} ${name}.back\n`);
+  });
+
+  it('leads with what it has by an operator’s force, when it is all that is left', async () => {
+    const b = lab.host('b');
+    for (const other of lab.others(b)) other.startSupervisor();
+    await startsFirst(b, 'data');
+    const refused = await b.holdfast('failover', '--to', 'b', '--yes');
+    assert.match(refused.text, /TARGET_INELIGIBLE/);
+    const forced = await b.holdfast('failover', '--to', 'b', '--force', '--yes-lose-data');
+    assert.equal(forced.exitCode, 0, forced.text);
+    await lab.waitForLeader([b]);
+    await lab.client.sftp(lab.vipV4, 'put /etc/hostname after\n');
+    assert.deepEqual((await b.status()).inSync, ['b']);
   });
 });
 

@@ -86,13 +86,22 @@ export class Host {
     this.settings.listenPort = ready.port;
   }
 
-  /** What a supervisor does once the roots have proved what they hold, or at the first start. */
+  /** What a supervisor does at the first start. */
   async #admit(): Promise<void> {
     const { roots } = await this.until('a status', () => this.status);
-    if (commonRootId(roots) === null) this.send({ type: 'admit', replaces: rootIdsOf(roots), at: 1 });
+    if (commonRootId(roots) === null) await this.admitAnew();
+    else this.rootId = String(commonRootId(roots));
+  }
+
+  /** What a supervisor does once the roots have proved what they hold. */
+  async admitAnew(): Promise<void> {
+    const { roots } = await this.until('a status', () => this.status);
+    const before = commonRootId(roots);
+    this.send({ type: 'admit', replaces: rootIdsOf(roots), at: 1 });
     this.rootId = await this.until('the identity of its roots', () => {
       const report = this.status?.roots;
-      return report === undefined ? null : commonRootId(report);
+      const id = report === undefined ? null : commonRootId(report);
+      return id === before ? null : id;
     });
   }
 

@@ -102,6 +102,18 @@ describe('the way out of a restored etcd', () => {
     assert.deepEqual([plan.members, plan.away], [['a'], ['b', 'c']]);
   });
 
+  it('takes no host for one that holds most whose folders were emptied', () => {
+    const [a, b, c] = nodes;
+    const emptied = { ...(b ?? assert.fail()), ineligible: [{ code: 'ROOT_EMPTY', sentence: '' }] };
+    const others = [a ?? assert.fail(), c ?? assert.fail()];
+    assert.deepEqual(planRestored(view({ restored, nodes: [emptied, ...others] })).members, ['c']);
+    assert.deepEqual(
+      planRestored(view({ restored, nodes: [emptied] })).members,
+      ['b'],
+      'nobody else is left',
+    );
+  });
+
   it('is refused while etcd did not go back, names a leader, or no host is there', () => {
     const refusal = (parts: Parameters<typeof view>[0]) => planRestored(view(parts)).refusal?.code;
     assert.equal(refusal({ nodes }), 'NOT_RESTORED');

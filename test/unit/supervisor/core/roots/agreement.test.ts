@@ -12,7 +12,6 @@ const sound: RootFacts = {
   highestEpoch: 5,
   known: { node: 'a', id: 'r', admittedAt: 10, held: { epoch: 0, sequence: 0 }, revision: 3 },
   founded: true,
-  isInSync: true,
 };
 
 const nameless = change(null, 'data', 'config', 'state').roots;
@@ -41,12 +40,10 @@ const held = { epoch: 5, sequence: 7 };
 const rows: [what: string, facts: RootFacts, expected: string][] = [
   ['sound', sound, 'agreed'],
   ['sound, and etcd has no record of it', { ...sound, known: null }, 'agreed'],
-  ['sound, and out of the in-sync set', { ...sound, isInSync: false }, 'agreed'],
 
   ['all folders lost', { ...sound, roots: nameless, highestEpoch: 0 }, 'ROOT_EMPTY'],
   ['all folders lost, etcd has no record of it', lost({ known: null }), 'ROOT_EMPTY'],
-  ['all folders lost, out of the in-sync set', lost({ known: null, isInSync: false }), 'ROOT_EMPTY'],
-  ['all folders lost, and etcd too', lost({ known: null, isInSync: false, founded: false }), 'FIRST_START'],
+  ['all folders lost, and etcd too', lost({ known: null, founded: false }), 'FIRST_START'],
   ['the data folder lost', change(null, 'data'), 'ROOT_EMPTY'],
   ['the config folder lost', change(null, 'config'), 'ROOT_EMPTY'],
   ['the state folder lost', { ...change(null, 'state'), highestEpoch: 0 }, 'ROOT_EMPTY'],
@@ -89,7 +86,6 @@ const rows: [what: string, facts: RootFacts, expected: string][] = [
   ['of an earlier release, no files', ofEarlier({ roots: emptied(nameless, 'data') }), 'ROOT_EMPTY'],
   ['of an earlier release, no host keys', ofEarlier({ roots: emptied(nameless, 'config') }), 'ROOT_EMPTY'],
   ['of an earlier release, no state', ofEarlier({ highestEpoch: 0 }), 'ROOT_EMPTY'],
-  ['of an earlier release, not in sync', ofEarlier({ isInSync: false }), 'ROOT_EMPTY'],
   ['not of an earlier release: etcd has a record', ofEarlier({ known: sound.known }), 'ROOT_EMPTY'],
 ];
 
