@@ -53,6 +53,7 @@ export class Replicator {
   readonly #early = new Map<string, { channel: FollowerChannel; hello: Hello }>();
   #quarantined = 0;
   #toldEpoch = 0;
+  #admissionProblem = '';
 
   /**
    * Listens for peers and for the SFTP node.
@@ -315,7 +316,12 @@ export class Replicator {
         this.#status.now();
       },
       (error: unknown) => {
-        this.#log.error({ err: error }, `the roots could not be given their identity: ${messageOf(error)}`);
+        const problem = messageOf(error);
+        // It is asked for again and again.
+        if (problem !== this.#admissionProblem) {
+          this.#log.error({ err: error }, `the roots could not be given their identity: ${problem}`);
+        }
+        this.#admissionProblem = problem;
       },
     );
   }
