@@ -68,6 +68,9 @@ describe('a host whose data folder was emptied (G5)', () => {
     const host = newcomer().read({ operation });
     assert.ok(host.order('leave'));
     assert.equal(host.order('admit'), undefined);
+    host.replicator('follower', 0, { roots: emptied, caughtUp: false });
+    assert.equal(host.order('admit'), undefined, 'others would take it for one that holds everything');
+    host.replicator('idle', 0, { roots: emptied, caughtUp: false });
     host.read({ operation, inSync: without });
     assert.ok(host.order('admit'));
     assert.equal(host.order('leadership'), undefined);
