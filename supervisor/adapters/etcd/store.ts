@@ -169,13 +169,14 @@ export class EtcdStore implements ClusterStore {
     inSyncModRevision: number,
     alone: boolean,
   ): Promise<LeadershipWrite> {
-    const reason = inSyncModRevision === 0 ? 'a new cluster' : alone ? `failover to ${record.node}` : null;
+    const isNew = inSyncModRevision === 0 && !alone;
+    const reason = alone ? `failover to ${record.node}` : isNew ? 'a new cluster' : null;
     return this.#writeLeader(
       [
         absent(this.#key('leader')),
         unchanged(this.#key('insync'), inSyncModRevision),
         unchanged(this.#key('era'), this.#era.modRevision),
-        ...(inSyncModRevision === 0 ? [absent(this.#key('founded'))] : []),
+        ...(isNew ? [absent(this.#key('founded'))] : []),
       ],
       [
         this.#putLeader(record, leaseId),

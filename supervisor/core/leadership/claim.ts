@@ -33,7 +33,7 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
     leaseId: lease.id,
     inSyncModRevision: cluster.inSync?.modRevision ?? 0,
     operationId: asked?.id ?? null,
-    alone: asked?.force === true && cluster.inSync?.members.includes(state.nodeId) === false,
+    alone: asked?.force === true && cluster.inSync?.members.includes(state.nodeId) !== true,
   };
 }
 

@@ -60,6 +60,12 @@ describe('a claim', () => {
     assert.ok(order?.want === 'claim' && order.alone);
   });
 
+  it('is made by force where the in-sync set is lost, and then the host is the set', () => {
+    const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: 9000 });
+    const order = new Host('a').ready().read({ inSync: null, operation }).order('leadership');
+    assert.ok(order?.want === 'claim' && order.alone);
+  });
+
   it('keeps the in-sync set when a forced host is in it', () => {
     const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: 9000 });
     const order = new Host('a').ready().read({ operation }).order('leadership');
