@@ -59,12 +59,23 @@ export const errorTable = {
   REPLICATOR_FAILED: 'See the log lines of the replicator just before.',
   // roots
   ROOT_UNUSABLE: 'Create the directory and give it to the holdfast user.',
+  ROOT_EMPTY:
+    'Mount or restore what belongs there and restart the service. Or start the other hosts: this one follows and comes back by itself; if it alone is left, `holdfast failover --force` goes on with what it has.',
+  ROOT_FOREIGN:
+    'Mount the disk that belongs there and restart the service. Or start the other hosts: this one compares everything with the leader and comes back by itself.',
+  ROOT_BEHIND:
+    'It was restored from an older copy. Start the other hosts: this one compares everything with the leader and comes back by itself.',
   DISK_LOW: 'Free space on the file system named.',
   // replication
   PEER_REFUSED: 'The peer key is not the one in etcd: see `holdfast status` on both hosts.',
   PEER_PROTOCOL: 'Both hosts must run releases of Holdfast that speak the same replication protocol.',
   EPOCH_STALE: 'A newer leader exists; this host steps back by itself.',
   REPLICATION_STOPPED: 'Writes wait until the replicator is back.',
+  RESYNC_REMOVES_MUCH:
+    'Find out why the leader lacks these files: was its data folder emptied? If they may go, run `holdfast replication accept-removal` on that host; they are moved to quarantine.',
+  NO_REMOVAL: 'Nothing to do: no comparison of this host waits.',
+  CONFIG_KEPT:
+    'The leader lacks the file: put it back there, or empty it there if it is not wanted. Users and host keys are never removed because a file is missing.',
   CONFIG_TOO_LARGE: 'Only configuration, keys and users belong into the config root.',
   // why a host does not lead, or leads no more
   LEADERSHIP_LOST:

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { bootTimeMs } from '#contracts/boot-time.ts';
 import { plainAddress } from '#contracts/connection-places.ts';
@@ -19,14 +18,17 @@ import { PeerChannel } from './protocol/peer-channel.ts';
 import { Applier } from './replica/apply.ts';
 import { Follower } from './replica/follower.ts';
 import { stagingRoot } from './replica/quarantine.ts';
+import { RemovalGate } from './replica/removal-gate.ts';
 import { Staging } from './replica/staging.ts';
 import { checkHello } from './source/hello-check.ts';
 import { JournalIntake } from './source/journal-intake.ts';
 import { Leader } from './source/leader.ts';
 import type { FollowerChannel, Hello } from './source/leadership.ts';
 import { ScrubSchedule } from './source/scrub-schedule.ts';
+import { makeRoots } from './state/make-roots.ts';
 import { loadPeerKey, type PeerKey } from './state/peer-key.ts';
 import { PositionStore } from './state/position-store.ts';
+import { Roots } from './state/roots.ts';
 import { wallTime } from './state/wall-clock.ts';
 import { type Status, StatusReporter } from './status.ts';
 import { listenForPeers, type PeerListener } from './transport/listener.ts';
@@ -41,6 +43,8 @@ export class Replicator {
   readonly #send: (message: FromReplicator) => void;
   readonly #key: PeerKey;
   readonly #positions: PositionStore;
+  readonly #roots: Roots;
+  readonly #removals: RemovalGate;
   readonly #config: ConfigRoot;
   readonly #tree: Tree;
   readonly #staging: Staging;
@@ -58,6 +62,7 @@ export class Replicator {
   readonly #early = new Map<string, { channel: FollowerChannel; hello: Hello }>();
   #quarantined = 0;
   #toldEpoch = 0;
+  #admissionProblem = '';
 
   /**
    * Listens for peers and for the SFTP node.
@@ -80,6 +85,8 @@ export class Replicator {
     this.#send = send;
     this.#key = loadPeerKey(settings.stateRoot, settings.nodeId);
     this.#positions = new PositionStore(settings.stateRoot);
+    this.#roots = new Roots(settings, log, bootTimeMs);
+    this.#removals = new RemovalGate(settings.maxRemovalShare, log, () => this.#status.changed());
     this.#tree = new Tree(settings.filesRoot);
     this.#staging = new Staging(stagingRoot(settings.quarantineRoot));
     this.#config = new ConfigRoot({
@@ -93,7 +100,7 @@ export class Replicator {
     this.#scrubs = new ScrubSchedule(settings.scrubSchedule, log, () => this.#leader?.scrub());
     this.#loop = new LoopWatch({ onLate: (byMs) => send({ type: 'late', byMs }) }).start();
     this.#status = new StatusReporter(() => this.#readStatus(), send);
-    setInterval(() => this.#savePosition(), savePositionMs).unref();
+    setInterval(() => this.#save(), savePositionMs).unref();
   }
 
   handle(message: ToReplicator): void {
@@ -107,14 +114,21 @@ export class Replicator {
         this.#follower?.onPeers();
         break;
       case 'lead':
-        this.#enter(message.epoch, () => this.#lead(message.epoch, message.inSync));
+        this.#enter(message.epoch, () => this.#lead(message));
         break;
       case 'follow':
-        this.#enter(message.epoch, () => this.#follow(message.epoch, message.leader));
+        this.#enter(message.epoch, () => this.#follow(message));
         break;
       case 'idle':
         this.#endRole();
         this.#status.now();
+        break;
+      case 'admit':
+        this.#admit(message.replaces, message.at);
+        break;
+      case 'accept-removal':
+        this.#removals.accept(message.files);
+        this.#follower?.compareAnew();
         break;
       case 'membership-result':
         this.#leader?.onMembershipResult(message.requestId, message.accepted, message.inSync);
@@ -160,7 +174,20 @@ export class Replicator {
     this.#status.now();
   }
 
-  #lead(epoch: number, inSync: readonly string[]): void {
+  /**
+   * Leads and follows with the very roots that the supervisor judged: it may not know yet that this process found others.
+   */
+  #checkRoot(root: string): void {
+    if (this.#roots.confirm(root)) return;
+    this.#endRole();
+    throw new HoldfastError(
+      'ROOT_FOREIGN',
+      `the roots of this host are not those of ${root}: nothing is done`,
+    );
+  }
+
+  #lead({ epoch, inSync, root }: Extract<ToReplicator, { type: 'lead' }>): void {
+    this.#checkRoot(root);
     if (this.#leader?.epoch === epoch) {
       this.#leader.onLeadRepeated(inSync);
       return;
@@ -200,13 +227,17 @@ export class Replicator {
     this.#followerEnded.then(begin, begin);
   }
 
-  #follow(epoch: number, leader: string): void {
+  #follow({ epoch, leader, root }: Extract<ToReplicator, { type: 'follow' }>): void {
+    if (root === null) this.#roots.distrust();
+    else this.#checkRoot(root);
     if (this.#follower?.epoch === epoch && this.#follower.leader === leader) return;
     this.#endRole();
     const follower = new Follower({
       settings: this.#settings,
       epoch,
       leader,
+      removals: this.#removals,
+      isAdmitted: () => this.#roots.inForce,
       tree: this.#tree,
       applier: new Applier(this.#tree),
       staging: this.#staging,
@@ -241,6 +272,7 @@ export class Replicator {
     this.#leader = null;
     this.#follower?.stop();
     this.#follower = null;
+    this.#removals.clear();
     this.#savePosition();
   }
 
@@ -298,6 +330,43 @@ export class Replicator {
     this.#status.changed();
   }
 
+  /** What this host holds has been compared in full, or counts from now on by an operator's word. */
+  #admit(replaces: string, at: number): void {
+    this.#savePosition();
+    this.#roots.admit(replaces, at, this.#positions.position).then(
+      () => {
+        if (this.#roots.inForce) this.#follower?.onAdmitted();
+        this.#status.now();
+      },
+      (error: unknown) => {
+        const problem = messageOf(error);
+        // It is asked for again and again.
+        if (problem !== this.#admissionProblem) {
+          this.#log.error({ err: error }, `the roots could not be given their identity: ${problem}`);
+        }
+        this.#admissionProblem = problem;
+      },
+    );
+  }
+
+  #save(): void {
+    this.#savePosition();
+    this.#roots.refresh(this.#positions.position).then(
+      () => this.#status.changed(),
+      (error: unknown) => {
+        if (!(error instanceof HoldfastError && error.code === 'ROOT_EMPTY')) {
+          this.#log.error({ err: error }, 'the identity of the roots could not be written');
+          return;
+        }
+        // Nothing that this process knows of its roots is true any more: it begins anew, as a newcomer.
+        this.#log.fatal({ code: error.code }, error.message);
+        setImmediate(() => {
+          throw error;
+        });
+      },
+    );
+  }
+
   #savePosition(): void {
     try {
       this.#positions.save();
@@ -321,24 +390,9 @@ export class Replicator {
       hostKeyFingerprints: this.#config.fingerprints,
       peers: leader?.progress() ?? [],
       quarantined: this.#quarantined,
+      roots: this.#roots.report,
+      heldRemoval: this.#removals.held,
       lastScrub: this.#scrubs.last,
     };
-  }
-}
-
-/** @throws HoldfastError ROOT_UNUSABLE */
-function makeRoots({ filesRoot, configRoot, stateRoot, quarantineRoot }: ReplicatorSettings): void {
-  const roots = [
-    [filesRoot, 0o750],
-    [configRoot, 0o700],
-    [stateRoot, 0o700],
-    [quarantineRoot, 0o700],
-  ] as const;
-  for (const [root, mode] of roots) {
-    try {
-      mkdirSync(root, { recursive: true, mode });
-    } catch (cause) {
-      throw new HoldfastError('ROOT_UNUSABLE', `${root} cannot be made`, { cause });
-    }
   }
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { epochSchema, positionSchema } from '../identities.ts';
 import { lateMessageSchema } from '../lateness.ts';
+import { rootsReportSchema } from '../roots.ts';
 
 /**
  * Messages between the supervisor and its replicator, over the IPC channel of the child process. The replicator
@@ -25,6 +26,8 @@ export const replicatorSettingsSchema = z.object({
   syncTimeoutMs: z.number().positive(),
   /** Cron expression of the full comparison (node-cron). */
   scrubSchedule: z.string(),
+  /** A comparison that would take away more than this share of the files (0 to 1) waits for an operator. */
+  maxRemovalShare: z.number().min(0).max(1),
   logLevel: z.string(),
 });
 export type ReplicatorSettings = z.infer<typeof replicatorSettingsSchema>;
@@ -47,9 +50,25 @@ export const toReplicatorSchema = z.discriminatedUnion('type', [
   /** The peers of the cluster without this host; repeated at every change. */
   z.object({ type: z.literal('peers'), peers: z.array(peerSchema) }),
   /** This host leads at `epoch`: accept the SFTP node's journal and stream to whoever follows. Idempotent. */
-  z.object({ type: z.literal('lead'), epoch: epochSchema, inSync: z.array(z.string()) }),
+  z.object({
+    type: z.literal('lead'),
+    epoch: epochSchema,
+    inSync: z.array(z.string()),
+    /** The identity of the roots that may lead: with others, as after a disk was swapped, it is refused. */
+    root: z.string(),
+  }),
   /** Another host leads at `epoch`: connect to it and apply. Idempotent. */
-  z.object({ type: z.literal('follow'), epoch: epochSchema, leader: z.string() }),
+  z.object({
+    type: z.literal('follow'),
+    epoch: epochSchema,
+    leader: z.string(),
+    /** As in `lead`; null: what this host holds counts for nothing until it was compared in full. */
+    root: z.string().nullable(),
+  }),
+  /** Gives the roots a new identity, if theirs are still those that it replaces. */
+  z.object({ type: z.literal('admit'), replaces: z.string(), at: z.int().nonnegative() }),
+  /** An operator lets the comparison that waits take away as many files as it said. */
+  z.object({ type: z.literal('accept-removal'), files: z.int().nonnegative() }),
   /** Nobody leads, or this host is stepping down: neither send nor apply. */
   z.object({ type: z.literal('idle') }),
   /** The answer to `membership`: the in-sync set that etcd holds now. `accepted` is false when it did not change. */
@@ -115,6 +134,12 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     peers: z.array(peerProgressSchema),
     /** Paths moved to quarantine since start. */
     quarantined: z.int().nonnegative(),
+    /** The roots as they were found at the start, or written since. */
+    roots: rootsReportSchema,
+    /** A comparison that waits for an operator, since it would take away so many of so many files; null: none. */
+    heldRemoval: z
+      .object({ files: z.int().nonnegative(), of: z.int().nonnegative(), leader: z.string() })
+      .nullable(),
     lastScrub: z.object({ finishedAtWallMs: z.number(), differences: z.int(), repaired: z.int() }).nullable(),
   }),
   /**

@@ -12,8 +12,8 @@ import {
 } from './snapshot.ts';
 
 /**
- * Makes the config root equal to the leader's: each changed file staged, fsynced and renamed, extra ones removed.
- * Host keys that go are kept in `keepIn`.
+ * Makes the config root equal to the leader's: each changed file staged, fsynced and renamed, extra ones removed,
+ * but for users and host keys. Host keys that are replaced are kept in `keepIn`.
  * @returns the paths that were moved there
  * @throws HoldfastError PEER_PROTOCOL when the snapshot is not what a leader sends; errors of the file system
  */
@@ -39,11 +39,29 @@ export function applyConfig(configRoot: string, snapshot: ConfigSnapshot, keepIn
     place(configRoot, file.path, file.mode, Buffer.from(file.content, 'base64'), keepIn);
   }
   for (const path of before.keys()) {
+    if (isNeverRemoved(path)) continue;
     keep(path);
     rmSync(join(configRoot, path), { force: true });
     syncDirectory(dirname(join(configRoot, path)));
   }
   return kept;
+}
+
+/** A leader may have lost them: who wants no users any more writes an empty list, and host keys are replaced. */
+function isNeverRemoved(path: string): boolean {
+  return path === 'users.yaml' || path.startsWith('host_keys/');
+}
+
+/** What is here, is not on the leader, and stays all the same. */
+export function keptOf(here: ConfigSnapshot, leader: ConfigSnapshot): string[] {
+  const there = new Set(leader.files.map(({ path }) => path));
+  return here.files.map(({ path }) => path).filter((path) => isNeverRemoved(path) && !there.has(path));
+}
+
+/** The digest of what is here without what the leader lacks: the leader's own, once its configuration is in force. */
+export function appliedDigest(here: ConfigSnapshot, leader: ConfigSnapshot): string {
+  const kept = new Set(keptOf(here, leader));
+  return kept.size === 0 ? here.digest : digestOf(here.files.filter(({ path }) => !kept.has(path)));
 }
 
 function place(configRoot: string, path: string, mode: number, content: Buffer, keepIn: string): void {

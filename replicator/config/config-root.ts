@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { hostKeyFolder } from '#contracts/config-root/host-key.ts';
 import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { ConfigProblem } from '#contracts/ipc/replicator.ts';
-import { applyConfig } from './apply.ts';
+import { appliedDigest, applyConfig } from './apply.ts';
 import { ConfigJudge, type FoundConfig } from './config-judge.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { hostKeyFingerprints } from './host-keys.ts';
@@ -30,8 +30,8 @@ export class ConfigRoot {
   readonly #undone: UndoneEdits;
   #snapshot: ConfigSnapshot = { digest: '', files: [] };
   #problems: readonly ConfigProblem[] = [];
-  /** Of what lies on the disk, with the modes there; empty when a part cannot be read. */
-  #foundDigest = '';
+  /** What lies on the disk, with the modes there; null when a part cannot be read. */
+  #found: ConfigSnapshot | null = null;
   #fingerprints: string[] = [];
   readonly #watch: FolderWatch;
   #pending: NodeJS.Timeout | null = null;
@@ -63,9 +63,9 @@ export class ConfigRoot {
     return this.#fingerprints;
   }
 
-  /** Whether exactly these files lie on the disk, in force or not. */
-  consistsOf({ digest }: ConfigSnapshot): boolean {
-    return this.#foundDigest === digest;
+  /** Whether these files lie on the disk, in force or not, and none else but those that are never removed. */
+  consistsOf(leader: ConfigSnapshot): boolean {
+    return this.#found !== null && appliedDigest(this.#found, leader) === leader.digest;
   }
 
   /** Whether there are host keys that cannot be used, or may be: then it is not for a machine to make others. */
@@ -112,23 +112,23 @@ export class ConfigRoot {
 
   /** Whether anything is other than before. */
   #read(): boolean {
-    const before = [this.#snapshot.digest, this.#foundDigest, this.#problems];
+    const before = [this.#snapshot.digest, this.#found?.digest, this.#problems];
     try {
       const found = this.#judge.find();
       const { snapshot, problems } = this.#judge.inForce(found);
-      this.#foundDigest = foundDigest(found);
+      this.#found = foundSnapshot(found);
       this.#tell(problems);
       this.#use(snapshot);
       if (found.unreadable.size > 0) this.#readIn(retryMs);
     } catch (error) {
       // The whole of it cannot be judged: what was in force stays, and at a start what was last good.
       const sentence = `${messageOf(error)}; the last good configuration is in force as a whole`;
-      this.#foundDigest = '';
+      this.#found = null;
       this.#tell([{ path: wholeRoot, code: codeOf(error), sentence }]);
       if (this.#snapshot.digest === '') this.#use(lastGoodSnapshot(this.#judge));
       this.#readIn(retryMs);
     }
-    return !isDeepStrictEqual(before, [this.#snapshot.digest, this.#foundDigest, this.#problems]);
+    return !isDeepStrictEqual(before, [this.#snapshot.digest, this.#found?.digest, this.#problems]);
   }
 
   #use(snapshot: ConfigSnapshot): void {
@@ -158,9 +158,10 @@ export class ConfigRoot {
   }
 }
 
-function foundDigest({ files, unreadable }: FoundConfig): string {
-  if (unreadable.size > 0) return '';
-  return digestOf(files.map((file) => ({ ...file, mode: file.foundMode })));
+function foundSnapshot({ files: found, unreadable }: FoundConfig): ConfigSnapshot | null {
+  if (unreadable.size > 0) return null;
+  const files = found.map(({ path, content, foundMode }) => ({ path, content, mode: foundMode }));
+  return { digest: digestOf(files), files };
 }
 
 function lastGoodSnapshot(judge: ConfigJudge): ConfigSnapshot {

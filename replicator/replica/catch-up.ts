@@ -1,8 +1,10 @@
+import type { Proof } from '../manifest/compare.ts';
 import type { ToFollower } from '../protocol/message.ts';
 import { fromKey } from '../tree/path.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { Applier } from './apply.ts';
 import type { FileClient } from './file-client.ts';
+import type { RemovalGate } from './removal-gate.ts';
 import type { Staging } from './staging.ts';
 import type { TreeChange } from './tree-change.ts';
 import { TreeSync } from './tree-sync.ts';
@@ -17,6 +19,10 @@ export interface CatchUpOptions {
   readonly client: FileClient;
   /** All that was written to a folder's file system is on its disk when this resolves. */
   readonly syncFileSystem: (folder: string, signal: AbortSignal) => Promise<void>;
+  readonly removals: RemovalGate;
+  readonly leader: string;
+  /** What counts as equal in the first round. */
+  readonly firstProof: Proof;
   /** Asks the leader for the next round. */
   readonly next: () => void;
   readonly closed: AbortSignal;
@@ -42,7 +48,8 @@ export class CatchUp {
 
   /** Runs until the leader begins to stream, when `stop` is called, or with the connection. */
   async run(): Promise<void> {
-    const { tree, client, staging, change, applier, next, closed } = this.#parts;
+    const { tree, client, staging, change, applier, next, closed, removals, leader, firstProof } =
+      this.#parts;
     const signal = AbortSignal.any([closed, this.#stopping.signal]);
     const sync = new TreeSync(tree, client, staging, change, signal);
     const synced = this.#parts.syncFileSystem(tree.root, signal);
@@ -53,7 +60,10 @@ export class CatchUp {
       if (round === null) return;
       applier.closeAll();
       change.keepsOld = round.first;
-      await sync.round(round.dirty, round.first ? 'metadata' : 'content');
+      if (round.first) {
+        await sync.round(round.dirty, firstProof, await removals.begin(tree, leader, signal));
+        removals.clear();
+      } else await sync.round(round.dirty, 'content');
       await synced;
       if (round.final === null) continue;
       applier.adopt(round.final.handles.map(({ handle, path }) => ({ handle, path: fromKey(path) })));

@@ -11,6 +11,8 @@ import { type FollowerOptions, type LeaderChannel, LeaderSession } from './leade
 const leaderSettlesMs = 100;
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
+/** While an operator is waited for: the leader may have its files back before he says anything. */
+const heldPauseMs = 60_000;
 
 export interface FollowingOptions extends FollowerOptions {
   readonly key: PeerKey;
@@ -26,6 +28,7 @@ export class Follower {
   #connectedTo: Peer | null = null;
   #skipPause: (() => void) | null = null;
   #problem = '';
+  #comparesAnew = false;
 
   constructor(options: FollowingOptions) {
     this.#options = options;
@@ -50,15 +53,20 @@ export class Follower {
     let pauseMs = firstPauseMs;
     await this.#pause(leaderSettlesMs);
     while (!signal.aborted) {
+      if (this.#comparesAnew) place = null;
+      this.#comparesAnew = false;
       const session = await this.#connect(place);
+      let waitsForOperator = false;
       if (session !== null) {
         this.#note(await session.run());
         place = session.place;
+        waitsForOperator = !session.everStreamed && this.#options.removals.held !== null;
         if (session.everStreamed && place !== null) pauseMs = firstPauseMs;
         this.#session = null;
         this.#options.onChanged();
       }
-      await this.#pause(pauseMs);
+      if (this.#comparesAnew) continue;
+      await this.#pause(waitsForOperator ? heldPauseMs : pauseMs);
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);
     }
     this.#options.applier.closeAll();
@@ -67,6 +75,17 @@ export class Follower {
   stop(): void {
     this.#stopping.abort(new Error('this host does not follow that leader any more'));
     this.#channel?.close('this host does not follow that leader any more');
+  }
+
+  /** An operator has allowed what the last comparison did not do: it is made again. */
+  compareAnew(): void {
+    this.#comparesAnew = true;
+    this.#channel?.close('an operator lets the comparison go on');
+    this.#skipPause?.();
+  }
+
+  onAdmitted(): void {
+    this.#session?.onAdmitted();
   }
 
   /** The peers changed: a key or an address that is not the leader's any more is not talked to any more. */

@@ -3,6 +3,7 @@ import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Position } from '#contracts/identities.ts';
 import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
+import { appliedDigest, keptOf } from '../config/apply.ts';
 import type { ConfigRoot } from '../config/config-root.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import type { DataFrame, OperationFrame } from '../protocol/codec.ts';
@@ -16,6 +17,7 @@ import { CatchUp } from './catch-up.ts';
 import { FileClient } from './file-client.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { Quarantine } from './quarantine.ts';
+import type { RemovalGate } from './removal-gate.ts';
 import { Scrub } from './scrub.ts';
 import type { Staging } from './staging.ts';
 import { syncFileSystem } from './sync-file-system.ts';
@@ -38,6 +40,9 @@ export interface FollowerOptions {
   readonly staging: Staging;
   readonly config: ConfigRoot;
   readonly positions: PositionStore;
+  readonly removals: RemovalGate;
+  /** Whether what this host holds may be relied on; else all of it is compared by content, and it is not in sync. */
+  readonly isAdmitted: () => boolean;
   readonly log: Logger;
   readonly wallClock: () => Date;
   readonly onQuarantined: () => void;
@@ -59,6 +64,8 @@ export class LeaderSession {
   #everStreamed = false;
   #leaderConfig: ConfigSnapshot | null = null;
   #applyingConfig = false;
+  /** The digest of the configuration as it is here after the leader's was applied. */
+  #appliedConfig: string | null = null;
 
   constructor(channel: LeaderChannel, parts: FollowerOptions, place: StreamPlace | null) {
     this.#channel = channel;
@@ -193,7 +200,26 @@ export class LeaderSession {
     } finally {
       this.#applyingConfig = false;
     }
-    this.#send({ type: 'config-applied', digest: config.snapshot.digest });
+    const kept = keptOf(config.snapshot, { digest, files });
+    if (kept.length > 0) {
+      log.warn(
+        { code: 'CONFIG_KEPT', paths: kept },
+        'kept, although the leader lacks it: was it lost there?',
+      );
+    }
+    this.#appliedConfig = appliedDigest(config.snapshot, { digest, files });
+    this.#tellConfig();
+  }
+
+  /** This host's roots have their identity: from now on the leader may count on it. */
+  onAdmitted(): void {
+    this.#tellConfig();
+  }
+
+  /** By this the leader takes the host into the in-sync set, which must not be before its roots say what they hold. */
+  #tellConfig(): void {
+    if (this.#appliedConfig === null || !this.#parts.isAdmitted()) return;
+    this.#send({ type: 'config-applied', digest: this.#appliedConfig });
   }
 
   #beginCatchUp(): void {
@@ -204,7 +230,7 @@ export class LeaderSession {
     this.#place = null;
     older?.stop(new Error('a new catch-up begins'));
     log.info({ epoch }, 'catching up');
-    const { tree, staging } = this.#parts;
+    const { tree, staging, removals, leader, isAdmitted } = this.#parts;
     const change = new TreeChange(tree, staging, this.#quarantine);
     const catchUp = new CatchUp({
       tree,
@@ -213,6 +239,9 @@ export class LeaderSession {
       applier,
       client: this.#files,
       syncFileSystem,
+      removals,
+      leader,
+      firstProof: isAdmitted() ? 'metadata' : 'content',
       next: () => this.#send({ type: 'next-round', stream: this.#stream }),
       closed: this.#channel.closed,
     });
@@ -222,7 +251,8 @@ export class LeaderSession {
       .then(() => applier.closeAll())
       .then(() => catchUp.run())
       .catch((error: unknown) => {
-        if (catchUp === this.#catchUp) this.#channel.close(`the catch-up failed: ${messageOf(error)}`);
+        if (catchUp === this.#catchUp)
+          this.#channel.close(`the catch-up was broken off: ${messageOf(error)}`);
       });
     this.#parts.onChanged();
   }
@@ -271,12 +301,14 @@ export class LeaderSession {
   }
 
   #scrub(): void {
-    const { tree, staging, log } = this.#parts;
+    const { tree, staging, removals, leader, log } = this.#parts;
     const change = new TreeChange(tree, staging, this.#quarantine);
     const scrub = new Scrub({
       tree,
       staging,
       change,
+      removals,
+      leader,
       log,
       client: this.#files,
       signal: this.#channel.closed,

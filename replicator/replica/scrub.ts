@@ -1,4 +1,4 @@
-import { messageOf } from '#contracts/errors.ts';
+import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import { compareEntries, pairEntries } from '../manifest/compare.ts';
 import { digestFile } from '../manifest/digest.ts';
@@ -6,6 +6,7 @@ import { type Entry, nameOf, readDirectory } from '../manifest/entry.ts';
 import { joinPath, printable, rootPath, toKey } from '../tree/path.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { FileClient } from './file-client.ts';
+import type { RemovalGate, Removals } from './removal-gate.ts';
 import type { StagedFile, Staging } from './staging.ts';
 import type { TreeChange } from './tree-change.ts';
 
@@ -24,6 +25,8 @@ export interface ScrubOptions {
   readonly client: FileClient;
   readonly staging: Staging;
   readonly change: TreeChange;
+  readonly removals: RemovalGate;
+  readonly leader: string;
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Asks the leader which of these paths stand still; it holds mutations until `done`. */
@@ -35,6 +38,8 @@ export interface ScrubOptions {
 export class Scrub {
   readonly #parts: ScrubOptions;
   #suspects: Suspect[] = [];
+  /** Those that take names away, which are repaired last: only then is it known how many they are. */
+  #removing: Suspect[] = [];
   #stagedBytes = 0;
   #differences = 0;
   #repaired = 0;
@@ -44,8 +49,11 @@ export class Scrub {
   }
 
   async run(): Promise<{ differences: number; repaired: number }> {
+    const { tree, removals, leader, signal } = this.#parts;
+    const counted = await removals.begin(tree, leader, signal);
     await this.#directory(rootPath);
     await this.#repair();
+    await this.#remove(counted);
     return { differences: this.#differences, repaired: this.#repaired };
   }
 
@@ -59,8 +67,26 @@ export class Scrub {
     for (const { local, wanted } of pairs) await this.#entry(joinPath(path, nameOf(wanted)), local, wanted);
     for (const entry of extra) {
       const child = joinPath(path, nameOf(entry));
-      await this.#suspect({ path: child, apply: (change) => change.clear(child), drop: () => {} });
+      this.#removing.push({ path: child, apply: (change) => change.clear(child), drop: () => {} });
     }
+  }
+
+  /** What the leader lacks is taken away, unless that is so much that the leader may be what is wrong. */
+  async #remove(removals: Removals): Promise<void> {
+    const removing = this.#removing;
+    this.#removing = [];
+    try {
+      for (const { path } of removing) await removals.add(path);
+      removals.check();
+    } catch (error) {
+      for (const suspect of removing) suspect.drop();
+      if (codeOf(error) !== 'RESYNC_REMOVES_MUCH') throw error;
+      this.#differences += removing.length;
+      return;
+    }
+    this.#parts.removals.clear();
+    for (const suspect of removing) await this.#suspect(suspect);
+    await this.#repair();
   }
 
   async #entry(path: Buffer, local: Entry | null, wanted: Entry): Promise<void> {
@@ -77,26 +103,31 @@ export class Scrub {
         wanted.type === 'directory' ? change.setMode(path, wanted) : change.setAttributes(path, wanted);
       await this.#suspect({ path, apply, drop: () => {} });
     } else if (verdict === 'replace') {
-      await this.#replacement(path, wanted, staging);
+      await this.#replacement(path, local, wanted, staging);
     }
     if (wanted.type === 'directory') await this.#directory(path);
   }
 
-  async #replacement(path: Buffer, wanted: Entry, staging: Staging): Promise<void> {
+  async #replacement(path: Buffer, local: Entry | null, wanted: Entry, staging: Staging): Promise<void> {
+    // A directory gives way with all below it.
+    const suspect = async (found: Suspect) => {
+      if (local?.type === 'directory') this.#removing.push(found);
+      else await this.#suspect(found);
+    };
     if (wanted.type === 'directory') {
       const apply = (change: TreeChange) => {
         change.makeDirectory(path);
         change.setMode(path, wanted);
       };
-      return await this.#suspect({ path, apply, drop: () => {} });
+      return await suspect({ path, apply, drop: () => {} });
     }
     if (wanted.type === 'link') {
-      return await this.#suspect({ path, apply: (change) => change.makeLink(path, wanted), drop: () => {} });
+      return await suspect({ path, apply: (change) => change.makeLink(path, wanted), drop: () => {} });
     }
     const staged: StagedFile | null = await staging.fetch(this.#parts.client, path);
     if (staged === null) return;
     this.#stagedBytes += staged.entry.size;
-    await this.#suspect({
+    await suspect({
       path,
       apply: (change) => change.placeFile(path, staged),
       drop: () => staging.discard(staged.path),

@@ -8,6 +8,7 @@ import { fromKey, joinPath, parentOf } from '../tree/path.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { FileClient } from './file-client.ts';
 import { inParallel } from './in-parallel.ts';
+import type { Removals } from './removal-gate.ts';
 import { finishFile, type Staging, writeAll } from './staging.ts';
 import type { TreeChange } from './tree-change.ts';
 
@@ -27,6 +28,7 @@ export class TreeSync {
   readonly #change: TreeChange;
   readonly #signal: AbortSignal;
   #extra: Buffer[] = [];
+  #removals: Removals | null = null;
 
   constructor(tree: Tree, client: FileClient, staging: Staging, change: TreeChange, signal: AbortSignal) {
     this.#tree = tree;
@@ -36,11 +38,20 @@ export class TreeSync {
     this.#signal = signal;
   }
 
-  async round(dirty: readonly DirtyPath[], proof: Proof): Promise<void> {
+  /**
+   * @param removals counts what the round takes away, and stops it before that is too much; null: what goes is what
+   *   clients removed
+   * @throws HoldfastError RESYNC_REMOVES_MUCH
+   */
+  async round(dirty: readonly DirtyPath[], proof: Proof, removals: Removals | null = null): Promise<void> {
+    this.#removals = removals;
+    this.#extra = [];
     for (const { path, ranges } of dirty) {
       if (ranges === null) await this.#syncPath(fromKey(path), proof);
       else await this.#patchFile(fromKey(path), ranges);
     }
+    for (const path of this.#extra) await removals?.add(path);
+    removals?.check();
     for (const path of this.#extra) this.#change.clear(path);
     this.#extra = [];
     await this.#change.flush();
@@ -82,10 +93,17 @@ export class TreeSync {
     this.#signal.throwIfAborted();
     const verdict = compareEntries(local, wanted, proof);
     if (verdict === 'equal') return;
+    if (local?.type === 'directory') await this.#beforeClearing(path);
     if (wanted.type === 'link') return this.#change.makeLink(path, wanted);
     if (verdict === 'compare-contents' && !(await this.#sameContents(path))) return await this.#fetch(path);
     if (verdict === 'replace') return await this.#fetch(path);
     this.#change.setAttributes(path, wanted);
+  }
+
+  /** A directory is about to give way, with all below it, to what the leader has under its name. */
+  async #beforeClearing(path: Buffer): Promise<void> {
+    await this.#removals?.add(path);
+    this.#removals?.check();
   }
 
   async #sameContents(path: Buffer): Promise<boolean> {

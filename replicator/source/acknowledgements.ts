@@ -17,6 +17,8 @@ export class Acknowledgements {
   readonly #rules: AcknowledgementRules;
   /** As etcd is known to have it, without this host. */
   #members = new Set<string>();
+  /** What etcd holds, by the last word of it: a member that took itself out is waited for, and may join again. */
+  #recorded = new Set<string>();
   readonly #joining = new Set<string>();
   readonly #acknowledged = new Map<string, { sequence: number; progressAtMs: number }>();
   #received = 0;
@@ -33,12 +35,14 @@ export class Acknowledgements {
     return [...this.#members];
   }
 
-  isMember(nodeId: string): boolean {
-    return this.#members.has(nodeId);
+  /** Whether etcd holds it, by the last word of it. */
+  isRecorded(nodeId: string): boolean {
+    return this.#recorded.has(nodeId);
   }
 
   /** What etcd holds now. */
   setMembers(inSync: readonly string[]): void {
+    this.#recorded = new Set(inSync);
     this.#members = new Set(inSync.filter((nodeId) => nodeId !== this.#rules.self));
     this.#advance();
   }
@@ -46,6 +50,7 @@ export class Acknowledgements {
   /** What etcd may hold too: nobody stops counting. */
   addMembers(inSync: readonly string[]): void {
     this.setMembers([...this.#members, ...inSync]);
+    this.#recorded = new Set(inSync);
   }
 
   /** From now on acknowledgements wait for it as if it were a member. */

@@ -100,12 +100,15 @@ export class Leader implements JournalConsumer, Leadership {
   }
 
   /**
-   * `lead` was repeated: this host goes on leading, also after a hand-off that was called off. etcd may hold more
-   * members than are known here, but nobody leaves by this.
+   * `lead` was repeated: this host goes on leading, also after a hand-off that was called off. A host may have left the
+   * in-sync set by itself; whom this leader asks for counts until it is answered, and answers come before what was read
+   * of etcd later. A set without this host is none that a leader has: etcd lost it, and nobody leaves by that.
    */
   onLeadRepeated(inSync: readonly string[]): void {
     this.#handedOff = false;
-    this.#acknowledgements.addMembers(inSync);
+    if (inSync.includes(this.#dependencies.settings.nodeId)) this.#acknowledgements.setMembers(inSync);
+    else this.#acknowledgements.addMembers(inSync);
+    this.#answerNode();
   }
 
   onMembershipResult(requestId: number, accepted: boolean, inSync: readonly string[]): void {

@@ -75,7 +75,7 @@ export class Membership {
   }
 
   #mayJoin(nodeId: string, atMs: number): boolean {
-    if (this.#acknowledgements.isMember(nodeId)) return false;
+    if (this.#acknowledgements.isRecorded(nodeId)) return false;
     return atMs - (this.#addedAtMs.get(nodeId) ?? Number.NEGATIVE_INFINITY) >= addAgainAfterMs;
   }
 

@@ -1,4 +1,5 @@
 import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 /** A file appears whole or not at all: temp, fsync, rename, fsync of the folder. */
@@ -33,5 +34,25 @@ export function syncDirectory(path: string | Buffer): void {
     fsyncSync(directory);
   } finally {
     closeSync(directory);
+  }
+}
+
+/** The same, without holding up anybody while the disk works. */
+export async function writeDurablyInBackground(path: string, content: string, mode: number): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.new`);
+  const file = await open(temporary, 'w', mode);
+  try {
+    await file.chmod(mode);
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  const directory = await open(dirname(path), 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
   }
 }

@@ -3,6 +3,7 @@ import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Plan } from '../core/operation/plan.ts';
 import type { OperationRequest } from '../core/operation/request.ts';
+import { isAboutRoots } from '../core/roots/agreement.ts';
 import { exitOfRefusal } from './exit-codes.ts';
 import { configOption, parseHost } from './options.ts';
 import { exitAs, printJson } from './output.ts';
@@ -58,7 +59,7 @@ async function failover(options: FailoverOptions): Promise<void> {
 async function confirm(options: FailoverOptions, plan: Plan, cluster: string): Promise<void> {
   const lacks = plan.candidates
     .find(({ node }) => node === plan.to)
-    ?.reasons.some(({ code }) => code === 'NOT_IN_SYNC');
+    ?.reasons.some(({ code }) => code === 'NOT_IN_SYNC' || isAboutRoots(code));
   if (options.force === true && lacks === true) {
     if (options.yesLoseData === true) return;
     const text = `${plan.to} may lack files that clients were told are stored.\nType the name of the cluster to go on: `;

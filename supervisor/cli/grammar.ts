@@ -23,7 +23,6 @@ export const plannedCommands: readonly (readonly [usage: string, purpose: string
   ['replication quarantine discard FOLDER [PATH]', 'remove them for good'],
   ['replication snapshot', 'a consistent copy of what this host holds'],
   ['replication adopt', 'take what lies in the data folder of this host as the files of the cluster'],
-  ['replication accept-removal', 'let a comparison remove more files than it may by itself'],
   ['config history', 'the generations of the replicated configuration: who, when, what'],
   ['config diff [GENERATION]', 'what changed from one to the next'],
   ['config rollback GENERATION', 'make an earlier one the newest'],

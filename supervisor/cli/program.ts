@@ -16,6 +16,7 @@ import { passwordCommand } from './password-command.ts';
 import { pauseCommand, resumeCommand } from './pause-command.ts';
 import { releaseCommand } from './release-command.ts';
 import { replayCommand } from './replay-command.ts';
+import { replicationCommand } from './replication-command.ts';
 import { statusCommand } from './status-command.ts';
 import { supervisorCommand } from './supervisor-command.ts';
 import { switchoverCommand } from './switchover-command.ts';
@@ -38,6 +39,7 @@ export function program(): Command {
     .addCommand(acceptEtcdCommand())
     .addCommand(etcdCommand())
     .addCommand(clearCommand())
+    .addCommand(replicationCommand())
     .addCommand(configCommand())
     .addCommand(passwordCommand())
     .addCommand(fsmCommand())

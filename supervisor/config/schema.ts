@@ -190,6 +190,11 @@ const replication = z.strictObject({
     .refine((expression) => isCronExpression(expression), 'is not a cron expression')
     .default('17 3 * * *')
     .meta({ description: 'When all hosts are compared in full (cron)', example: '17 3 * * *' }),
+  maxRemovalShare: z.int().min(0).max(100).default(20).meta({
+    description:
+      'A comparison that would take away more than this share of the files of a host, in percent (and more than 100 files), waits for `holdfast replication accept-removal`',
+    example: 20,
+  }),
 });
 
 const paths = z.strictObject({

@@ -7,6 +7,8 @@ import { byField } from '../core/operation/request.ts';
 export const cancelRequestSchema = z.strictObject({ by: byField });
 export const pauseRequestSchema = z.strictObject({ by: byField, reason: z.string().max(500) });
 export const clearRequestSchema = z.strictObject({ by: byField });
+/** As many as the operator was shown: if it would be many more by now, it waits again. */
+export const acceptRemovalRequestSchema = z.strictObject({ by: byField, files: z.int().nonnegative() });
 export const resumeRequestSchema = z.strictObject({ by: byField });
 /** The hosts that the operator was shown as those that hold most: if it is others by now, it is refused. */
 export const acceptEtcdRequestSchema = z.strictObject({

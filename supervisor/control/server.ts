@@ -10,6 +10,7 @@ import type { Supervisor } from '../runtime/supervisor.ts';
 import type { Operator } from './operator.ts';
 import {
   acceptEtcdRequestSchema,
+  acceptRemovalRequestSchema,
   cancelRequestSchema,
   clearRequestSchema,
   mendRequestSchema,
@@ -51,6 +52,11 @@ function routes(supervisor: Supervisor, operator: Operator, clock: Clock): Recor
     },
     'POST /v1/clear': (body) => {
       supervisor.clear(clearRequestSchema.parse(body).by);
+      return {};
+    },
+    'POST /v1/replication/accept-removal': (body) => {
+      const { by, files } = acceptRemovalRequestSchema.parse(body);
+      supervisor.acceptRemoval(by, files);
       return {};
     },
     'POST /v1/pause': async (body) => {

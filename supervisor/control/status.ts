@@ -66,6 +66,8 @@ export interface Status {
   readonly sftpPort: number;
   readonly hosts: readonly HostStatus[];
   readonly health: readonly HealthFact[];
+  /** A comparison of this host with its leader that waits for an operator. */
+  readonly heldRemoval: { readonly files: number; readonly of: number; readonly leader: NodeId } | null;
   readonly ineligible: readonly Cause[];
   readonly activity: SftpNodeActivity;
   /** For how long each process of this host stood still at most within the last minute, in milliseconds. */
@@ -98,6 +100,7 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     sftpPort: config.sftp.port,
     hosts: hostsOf(supervisor),
     health: supervisor.healthFacts,
+    heldRemoval: state.replicator.heldRemoval,
     ineligible: supervisor.ineligibility(),
     activity: supervisor.sftpNode.activity,
     latenessMs: supervisor.health.latenessMs,

@@ -43,6 +43,9 @@ export class Executor {
       restored: lane('restored'),
       'in-sync': lane('in-sync'),
       format: lane('format'),
+      leave: lane('leave'),
+      host: lane('host'),
+      admit: lane('admit'),
       replicator: lane('replicator'),
       'hand-off': lane('hand-off'),
       announce: lane('announce'),
@@ -74,6 +77,8 @@ export class Executor {
         return this.#sftpNode(order);
       case 'replicator':
         return this.#replicator(order);
+      case 'admit':
+        return this.#options.replicator.admit(order.replaces, order.at);
       case 'hand-off':
         return this.#options.replicator.handOff(order.epoch, order.to);
       case 'announce':
@@ -90,6 +95,8 @@ export class Executor {
       case 'restored':
       case 'in-sync':
       case 'format':
+      case 'leave':
+      case 'host':
         return this.#options.records.write(order);
       case 'exit':
         return this.#options.exit();
@@ -110,11 +117,13 @@ export class Executor {
 
   #replicator(order: OrderOf<'replicator'>): void {
     const { replicator } = this.#options;
-    if (order.want === 'lead')
-      replicator.tellRole({ type: 'lead', epoch: order.epoch, inSync: [...order.inSync] });
-    else if (order.want === 'follow')
-      replicator.tellRole({ type: 'follow', epoch: order.epoch, leader: order.leader });
-    else replicator.tellRole({ type: 'idle' });
+    if (order.want === 'lead') {
+      const { epoch, inSync, root } = order;
+      replicator.tellRole({ type: 'lead', epoch, inSync: [...inSync], root });
+    } else if (order.want === 'follow') {
+      const { epoch, leader, root } = order;
+      replicator.tellRole({ type: 'follow', epoch, leader, root });
+    } else replicator.tellRole({ type: 'idle' });
   }
 
   async #vip(order: OrderOf<'vip'>): Promise<boolean> {
@@ -172,6 +181,9 @@ function repeatAfterMs(order: Order): number {
     case 'restored':
     case 'in-sync':
     case 'format':
+    case 'leave':
+    case 'host':
+    case 'admit':
       return 500;
     case 'vip':
       return order.want === 'absent' ? 500 : Infinity;

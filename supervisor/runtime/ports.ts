@@ -6,9 +6,11 @@ import type { SpareFact } from '../core/leadership/state.ts';
 import type { Claim } from '../core/records/claim.ts';
 import type { Era, Restored } from '../core/records/era.ts';
 import type { Departure, HistoryEntry, HistoryRecord } from '../core/records/history.ts';
+import type { HostRecord } from '../core/records/host.ts';
 import type { OperationRecord, Pause } from '../core/records/operation.ts';
 import type {
   ClusterView,
+  InSyncRecord,
   Leader,
   LeaderRecord,
   NodeRecord,
@@ -79,6 +81,10 @@ export interface ClusterStore {
     reason: string,
     modRevision: number,
   ): Promise<boolean>;
+  /** A host takes itself out of the in-sync set, if that is as it was read. True when written. */
+  leaveInSync(record: InSyncRecord, modRevision: number): Promise<boolean>;
+  /** Writes what a host holds, if etcd's record is as it was read (0: there is none). True when written. */
+  writeHost(record: HostRecord, modRevision: number): Promise<boolean>;
   /** Names who takes over in a moment, or nobody, while this epoch leads. True when written. */
   writeSuccessor(epoch: Epoch, node: NodeId | null, leaseId: string): Promise<boolean>;
   /** Says in which format the values are, if nothing does yet and this epoch leads. True when written. */
@@ -215,6 +221,10 @@ export interface ReplicatorReports {
 export interface ReplicatorControl {
   tellRole(role: Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>): void;
   handOff(epoch: Epoch, target: NodeId): void;
+  /** Gives the host's roots an identity, in the place of those that they carry. */
+  admit(replaces: string, at: number): void;
+  /** Lets the comparison that waits take away so many files. */
+  acceptRemoval(files: number): void;
   /** Starts it; it is started again whenever it ends. */
   start(): void;
   /** The other hosts, whenever they change. */

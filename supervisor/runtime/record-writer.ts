@@ -7,7 +7,7 @@ import type { Clock, ClusterStore } from './ports.ts';
 
 type RecordOrder = Extract<
   Order,
-  { kind: 'successor' | 'operation' | 'pause' | 'restored' | 'in-sync' | 'format' }
+  { kind: 'successor' | 'operation' | 'pause' | 'restored' | 'in-sync' | 'format' | 'leave' | 'host' }
 >;
 
 export interface RecordWriterOptions {
@@ -64,6 +64,19 @@ export class RecordWriter {
       }
       case 'format':
         await store.writeFormat(order.epoch, this.#options.nodeId);
+        return;
+      case 'leave': {
+        const inSync = cluster()?.inSync;
+        if (inSync?.modRevision !== order.modRevision) return;
+        const { nodeId } = this.#options;
+        const members = inSync.members.filter((member) => member !== nodeId);
+        const reason = `${nodeId} leaves: ${order.cause.sentence}`;
+        await store.leaveInSync({ members, epoch: inSync.epoch, reason }, order.modRevision);
+        return;
+      }
+      case 'host':
+        await store.writeHost(order.record, order.modRevision);
+        return;
     }
   }
 

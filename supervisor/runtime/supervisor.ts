@@ -1,4 +1,4 @@
-import { messageOf } from '#contracts/errors.ts';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
 import { version } from '#contracts/version.ts';
@@ -15,6 +15,7 @@ import { ClusterFacts } from '../observers/cluster-facts.ts';
 import { EtcdPlacementObserver } from '../observers/etcd-placement.ts';
 import { HistoryAnnotator } from '../observers/history-annotator.ts';
 import { HistoryRecorder } from '../observers/history-recorder.ts';
+import { HoldingsObserver, holdingFacts } from '../observers/holdings.ts';
 import { WatchdogFeeder } from '../observers/watchdog-feeder.ts';
 import { Announcer } from './announcer.ts';
 import { ClusterReader } from './cluster-reader.ts';
@@ -99,6 +100,7 @@ export class Supervisor {
   readonly #watchdog: WatchdogFeeder;
   readonly #ticker: Ticker;
   readonly #clusterFacts: ClusterFacts;
+  readonly #holdings: HoldingsObserver;
   readonly #over = new AbortController();
   #state: RoleState;
   #peerKey: string | null = null;
@@ -110,7 +112,7 @@ export class Supervisor {
     this.#options = options;
     this.config = config;
     this.timing = timingOf(config.lease, Math.max(0, ...commandVipsOf(config).map((vip) => vip.timeoutMs)));
-    this.#state = initialState(nodeId, config.node.noFailover, config.node.priority);
+    this.#state = initialState(nodeId, config.node.noFailover, config.node.priority, config.cluster);
     this.#reader = new ClusterReader({
       store,
       timers,
@@ -139,6 +141,7 @@ export class Supervisor {
     this.#publisher = new Publisher(store, clock, log);
     this.#placement = new EtcdPlacementObserver(options.placement, timers, log);
     this.#history = new HistoryRecorder({ store, clock, leaseTtlMs: config.lease.ttl, log });
+    this.#holdings = new HoldingsObserver(log);
     this.#annotator = new HistoryAnnotator({ nodeId, store, clock, log });
     this.#clusterFacts = new ClusterFacts(nodeId, () => Date.parse(clock.wallTimeIso()));
     this.#watchdog = new WatchdogFeeder({
@@ -207,6 +210,18 @@ export class Supervisor {
     this.#publish();
   }
 
+  /**
+   * An operator lets the comparison that waits take away so many files.
+   * @throws HoldfastError NO_REMOVAL
+   */
+  acceptRemoval(by: string, files: number): void {
+    if (this.#state.replicator.heldRemoval === null) {
+      throw new HoldfastError('NO_REMOVAL', 'no comparison of this host waits');
+    }
+    this.#options.log.warn({ files }, `the removal of ${files} files is accepted by ${by}`);
+    this.replicator.acceptRemoval(files);
+  }
+
   /** An operator wrote to etcd: it is read at once. */
   readSoon(): void {
     this.#reader.readSoon();
@@ -214,7 +229,12 @@ export class Supervisor {
 
   /** What was looked at on this host, and what it makes of what etcd says of the others. */
   get healthFacts(): readonly HealthFact[] {
-    return [...this.health.facts, ...this.replicator.configFacts, ...this.#clusterFacts.facts];
+    return [
+      ...this.health.facts,
+      ...this.replicator.configFacts,
+      ...holdingFacts(this.#state),
+      ...this.#clusterFacts.facts,
+    ];
   }
 
   /** Why this host may not take over now; empty when it may. */
@@ -272,6 +292,7 @@ export class Supervisor {
     this.#annotator.onDecision(before, state, atMs);
     this.#watchdog.onDecision(state, atMs);
     this.#placement.onDecision(state);
+    this.#holdings.onDecision(state);
     for (const change of changes) this.#report(change);
     this.#executor.carryOut(orders);
     if (observation.type === 'tick') notifier.alive();

@@ -33,6 +33,11 @@ export class HostModel {
   /** True time until which the kernel keeps the address. */
   vipUntil = Number.NEGATIVE_INFINITY;
   files: Write | null = null;
+  /** What the roots say of themselves; null: they are new, or were emptied. */
+  root: { id: string; admittedAt: number; held: Position; revision: number; holdsFiles: boolean } | null =
+    null;
+  /** The data folder alone is empty: its disk was not mounted. */
+  dataIsAway = false;
   highestEpoch = 0;
   /** The highest epoch that a follower told of when it refused to follow. */
   toldEpoch = 0;
@@ -128,6 +133,18 @@ export class HostModel {
       this.vipUntil = Number.NEGATIVE_INFINITY;
       if (id !== null) network.send(this.id, 'etcd', () => etcd.revoke(id));
     });
+  }
+
+  /** The host comes back with empty folders, or with its data folder alone empty. */
+  empty(what: 'all' | 'data'): void {
+    this.files = null;
+    if (what === 'data') this.dataIsAway = true;
+    else {
+      this.root = null;
+      this.highestEpoch = 0;
+      this.toldEpoch = 0;
+      this.rememberedLease = null;
+    }
   }
 
   crashHost(): void {

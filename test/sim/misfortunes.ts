@@ -103,9 +103,21 @@ export class Misfortunes {
       () => this.#stale(other, host, lasts),
       () => this.#stale(other, host, lasts),
       () => operator.tamper(),
+      () => this.#emptied(host, lasts, random.chance(0.5) ? 'all' : 'data'),
       () => operator.tamper(),
     ];
     random.pick(kinds)();
+  }
+
+  /** A host dies, and comes back with nothing on its disks. Others hold what it held, or nobody can be expected to. */
+  #emptied(host: HostModel, lasts: number, what: 'all' | 'data'): void {
+    const world = this.#world;
+    if (!world.hosts.some((other) => other !== host && world.holdsAll(other))) return;
+    this.#world.tell(`${host.id}: host dies, back in ${lasts.toFixed(0)} ms with ${what} of it empty`);
+    world.count('hosts emptied');
+    host.crashHost();
+    host.empty(what);
+    world.timeline.after(lasts, () => host.start());
   }
 
   /**

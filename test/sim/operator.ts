@@ -113,10 +113,11 @@ export class OperatorModel {
     this.#forceIfLost();
   }
 
-  /** Nobody leads, and the in-sync set is lost: whoever is known to hold everything is made to lead. */
+  /** Nobody leads, and the in-sync set is lost or empty: whoever is known to hold everything is made to lead. */
   #forceIfLost(): void {
     const world = this.#world;
-    const isLost = world.leader === null && !world.etcd.has(`${keyPrefix}insync`);
+    const inSync = world.etcd.value(`${keyPrefix}insync`) as { members?: string[] } | undefined;
+    const isLost = world.leader === null && (inSync?.members ?? []).length === 0;
     const { operation } = world;
     const isAsked = operation?.kind === 'failover' && !isOver(operation);
     const best = world.hosts.find((host) => host.run !== null && world.holdsAll(host));

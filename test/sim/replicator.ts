@@ -1,9 +1,17 @@
 import type { Peer } from '#contracts/ipc/replicator.ts';
+import {
+  commonRootId,
+  type RootName,
+  type RootReport,
+  type RootsReport,
+  rootIdsOf,
+} from '#contracts/roots.ts';
 import { Acknowledgements } from '../../replicator/source/acknowledgements.ts';
 import { Membership } from '../../replicator/source/membership.ts';
 import type { ReplicatorControl, ReplicatorReports } from '../../supervisor/runtime/ports.ts';
 import { append, type Write } from './history.ts';
 import type { HostModel } from './host.ts';
+import { cluster } from './run.ts';
 import type { World } from './world.ts';
 
 type RoleOrder = Parameters<ReplicatorControl['tellRole']>[0];
@@ -36,6 +44,9 @@ export class ReplicatorModel implements ReplicatorControl {
   #role: RoleOrder = { type: 'idle' };
   #leading: Leading | null = null;
   #peers: Peer[] = [];
+  /** Under the role that it has now. */
+  #hasCaughtUp = false;
+  #taken = -1;
   readonly pid = undefined;
   readonly followers = [];
   readonly configFacts = [];
@@ -71,6 +82,20 @@ export class ReplicatorModel implements ReplicatorControl {
     this.#later(2, () => this.#enter(role));
   }
 
+  /** The roots get an identity, if theirs is still the one that it replaces. */
+  admit(replaces: string, at: number): void {
+    this.#later(3, () => {
+      const host = this.#host;
+      if (rootIdsOf(this.#roots()) !== replaces) return;
+      const id = `${host.id}-${at}-${Math.floor(this.#world.random.between(0, 1e9))}`;
+      host.dataIsAway = false;
+      host.root = { id, admittedAt: at, held: host.position, revision: 1, holdsFiles: host.files !== null };
+      this.#reportStatus();
+    });
+  }
+
+  acceptRemoval(): void {}
+
   handOff(_epoch: number, target: string): void {
     this.#later(3, () => {
       const leading = this.#leading;
@@ -79,7 +104,7 @@ export class ReplicatorModel implements ReplicatorControl {
         leading !== null &&
         to !== null &&
         this.#isConnected(to.#host.id) &&
-        to.#take(this.#host, leading.epoch);
+        to.#take(this.#host, leading.epoch, leading.sequence, this.#host.files);
       if (complete && leading !== null) leading.handedOff = true;
       this.#report((reports) => reports.handedOff(complete, 'not connected'));
     });
@@ -106,13 +131,45 @@ export class ReplicatorModel implements ReplicatorControl {
   #enter(role: RoleOrder): void {
     const host = this.#host;
     if (role.type !== 'idle' && role.epoch < host.highestEpoch) return;
+    // Roots that were swapped since the order was given are not those that were judged.
+    const own = commonRootId(this.#roots());
+    if (role.type === 'lead' && role.root !== own) return;
+    if (role.type === 'follow' && role.root !== null && role.root !== own) return;
     if (role.type !== 'idle') host.highestEpoch = role.epoch;
+    this.#saveRoot();
     const before = this.#role;
     this.#role = role;
+    if (before.type !== role.type || role.type === 'idle' || role.epoch !== epochOf(before)) {
+      this.#hasCaughtUp = false;
+      this.#taken = -1;
+    }
     if (role.type !== 'lead') this.#leading = null;
     else if (this.#leading?.epoch === role.epoch) this.#repeat(this.#leading, role.inSync);
     else this.#leading = this.#lead(role.epoch, role.inSync);
     if (JSON.stringify(before) !== JSON.stringify(role)) this.#reportStatus();
+  }
+
+  /** What the host holds is written down with each new role, as the product does now and then. */
+  #saveRoot(): void {
+    const { root, position, files } = this.#host;
+    if (root === null || this.#host.dataIsAway) return;
+    const held = {
+      ...position,
+      epoch: Math.max(root.held.epoch, Math.min(position.epoch, this.#host.highestEpoch)),
+    };
+    this.#host.root = { ...root, held, revision: root.revision + 1, holdsFiles: files !== null };
+  }
+
+  #roots(): RootsReport {
+    const host = this.#host;
+    const report = (name: RootName): RootReport => {
+      const isGone = name === 'data' && host.dataIsAway;
+      const identity = { format: 1, cluster, host: host.id, root: name, place: '1:1' } as const;
+      const isEmpty = name === 'data' ? host.files === null : host.root === null;
+      const record = host.root === null || isGone ? null : { ...identity, ...host.root };
+      return { path: `/${name}`, record, isEmpty, place: '1:1' };
+    };
+    return { data: report('data'), config: report('config'), state: report('state') };
   }
 
   #repeat(leading: Leading, inSync: readonly string[]): void {
@@ -150,9 +207,14 @@ export class ReplicatorModel implements ReplicatorControl {
   #send(leading: Leading, to: string): void {
     const { network } = this.#world;
     const { sequence } = leading;
+    const { files } = this.#host;
     network.send(this.#host.id, to, () => {
       const follower = this.#world.replicatorOf(to);
-      if (follower === null || this.#leading !== leading || !follower.#take(this.#host, leading.epoch))
+      if (
+        follower === null ||
+        this.#leading !== leading ||
+        !follower.#take(this.#host, leading.epoch, sequence, files)
+      )
         return;
       network.send(to, this.#host.id, () => {
         if (this.#leading !== leading) return;
@@ -164,7 +226,7 @@ export class ReplicatorModel implements ReplicatorControl {
   }
 
   /** As a follower: takes over all that the leader has. False: it does not follow, or knows of a newer leadership. */
-  #take(from: HostModel, epoch: number): boolean {
+  #take(from: HostModel, epoch: number, sequence: number, files: Write | null): boolean {
     const host = this.#host;
     const role = this.#role;
     if (!this.#alive || role.type !== 'follow' || role.leader !== from.id || role.epoch !== epoch) {
@@ -172,11 +234,18 @@ export class ReplicatorModel implements ReplicatorControl {
         from.toldEpoch = Math.max(from.toldEpoch, host.highestEpoch);
       return false;
     }
-    host.files = from.files;
-    return true;
+    // A connection delivers in order: what comes late was overtaken by what holds more.
+    if (sequence >= this.#taken) host.files = files;
+    this.#taken = Math.max(this.#taken, sequence);
+    if (!this.#hasCaughtUp) {
+      this.#hasCaughtUp = true;
+      this.#reportStatus();
+    }
+    return commonRootId(this.#roots()) !== null;
   }
 
   #review(): void {
+    if (!this.#alive) return;
     const leading = this.#leading;
     this.#reportStatus();
     if (leading === null) return;
@@ -214,12 +283,14 @@ export class ReplicatorModel implements ReplicatorControl {
         highestEpoch: host.highestEpoch,
         toldEpoch: host.toldEpoch,
         position: host.position,
-        caughtUp: true,
+        caughtUp: this.#hasCaughtUp,
         configDigest: '',
         configProblems: [],
         hostKeyFingerprints: ['k'],
         peers: [],
         quarantined: 0,
+        roots: this.#roots(),
+        heldRemoval: null,
         lastScrub: null,
       }),
     );
@@ -242,4 +313,8 @@ export class ReplicatorModel implements ReplicatorControl {
   #reportAsync(tell: (reports: ReplicatorReports) => Promise<void>): void {
     this.#report((reports) => void tell(reports).catch(() => {}));
   }
+}
+
+function epochOf(role: RoleOrder): number {
+  return role.type === 'idle' ? 0 : role.epoch;
 }

@@ -2,6 +2,7 @@ import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
 import { type Era, epochBaseOf, eraAfter, eraSchema, restoredSchema } from '../../core/records/era.ts';
 import { departureSchema, type HistoryEntry, historySchema } from '../../core/records/history.ts';
+import { hostRecordSchema, type StoredHost } from '../../core/records/host.ts';
 import {
   type OperationRecord,
   operationSchema,
@@ -97,8 +98,17 @@ function recordsOf<Record extends { node: string }>(
   return records;
 }
 
+function hostsOf(range: IRangeResponse | undefined, problems: Problems): StoredHost[] {
+  const revisions = new Map(range?.kvs.map((kv) => [kv.key.toString('utf8'), Number(kv.mod_revision)]));
+  const revisionOf = (node: string) => [...revisions].find(([key]) => key.endsWith(`/${node}`))?.[1] ?? 0;
+  return recordsOf(range, hostRecordSchema, problems).map(({ leaseId: _, ...record }) => ({
+    ...record,
+    modRevision: revisionOf(record.node),
+  }));
+}
+
 /** The folders of values that a view is read from, beside the single keys. */
-export const viewFolders = ['nodes/', 'peers/'] as const;
+export const viewFolders = ['nodes/', 'peers/', 'hosts/'] as const;
 /** Of the history a view tells only whether there is any. */
 export const historyFolder = 'history/';
 export type ViewRanges = Partial<
@@ -156,7 +166,11 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
     format: read('format', formatSchema),
     nodes: recordsOf(ranges['nodes/'], nodeRecordSchema, problems),
     peers: recordsOf(ranges['peers/'], peerRecordSchema, problems),
-    isNew: everLed.every((key) => revisions[key] === 0) && !hasAny(ranges[historyFolder]),
+    hosts: hostsOf(ranges['hosts/'], problems),
+    isNew:
+      everLed.every((key) => revisions[key] === 0) &&
+      !hasAny(ranges[historyFolder]) &&
+      !hasAny(ranges['hosts/']),
     revisions,
     unreadable,
     problems,
@@ -184,7 +198,7 @@ function eraOf(
 }
 
 function hasAny(range: IRangeResponse | undefined): boolean {
-  return Number(range?.count ?? 0) > 0;
+  return Number(range?.count ?? 0) > 0 || (range?.kvs.length ?? 0) > 0;
 }
 
 /** Of the one key that was asked for; 0: it does not exist. */

@@ -9,10 +9,12 @@ import {
   type HistoryRecord,
   historyLimit,
 } from '../../core/records/history.ts';
+import type { HostRecord } from '../../core/records/host.ts';
 import type { OperationRecord, Pause } from '../../core/records/operation.ts';
 import {
   type ClusterView,
   formatVersion,
+  type InSyncRecord,
   type LeaderRecord,
   type NodeRecord,
   type PeerRecord,
@@ -100,13 +102,14 @@ export class EtcdStore implements ClusterStore {
 
   async claimLeadership(record: LeaderRecord, leaseId: string, claim: Claim): Promise<LeadershipWrite> {
     const { inSyncModRevision, operationModRevision, alone, isNew } = claim;
-    const history = this.#key(historyFolder);
     const compare = [
       absent(this.#key('leader')),
       unchanged(this.#key('insync'), inSyncModRevision),
       unchanged(this.#key('era'), this.#era.modRevision),
       ...(operationModRevision === null ? [] : [unchanged(this.#key('operation'), operationModRevision)]),
-      ...(isNew ? [absent(this.#key('format')), { ...absent(history), range_end: prefixEnd(history) }] : []),
+      ...(isNew
+        ? [absent(this.#key('format')), ...[historyFolder, 'hosts/'].map((name) => this.#empty(name))]
+        : []),
     ];
     const reason = isNew ? 'a new cluster' : alone ? `failover to ${record.node}` : null;
     return this.#writeLeader(compare, [
@@ -149,6 +152,15 @@ export class EtcdStore implements ClusterStore {
 
   async writeFormat(epoch: Epoch, node: NodeId): Promise<boolean> {
     return this.#writeIf([this.#leads(epoch), absent(this.#key('format'))], [this.#putFormat(node)]);
+  }
+
+  async leaveInSync(record: InSyncRecord, modRevision: number): Promise<boolean> {
+    return this.#writeIf([unchanged(this.#key('insync'), modRevision)], [this.#put('insync', record)]);
+  }
+
+  async writeHost(record: HostRecord, modRevision: number): Promise<boolean> {
+    const name = `hosts/${record.node}`;
+    return this.#writeIf([unchanged(this.#key(name), modRevision)], [this.#put(name, record)]);
   }
 
   async writeSuccessor(epoch: Epoch, node: NodeId | null, leaseId: string): Promise<boolean> {
@@ -269,6 +281,12 @@ export class EtcdStore implements ClusterStore {
 
   #putFormat(by: NodeId): IRequestOp {
     return this.#put('format', { version: formatVersion, by });
+  }
+
+  /** There is no key in the folder. */
+  #empty(folder: string): ICompare {
+    const key = this.#key(folder);
+    return { ...absent(key), range_end: prefixEnd(key) } as ICompare;
   }
 
   #key(name: string): Buffer {

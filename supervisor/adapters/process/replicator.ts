@@ -92,6 +92,14 @@ export class ReplicatorProcess implements ReplicatorControl {
     this.#child?.send({ type: 'hand-off', target });
   }
 
+  admit(replaces: string, at: number): void {
+    this.#child?.send({ type: 'admit', replaces, at });
+  }
+
+  acceptRemoval(files: number): void {
+    this.#child?.send({ type: 'accept-removal', files });
+  }
+
   close(): void {
     this.#closed = true;
     this.#child?.kill();
@@ -167,6 +175,7 @@ function settingsOf(config: Config): ReplicatorSettings {
     strict: replication.strict,
     syncTimeoutMs: replication.syncTimeout,
     scrubSchedule: replication.scrub,
+    maxRemovalShare: replication.maxRemovalShare / 100,
     logLevel: config.log.level,
   };
 }

@@ -150,7 +150,11 @@ function absorbReplicator(state: RoleState, event: ReplicatorEvent): RoleState {
     }
     case 'replicator-status': {
       const { role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints } = event.status;
-      const told = { role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints };
+      const { roots, heldRemoval } = event.status;
+      const told = {
+        ...{ role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints },
+        ...{ roots, heldRemoval },
+      };
       const epoch = Math.max(highestEpoch, event.status.toldEpoch);
       const seen = epoch > replicator.seen.epoch ? { epoch, sinceMs: event.at } : replicator.seen;
       const isMended = configDigest !== replicator.configDigest && isReplicated(state.lastFailure);

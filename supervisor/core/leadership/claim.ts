@@ -1,4 +1,6 @@
 import { failoverUnderWay } from '../operation/failover.ts';
+import { rootCodes } from '../roots/agreement.ts';
+import { standingOf } from '../roots/standing.ts';
 import { ineligibility } from './eligibility.ts';
 import type { Order } from './orders.ts';
 import type { RoleState } from './state.ts';
@@ -6,7 +8,14 @@ import type { Timing } from './timing.ts';
 
 /** What an operator's word overrides: it is about what this host may lack, not about whether it can serve. */
 const overridden = ['NO_FAILOVER', 'BACKOFF', 'PROMOTIONS_FAILED'];
-const overriddenByForce = [...overridden, 'NOT_IN_SYNC', 'IN_SYNC_MISSING', 'DISK_LOW', 'LINK_DOWN'];
+const overriddenByForce = [
+  ...overridden,
+  ...rootCodes,
+  'NOT_IN_SYNC',
+  'IN_SYNC_MISSING',
+  'DISK_LOW',
+  'LINK_DOWN',
+];
 
 /** The codes of reasons that an operator's failover overrides. */
 export function overriddenBy({ force }: { readonly force: boolean }): readonly string[] {
@@ -18,6 +27,8 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
   const { cluster, lease } = state;
   if (cluster === null || lease === null || cluster.leader !== null) return null;
   if (at - cluster.sentAtMs >= timing.leaseTtlMs) return null;
+  // By force too: an operator's word has the roots admitted first.
+  if (standingOf(state).is !== 'agreed') return null;
   const asked = failoverUnderWay(state);
   const ignored = asked === null ? forWantOfOthers(state, at, timing) : overriddenBy(asked);
   const reasons = ineligibility(state, at, timing).filter(({ code }) => !ignored.includes(code));
@@ -35,6 +46,11 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
       isNew: cluster.isNew,
     },
   };
+}
+
+/** Whether an operator wants this host to lead whatever it lacks. */
+export function isForcedHere(state: RoleState): boolean {
+  return state.cluster?.leader === null && failoverUnderWay(state)?.force === true;
 }
 
 /** When no other host took over for so long, one that keeps failing tries again: better that than no service. */

@@ -2,6 +2,7 @@ import type { NodeId } from '#contracts/identities.ts';
 import type { Cause } from '../cause.ts';
 import { type ClusterView, formatVersion, type SingleKey } from '../records/records.ts';
 import { restoredCause, wentBackIn } from '../restored/went-back.ts';
+import { rootCauseOf, standingOf } from '../roots/standing.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import type { RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
@@ -27,6 +28,10 @@ export function ineligibility(state: RoleState, at: number, timing: Timing): Cau
   }
   if (state.cluster === null) add('CLUSTER_UNKNOWN', 'the cluster state could not be read yet');
   else reasons.push(...againstByCluster(state.cluster, state.nodeId));
+  if (state.cluster !== null && state.replicator.ready) {
+    const cause = rootCauseOf(standingOf(state));
+    if (cause !== null) reasons.push(cause);
+  }
   const wentBack = wentBackIn(state);
   if (wentBack !== null) reasons.push(restoredCause(wentBack));
   reasons.push(...state.unfit);

@@ -1,6 +1,7 @@
 import type { Cause } from '../cause.ts';
 import { unreadableLeader } from '../records/records.ts';
 import { restoredCause, wentBackIn } from '../restored/went-back.ts';
+import { standingOf } from '../roots/standing.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import type { RoleState } from './state.ts';
 import type { Phased } from './step.ts';
@@ -48,6 +49,9 @@ export function lossOf(state: RoleState, epoch: number, at: number, timing: Timi
   }
   const wentBack = wentBackIn(state);
   if (wentBack !== null) return restoredCause(wentBack);
+  // A disk that went away under a leader: what is left must neither be served nor copied to the others.
+  const standing = standingOf(state);
+  if (standing.is === 'newcomer') return standing.cause;
   const { highestEpoch } = state.replicator;
   if (highestEpoch > epoch) {
     const sentence = `epoch ${highestEpoch} was seen, this leadership is ${epoch}: there is a newer leader`;

@@ -1,7 +1,8 @@
 import type { Cause } from '../cause.ts';
 import { operationReport } from '../operation/operation.ts';
 import { wentBackIn } from '../restored/went-back.ts';
-import { claimOrder } from './claim.ts';
+import { mustLeave, rootIdOf, rootOrders, type Standing, standingOf } from '../roots/standing.ts';
+import { claimOrder, isForcedHere } from './claim.ts';
 import { isOff, isServing, leaderKeyIsMine, replicatorLeads, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import type { Order } from './orders.ts';
@@ -28,15 +29,18 @@ export function ordersFor(state: RoleState, at: number, timing: Timing): Order[]
 
 function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
   const orders: Order[] = everythingOff(state);
+  const standing = standingOf(state);
   const leader = state.cluster?.leader ?? null;
   if (leader !== null && leaderKeyIsMine(state)) {
     const cause = state.lastFailure ?? leftover;
     orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch, cause });
-  } else if (leader !== null && leader.node !== state.nodeId) {
-    orders.push({ kind: 'replicator', want: 'follow', epoch: leader.epoch, leader: leader.node });
+  } else if (leader !== null && leader.node !== state.nodeId && mayFollow(state, standing)) {
+    const root = rootIdOf(standing);
+    orders.push({ kind: 'replicator', want: 'follow', epoch: leader.epoch, leader: leader.node, root });
   } else {
     orders.push({ kind: 'replicator', want: 'idle' });
   }
+  orders.push(...rootOrders(state, standing, isForcedHere(state)));
   orders.push(...spareOrders(state));
   const wentBack = wentBackIn(state);
   if (wentBack !== null && state.cluster?.restored === null) orders.push({ kind: 'restored', ...wentBack });
@@ -45,6 +49,11 @@ function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
   const claim = claimOrder(state, at, timing);
   if (claim !== null) orders.push(claim);
   return orders;
+}
+
+/** What this host holds is judged first, and a newcomer has left the in-sync set before anything reaches its roots. */
+function mayFollow(state: RoleState, standing: Standing): boolean {
+  return (standing.is === 'agreed' || standing.is === 'newcomer') && !mustLeave(state, standing);
 }
 
 /** The leader named this host as its successor: what takes long is done before clients are shut out. */
@@ -75,7 +84,8 @@ function servingOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>,
   if (isServing(state, epoch)) {
     orders.push({ kind: 'gate', want: 'open', epoch, validUntilMs: leaseDeadlineMs(lease, timing) });
   }
-  orders.push({ kind: 'replicator', want: 'lead', epoch, inSync: state.cluster?.inSync?.members ?? [] });
+  const standing = standingOf(state);
+  orders.push(leadOrder(state, epoch, standing), ...rootOrders(state, standing, false));
   orders.push(...nodeOrders(state, phase));
   if (state.vipFreeFor === epoch) {
     orders.push({ kind: 'vip', want: 'present', epoch, leaseEndsAtMs: lease.endsAtMs });
@@ -85,6 +95,14 @@ function servingOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>,
   }
   if (phase.name === 'leading') orders.push(...recordOrders(state, epoch));
   return orders;
+}
+
+/** A replicator that started anew leads once its roots are known to be the same ones. */
+function leadOrder(state: RoleState, epoch: number, standing: Standing): Order {
+  const root = rootIdOf(standing);
+  if (root === null) return { kind: 'replicator', want: 'idle' };
+  const inSync = state.cluster?.inSync?.members ?? [];
+  return { kind: 'replicator', want: 'lead', epoch, inSync, root };
 }
 
 /** What etcd is to say beside the leader key. */
@@ -127,7 +145,7 @@ function handOverOrders(state: RoleState, phase: Phased<'handing-over'>, timing:
   const { epoch, step, to, lease } = { ...phase, lease: state.lease };
   const report = operationReport(state, epoch);
   const orders: Order[] = [
-    { kind: 'replicator', want: 'lead', epoch, inSync: state.cluster?.inSync?.members ?? [] },
+    leadOrder(state, epoch, standingOf(state)),
     ...(report === null ? [] : [{ kind: 'operation', epoch, report } as const]),
   ];
   if (isPastReturn(step) || lease === null) {

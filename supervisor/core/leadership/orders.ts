@@ -1,6 +1,7 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { Cause } from '../cause.ts';
 import type { Claim } from '../records/claim.ts';
+import type { HostRecord } from '../records/host.ts';
 import type { OperationReport, Successor } from './state.ts';
 
 /**
@@ -28,8 +29,17 @@ export type Order =
       readonly want: 'lead';
       readonly epoch: Epoch;
       readonly inSync: readonly NodeId[];
+      /** The identity of the roots that were judged. */
+      readonly root: string;
     }
-  | { readonly kind: 'replicator'; readonly want: 'follow'; readonly epoch: Epoch; readonly leader: NodeId }
+  | {
+      readonly kind: 'replicator';
+      readonly want: 'follow';
+      readonly epoch: Epoch;
+      readonly leader: NodeId;
+      /** Null: as a newcomer, whose files count for nothing before all are compared. */
+      readonly root: string | null;
+    }
   | { readonly kind: 'replicator'; readonly want: 'idle' }
   | { readonly kind: 'hand-off'; readonly epoch: Epoch; readonly to: NodeId }
   | { readonly kind: 'announce'; readonly epoch: Epoch }
@@ -76,6 +86,12 @@ export type Order =
     }
   /** Etcd is to say in which format its values are. */
   | { readonly kind: 'format'; readonly epoch: Epoch }
+  /** A newcomer is not to be in the in-sync set, if that is as it was read. */
+  | { readonly kind: 'leave'; readonly modRevision: number; readonly cause: Cause }
+  /** The host's roots are to get an identity in the place of those they carry. */
+  | { readonly kind: 'admit'; readonly replaces: string; readonly at: number }
+  /** What etcd is to say that this host holds. */
+  | { readonly kind: 'host'; readonly record: HostRecord; readonly modRevision: number }
   /** The pause goes on with this host as the one that may take over again. */
   | { readonly kind: 'pause'; readonly epoch: Epoch; readonly leader: NodeId }
   | { readonly kind: 'exit' };

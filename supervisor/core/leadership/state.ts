@@ -1,4 +1,5 @@
 import type { Epoch, NodeId, Position } from '#contracts/identities.ts';
+import type { RootsReport } from '#contracts/roots.ts';
 import type { Cause } from '../cause.ts';
 import type { WentBack } from '../records/era.ts';
 import type { ClusterView } from '../records/records.ts';
@@ -100,6 +101,10 @@ export interface ReplicatorFact {
   readonly caughtUp: boolean;
   readonly configDigest: string;
   readonly hostKeyFingerprints: readonly string[];
+  /** The host's roots as it found them; null until it has told. */
+  readonly roots: RootsReport | null;
+  /** A comparison that waits for an operator. */
+  readonly heldRemoval: { readonly files: number; readonly of: number; readonly leader: NodeId } | null;
   /** The answer to the hand-off of this epoch, once it came. */
   readonly handedOff: { readonly epoch: Epoch; readonly complete: boolean; readonly reason: string } | null;
 }
@@ -107,6 +112,7 @@ export interface ReplicatorFact {
 /** Everything `decide` knows. Facts are what was observed last, never what was ordered. */
 export interface RoleState {
   readonly nodeId: NodeId;
+  readonly clusterName: string;
   readonly noFailover: boolean;
   readonly phase: Phase;
   readonly lease: HeldLease | null;
@@ -166,13 +172,21 @@ export const absentReplicator: ReplicatorFact = {
   caughtUp: false,
   configDigest: '',
   hostKeyFingerprints: [],
+  roots: null,
+  heldRemoval: null,
   handedOff: null,
 };
 
 /** A host always boots as standby. */
-export function initialState(nodeId: NodeId, noFailover = false, priority = 100): RoleState {
+export function initialState(
+  nodeId: NodeId,
+  noFailover = false,
+  priority = 100,
+  clusterName = '',
+): RoleState {
   return {
     nodeId,
+    clusterName,
     noFailover,
     priority,
     phase: { name: 'standby' },

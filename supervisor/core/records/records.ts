@@ -3,6 +3,7 @@ import { type Epoch, epochSchema, type NodeId, nodeIdSchema, positionSchema } fr
 import { causeSchema } from '../cause.ts';
 import type { Restored } from './era.ts';
 import type { Departure } from './history.ts';
+import type { StoredHost } from './host.ts';
 import type { Operation, Pause, SuccessorRecord } from './operation.ts';
 
 /**
@@ -143,6 +144,8 @@ export interface ClusterView {
   readonly revisions: Readonly<Record<SingleKey, number>>;
   /** Keys that are there and cannot be read. What they would forbid is forbidden until an operator mends them. */
   readonly unreadable: readonly SingleKey[];
+  /** What each host held last. */
+  readonly hosts: readonly StoredHost[];
   /** Keys whose value is not what Holdfast writes: reported, never trusted. */
   readonly problems: readonly { readonly key: string; readonly what: string }[];
 }

@@ -2,7 +2,8 @@ import { comparePositions, type NodeId, type Position } from '#contracts/identit
 import type { Cause } from '../cause.ts';
 import { eraAfter, type Restored } from '../records/era.ts';
 import type { Pause } from '../records/operation.ts';
-import type { ClusterView } from '../records/records.ts';
+import type { ClusterView, NodeRecord } from '../records/records.ts';
+import { isAboutRoots } from '../roots/agreement.ts';
 
 /** How to go on with an etcd that was restored from an older snapshot, and what stands against it. */
 export interface RestoredPlan {
@@ -27,8 +28,12 @@ export function planRestored(cluster: ClusterView): RestoredPlan {
   const hosts = cluster.nodes
     .map(({ node, position }) => ({ node, position }))
     .sort((a, b) => comparePositions(b.position, a.position) || a.node.localeCompare(b.node));
-  const [best] = hosts;
-  const members = hosts
+  // A newcomer shows a position whose files it may have lost.
+  const newcomers = new Set(cluster.nodes.filter(isNewcomer).map(({ node }) => node));
+  const sound = hosts.filter(({ node }) => !newcomers.has(node));
+  const choice = sound.length > 0 ? sound : hosts;
+  const [best] = choice;
+  const members = choice
     .filter(({ position }) => best !== undefined && comparePositions(position, best.position) === 0)
     .map(({ node }) => node);
   const known = [...cluster.peers.map(({ node }) => node), ...(cluster.inSync?.members ?? [])];
@@ -47,6 +52,10 @@ export function planRestored(cluster: ClusterView): RestoredPlan {
     paused: cluster.paused,
     refusal: refusalOf(cluster, members),
   };
+}
+
+function isNewcomer({ ineligible }: NodeRecord): boolean {
+  return ineligible.some(({ code }) => isAboutRoots(code));
 }
 
 function refusalOf({ restored, leader }: ClusterView, members: readonly NodeId[]): Cause | null {

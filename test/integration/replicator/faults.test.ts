@@ -52,7 +52,7 @@ describe('leadership', () => {
     await cluster.lead('one');
     await cluster.untilInSync('two');
     const two = await cluster.restart('two');
-    two.send({ type: 'lead', epoch: 7, inSync: ['two'] });
+    two.send({ type: 'lead', epoch: 7, inSync: ['two'], root: two.rootId });
     await two.until('the stale lead', () => /epoch 7 is over/.test(two.log));
     assert.equal(two.status?.role, 'idle');
     assert.equal(two.status?.highestEpoch, 8);
@@ -63,7 +63,7 @@ describe('leadership', () => {
     await using cluster = await Cluster.start(['one', 'two']);
     await cluster.lead('one', []);
     const [one, two] = [cluster.host('one'), cluster.host('two')];
-    two.send({ type: 'follow', epoch: 5, leader: 'one' });
+    two.send({ type: 'follow', epoch: 5, leader: 'one', root: two.rootId });
     await one.until('the refusal', () => /EPOCH_STALE/.test(one.log));
     assert.deepEqual(one.status?.peers, []);
     await one.until('its supervisor to be told', () => one.status?.toldEpoch === 5);

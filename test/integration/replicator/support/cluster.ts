@@ -58,7 +58,7 @@ export class Cluster implements AsyncDisposable {
     if (!this.inSync.includes(nodeId)) this.inSync.push(nodeId);
     const leader = this.host(nodeId);
     leader.forget();
-    leader.send({ type: 'lead', epoch: this.epoch, inSync: this.inSync });
+    leader.send({ type: 'lead', epoch: this.epoch, inSync: this.inSync, root: leader.rootId });
     for (const follower of followers) this.follow(follower, nodeId);
     const node = await FakeNode.connect(leader.settings, this.epoch);
     this.nodes.push(node);
@@ -68,7 +68,7 @@ export class Cluster implements AsyncDisposable {
   follow(nodeId: string, leader: string): void {
     const host = this.host(nodeId);
     host.forget();
-    host.send({ type: 'follow', epoch: this.epoch, leader });
+    host.send({ type: 'follow', epoch: this.epoch, leader, root: host.rootId });
   }
 
   async untilInSync(...nodeIds: string[]): Promise<void> {

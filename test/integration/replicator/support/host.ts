@@ -9,6 +9,7 @@ import {
   type ReplicatorSettings,
   type ToReplicator,
 } from '#contracts/ipc/replicator.ts';
+import { commonRootId, rootIdsOf } from '#contracts/roots.ts';
 
 export type Status = Extract<FromReplicator, { type: 'status' }>;
 const program = join(import.meta.dirname, '../../../../replicator/main.ts');
@@ -23,6 +24,8 @@ export class Host {
   /** How membership requests are answered; the in-sync set is the cluster's. */
   onMembership: (request: Extract<FromReplicator, { type: 'membership' }>) => void = () => {};
   publicKey = '';
+  /** The identity of its roots. */
+  rootId = '';
   port = 0;
   #child: ChildProcess | null = null;
   #log = '';
@@ -46,6 +49,7 @@ export class Host {
       strict: false,
       syncTimeoutMs: 3000,
       scrubSchedule: '0 3 * * *',
+      maxRemovalShare: 0.2,
       logLevel: 'debug',
       ...settings,
     };
@@ -77,8 +81,28 @@ export class Host {
     if (ready.type !== 'ready') return;
     this.publicKey = ready.publicKey;
     this.port = ready.port;
+    await this.#admit();
     // Comes back at the same port, as a real host does.
     this.settings.listenPort = ready.port;
+  }
+
+  /** What a supervisor does at the first start. */
+  async #admit(): Promise<void> {
+    const { roots } = await this.until('a status', () => this.status);
+    if (commonRootId(roots) === null) await this.admitAnew();
+    else this.rootId = String(commonRootId(roots));
+  }
+
+  /** What a supervisor does once the roots have proved what they hold. */
+  async admitAnew(): Promise<void> {
+    const { roots } = await this.until('a status', () => this.status);
+    const before = commonRootId(roots);
+    this.send({ type: 'admit', replaces: rootIdsOf(roots), at: 1 });
+    this.rootId = await this.until('the identity of its roots', () => {
+      const report = this.status?.roots;
+      const id = report === undefined ? null : commonRootId(report);
+      return id === before ? null : id;
+    });
   }
 
   send(message: ToReplicator): void {

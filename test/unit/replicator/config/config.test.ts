@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { applyConfig } from '../../../../replicator/config/apply.ts';
+import { appliedDigest, applyConfig, keptOf } from '../../../../replicator/config/apply.ts';
 import { ensureHostKeys, hostKeyFingerprints } from '../../../../replicator/config/host-keys.ts';
 import { digestOf, readConfig } from '../../../../replicator/config/snapshot.ts';
 
@@ -50,6 +50,22 @@ describe('the config root', () => {
     assert.equal(readFileSync(join(base, 'kept/key'), 'utf8'), 'its own');
     assert.ok(!existsSync(join(two, 'extra')));
     assert.deepEqual(applyConfig(two, snapshot, join(base, 'kept')), []);
+  });
+
+  it('loses no users and no host keys that the leader lacks', () => {
+    rmSync(join(one, 'users.yaml'));
+    writeFileSync(join(two, 'users.yaml'), 'users: [the only ones]');
+    writeFileSync(join(two, 'host_keys/other'), 'its own');
+    const snapshot = readConfig(one);
+    assert.deepEqual(applyConfig(two, snapshot, join(base, 'kept')), []);
+    assert.equal(readFileSync(join(two, 'users.yaml'), 'utf8'), 'users: [the only ones]');
+    assert.equal(readFileSync(join(two, 'host_keys/other'), 'utf8'), 'its own');
+    const here = readConfig(two);
+    assert.deepEqual(keptOf(here, snapshot), ['host_keys/other', 'users.yaml']);
+    assert.equal(appliedDigest(here, snapshot), snapshot.digest, 'equal in all that the leader has');
+    chmodSync(join(two, 'host_keys/key'), 0o644);
+    writeFileSync(join(two, 'host_keys/key'), 'changed');
+    assert.notEqual(appliedDigest(readConfig(two), snapshot), snapshot.digest);
   });
 
   it('is not changed by what a crash left half written', () => {

@@ -22,6 +22,7 @@ import { Applier } from '../../../../replicator/replica/apply.ts';
 import { CatchUp } from '../../../../replicator/replica/catch-up.ts';
 import { FileClient } from '../../../../replicator/replica/file-client.ts';
 import { Quarantine, stagingRoot } from '../../../../replicator/replica/quarantine.ts';
+import { RemovalGate } from '../../../../replicator/replica/removal-gate.ts';
 import { Scrub } from '../../../../replicator/replica/scrub.ts';
 import { Staging } from '../../../../replicator/replica/staging.ts';
 import { syncFileSystem } from '../../../../replicator/replica/sync-file-system.ts';
@@ -87,6 +88,9 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     catchUp = new CatchUp({
       ...parts,
       applier: new Applier(parts.tree),
+      removals: new RemovalGate(1, { error: () => {} } as never, () => {}),
+      leader: 'leader',
+      firstProof: 'metadata',
       syncFileSystem: () => syncsFileSystem(),
       next: () => {
         asked += 1;
@@ -219,6 +223,8 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     let done = 0;
     const scrub = new Scrub({
       ...connect(),
+      removals: new RemovalGate(1, { error: () => {} } as never, () => {}),
+      leader: 'leader',
       log: { warn: () => {} } as never,
       signal: closing.signal,
       ask: (paths) => {

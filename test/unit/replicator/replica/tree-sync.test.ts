@@ -17,6 +17,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { DirtyPath, ToFollower, ToLeader } from '../../../../replicator/protocol/message.ts';
 import { FileClient } from '../../../../replicator/replica/file-client.ts';
 import { Quarantine, stagingRoot } from '../../../../replicator/replica/quarantine.ts';
+import { RemovalGate } from '../../../../replicator/replica/removal-gate.ts';
 import { Staging } from '../../../../replicator/replica/staging.ts';
 import { TreeChange } from '../../../../replicator/replica/tree-change.ts';
 import { TreeSync } from '../../../../replicator/replica/tree-sync.ts';
@@ -48,7 +49,10 @@ describe('making a tree equal to the leader’s', () => {
   });
   afterEach(() => rmSync(base, { recursive: true }));
 
-  async function round(dirty = everything, { first = true } = {}): Promise<void> {
+  const quiet = { warn: () => {}, error: () => {} } as never;
+  const gate = () => new RemovalGate(0.2, quiet, () => {});
+
+  async function round(dirty = everything, { first = true, removals = gate() } = {}): Promise<void> {
     const closing = new AbortController();
     const leaderTree = new Tree(join(base, 'leader'));
     const client = new FileClient((request: ToLeader) => {
@@ -76,10 +80,9 @@ describe('making a tree equal to the leader’s', () => {
     const staging = new Staging(stagingRoot(join(base, 'quarantine')));
     const change = new TreeChange(tree, staging, quarantine);
     change.keepsOld = first;
-    await new TreeSync(tree, client, staging, change, closing.signal).round(
-      dirty,
-      first ? 'metadata' : 'content',
-    );
+    const sync = new TreeSync(tree, client, staging, change, closing.signal);
+    if (!first) return await sync.round(dirty, 'content');
+    await sync.round(dirty, 'metadata', await removals.begin(tree, 'one', closing.signal));
   }
 
   it('asks for nothing that metadata proves equal, and for digests before it transfers', async () => {
@@ -137,6 +140,34 @@ describe('making a tree equal to the leader’s', () => {
     await assert.rejects(round(), /the leader is gone/);
     assert.equal(readFileSync(own('a'), 'utf8'), 'acknowledged');
     assert.equal(readFileSync(own('b'), 'utf8'), 'acknowledged');
+  });
+
+  it('takes nothing away when that would be much, but for what an operator accepted', async () => {
+    const files = (count: number) => {
+      mkdirSync(own('d'), { recursive: true });
+      for (let number = 0; number < count; number++) put(own(`d/${number}`), 'x');
+    };
+    const isHeld = { code: 'RESYNC_REMOVES_MUCH' };
+    const removals = gate();
+    files(101);
+    put(own('other'), 'x');
+    put(leader('new'), 'new');
+    await assert.rejects(round(everything, { removals }), isHeld);
+    assert.deepEqual(removals.held, { files: 102, of: 102, leader: 'one' });
+    put(leader('d'), 'a file in its place');
+    await assert.rejects(round(), isHeld);
+    assert.equal(readdirSync(own('d')).length, 101);
+    assert.equal(readFileSync(own('new'), 'utf8'), 'new', 'what is missing comes all the same');
+    assert.equal(moved, 0);
+    rmSync(own('d/100'));
+    rmSync(own('other'));
+    await round();
+    assert.equal(readFileSync(own('d'), 'utf8'), 'a file in its place');
+    rmSync(own('d'));
+    files(150);
+    removals.accept(50);
+    await round(everything, { removals });
+    assert.equal(readFileSync(own('d'), 'utf8'), 'a file in its place');
   });
 
   it('later rounds take no metadata for proof', async () => {

@@ -52,6 +52,16 @@ describe('membership', () => {
     assert.equal(sent.length, 1, 'what remains of its time counts');
   });
 
+  it('takes a member in again that took itself out, and waits for it meanwhile', () => {
+    const { acknowledgements, sent, review } = setUp(['one', 'two']);
+    acknowledgements.addMembers(['one']);
+    acknowledgements.received(1, true, 0);
+    assert.equal(acknowledgements.durable, 0, 'it is waited for until it is known to be out');
+    acknowledgements.acknowledge('two', 1, 10);
+    review(20, ['two']);
+    assert.deepEqual(sent, [{ requestId: 1, change: 'add', nodeId: 'two' }]);
+  });
+
   it('has one request under way at a time, and repeats it when no answer comes', () => {
     const { acknowledgements, membership, sent, review } = setUp(['one', 'two']);
     acknowledgements.received(1, true, 0);

@@ -117,11 +117,11 @@ describe('durable files', () => {
       'kept/7',
       'config/host_keys/.key.new',
       'config/host_keys',
-      // users.yaml is gone.
-      'config',
+      // users.yaml stays, although the leader lacks it.
     ]);
     assert.equal(readFileSync(at('kept/7/key'), 'utf8'), 'one');
     fsyncs.reset();
+    rmSync(join(configRoot, 'users.yaml'));
     mkdirSync(join(configRoot, 'users.yaml'));
     applyConfig(configRoot, snapshotOf(file('users.yaml', 'x')), keepIn);
     assert.ok(existsSync(at('kept/7/users.yaml')));

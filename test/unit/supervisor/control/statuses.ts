@@ -35,6 +35,7 @@ export function statusOfA(parts: Partial<Status> = {}): Status {
     sftpPort: 2222,
     hosts: [hostOf('a', { role: 'leader' }), hostOf('b'), hostOf('c')],
     health: [],
+    heldRemoval: null,
     ineligible: [],
     activity: { sessions: 1, transfers: 0, dropped: 0 },
     latenessMs: {},

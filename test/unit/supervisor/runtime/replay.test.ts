@@ -13,12 +13,13 @@ import {
   type Recording,
   saveRecording,
 } from '../../../../supervisor/runtime/recent-decisions.ts';
-import { leaderOf, timing, view } from '../core/leadership/host.ts';
+import { leaderOf, statusOf, timing, view } from '../core/leadership/host.ts';
 
 const story: RoleEvent[] = [
   { type: 'lease-renewed', id: 'l', sentAtMs: 1000, at: 1000 },
   { type: 'vip-absent', at: 1001 },
   { type: 'replicator-ready', at: 1002 },
+  { type: 'replicator-status', status: statusOf('a'), at: 1002 },
   { type: 'cluster-read', view: view({ sentAtMs: 1003 }), at: 1004 },
   { type: 'leader-written', leader: leaderOf('a', 200, 'l'), at: 1010 },
 ];
@@ -26,7 +27,7 @@ const story: RoleEvent[] = [
 /** As the supervisor does it. */
 function record(events: readonly RoleEvent[]): { recent: RecentDecisions; state: RoleState } {
   const recent = new RecentDecisions();
-  let state = initialState('a');
+  let state = initialState('a', false, 100, 'test');
   for (const event of events) {
     recent.add(state, event);
     state = decide(state, event, timing).state;

@@ -58,6 +58,12 @@ describe('a claim', () => {
     assert.ok(order?.want === 'claim' && order.claim.alone);
   });
 
+  it('is made by force where the in-sync set is lost, and then the host is the set', () => {
+    const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: 9000 });
+    const order = new Host('a').ready().takesUp(operation, { inSync: null }).order('leadership');
+    assert.ok(order?.want === 'claim' && order.claim.alone);
+  });
+
   it('keeps the in-sync set when a forced host is in it', () => {
     const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: 9000 });
     const order = new Host('a').ready().takesUp(operation).order('leadership');

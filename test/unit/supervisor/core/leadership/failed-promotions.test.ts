@@ -133,7 +133,7 @@ describe('a promotion that fails at what is the same on every host', () => {
   it('is tried again as soon as the configuration is another one', () => {
     const host = new Host().ready();
     failAtHostKeys(host, 200);
-    host.replicator('idle', 0, 'mended');
+    host.replicator('idle', 0, { configDigest: 'mended' });
     assert.deepEqual(codes(host), []);
     assert.equal(host.read().order('leadership')?.want, 'claim');
   });
@@ -141,16 +141,16 @@ describe('a promotion that fails at what is the same on every host', () => {
   it('leaves what the host failed at by itself as it was', () => {
     const host = new Host().ready();
     fail(host, 200);
-    host.replicator('idle', 0, 'another');
+    host.replicator('idle', 0, { configDigest: 'another' });
     assert.deepEqual(codes(host), ['BACKOFF']);
   });
 
   it('is not waited for when there are no host keys: the SFTP node is started and says why', () => {
     const host = new Host().ready();
     host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
-    host.replicator('follower', 100, 'd', []);
+    host.replicator('follower', 100, { hostKeyFingerprints: [] });
     assert.equal(host.order('sftp-node'), undefined, 'they may be made yet');
-    host.replicator('leader', 200, 'd', []);
+    host.replicator('leader', 200, { hostKeyFingerprints: [] });
     assert.equal(host.order('sftp-node')?.want, 'running');
   });
 });

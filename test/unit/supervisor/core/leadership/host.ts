@@ -1,3 +1,4 @@
+import type { RootsReport } from '#contracts/roots.ts';
 import { type Decision, decide } from '../../../../../supervisor/core/leadership/decide.ts';
 import type { Order } from '../../../../../supervisor/core/leadership/orders.ts';
 import { initialState, type RoleState } from '../../../../../supervisor/core/leadership/state.ts';
@@ -20,7 +21,7 @@ export class Host {
 
   constructor(id = 'a', noFailover = false) {
     this.id = id;
-    this.state = initialState(id, noFailover);
+    this.state = initialState(id, noFailover, 100, 'test');
     this.last = this.see({ type: 'tick' });
   }
 
@@ -71,25 +72,12 @@ export class Host {
   replicator(
     role: 'idle' | 'leader' | 'follower',
     highestEpoch = 0,
-    configDigest = 'd',
-    hostKeyFingerprints = ['SHA256:k'],
+    parts: Partial<ReturnType<typeof statusOf>> = {},
   ): this {
+    const position = { epoch: highestEpoch, sequence: 0 };
     this.see({
       type: 'replicator-status',
-      status: {
-        type: 'status',
-        role,
-        highestEpoch,
-        toldEpoch: 0,
-        position: { epoch: highestEpoch, sequence: 0 },
-        caughtUp: true,
-        configDigest,
-        configProblems: [],
-        hostKeyFingerprints,
-        peers: [],
-        quarantined: 0,
-        lastScrub: null,
-      },
+      status: { ...statusOf(this.id), role, highestEpoch, position, ...parts },
     });
     return this;
   }
@@ -175,9 +163,44 @@ export function view(parts: Partial<ClusterView>): ClusterView {
     restored: null,
     nodes: [],
     peers: [],
+    hosts: [],
     problems: [],
     ...parts,
   };
+}
+
+/** Of an idle replicator with everything in order. */
+export function statusOf(host: string): Extract<Observation, { type: 'replicator-status' }>['status'] {
+  return {
+    type: 'status',
+    role: 'idle',
+    highestEpoch: 0,
+    toldEpoch: 0,
+    position: { epoch: 0, sequence: 0 },
+    caughtUp: true,
+    configDigest: 'd',
+    configProblems: [],
+    hostKeyFingerprints: ['SHA256:k'],
+    peers: [],
+    quarantined: 0,
+    roots: rootsOf(host),
+    heldRemoval: null,
+    lastScrub: null,
+  };
+}
+
+/** Roots that agree. */
+export function rootsOf(host: string, id = `roots-${host}`): RootsReport {
+  const root = (name: 'data' | 'config' | 'state') => ({
+    path: `/srv/${name}`,
+    isEmpty: false,
+    place: '1:1',
+    record: {
+      ...{ format: 1 as const, cluster: 'test', host, root: name, id, admittedAt: 10, revision: 3 },
+      ...{ held: { epoch: 0, sequence: 0 }, holdsFiles: true, place: '1:1' },
+    },
+  });
+  return { data: root('data'), config: root('config'), state: root('state') };
 }
 
 export function liveNode(node: string, parts: Partial<LiveNode> = {}): LiveNode {

@@ -65,6 +65,7 @@ describe('a standby', () => {
       want: 'follow',
       epoch: 50,
       leader: 'b',
+      root: 'roots-a',
     });
     assert.equal(host.order('leadership'), undefined);
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ineligibility } from '../../../../../supervisor/core/leadership/eligibility.ts';
 import { planRestored } from '../../../../../supervisor/core/restored/plan.ts';
-import { Host, leaderOf, liveNode, timing, view } from '../leadership/host.ts';
+import { Host, leaderOf, liveNode, rootsOf, timing, view } from '../leadership/host.ts';
 
 const codes = (host: Host) => ineligibility(host.state, host.at, timing).map(({ code }) => code);
 const restored = { seen: 900, found: 60, by: 'b', at: '2026-01-01T00:00:00.000Z' };
@@ -60,7 +60,7 @@ describe('an etcd that went back to an older snapshot', () => {
     const { replicator } = host.state;
     host.see({
       type: 'replicator-status',
-      status: { type: 'status', ...replicator, hostKeyFingerprints: [], ...told },
+      status: { type: 'status', ...replicator, hostKeyFingerprints: [], roots: rootsOf('a'), ...told },
     });
     assert.equal(host.phase, 'leading', 'not before etcd was asked');
     host.pass(100).read({ leader: leaderOf('a', 200) });
@@ -101,6 +101,18 @@ describe('the way out of a restored etcd', () => {
   it('names the hosts that are away', () => {
     const plan = planRestored(view({ restored, nodes: nodes.slice(0, 1) }));
     assert.deepEqual([plan.members, plan.away], [['a'], ['b', 'c']]);
+  });
+
+  it('takes no host for one that holds most whose folders were emptied', () => {
+    const [a, b, c] = nodes;
+    const emptied = { ...(b ?? assert.fail()), ineligible: [{ code: 'ROOT_EMPTY', sentence: '' }] };
+    const others = [a ?? assert.fail(), c ?? assert.fail()];
+    assert.deepEqual(planRestored(view({ restored, nodes: [emptied, ...others] })).members, ['c']);
+    assert.deepEqual(
+      planRestored(view({ restored, nodes: [emptied] })).members,
+      ['b'],
+      'nobody else is left',
+    );
   });
 
   it('is refused while etcd did not go back, names a leader, or no host is there', () => {

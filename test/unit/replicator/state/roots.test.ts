@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import pino from 'pino';
+import { commonRootId, rootIdsOf, rootNames } from '#contracts/roots.ts';
+import { Roots } from '../../../../replicator/state/roots.ts';
+
+const quiet = pino({ level: 'silent' });
+const at = (sequence: number, epoch = 5) => ({ epoch, sequence });
+
+describe('the identity of a host’s roots', () => {
+  let base: string;
+  let nowMs: number;
+  const path = (name: string) => join(base, name);
+  const record = (name: string) => JSON.parse(readFileSync(path(name), 'utf8'));
+
+  beforeEach(() => {
+    base = mkdtempSync(join(tmpdir(), 'holdfast-roots-'));
+    for (const name of ['data/files/alice', 'config/host_keys', 'state']) {
+      mkdirSync(path(name), { recursive: true });
+    }
+    writeFileSync(path('config/host_keys/ssh_host_ed25519_key'), 'private');
+    nowMs = 1_000_000;
+  });
+  afterEach(() => rmSync(base, { recursive: true }));
+
+  function start(mode: 'sync' | 'shared' = 'sync'): Roots {
+    const settings = {
+      ...{ cluster: 'test', nodeId: 'a', mode },
+      ...{ filesRoot: path('data/files'), configRoot: path('config'), stateRoot: path('state') },
+    };
+    return new Roots(settings, quiet, () => nowMs);
+  }
+
+  async function admitted(): Promise<Roots> {
+    const roots = start();
+    await roots.admit(rootIdsOf(roots.report), 40, at(1));
+    return roots;
+  }
+
+  it('is made by an admission alone, and found again', async () => {
+    const roots = start();
+    await roots.refresh(at(1));
+    assert.equal(commonRootId(roots.report), null);
+    await roots.admit('another set of roots', 40, at(1));
+    assert.equal(commonRootId(roots.report), null, 'not those that were to be replaced');
+    await roots.admit(rootIdsOf(roots.report), 40, at(1));
+    const again = start();
+    assert.deepEqual(again.report, roots.report);
+    assert.ok(commonRootId(again.report));
+    for (const name of rootNames) assert.equal(again.report[name].record?.holdsFiles, true, name);
+  });
+
+  it('is not kept up to date before it is confirmed, so that a newcomer stays one', async () => {
+    const id = commonRootId((await admitted()).report);
+    const again = start();
+    await again.refresh(at(0, 6));
+    assert.equal(record('state/.holdfast-root.json').held.epoch, 5);
+    assert.equal(again.confirm('another'), false);
+    assert.equal(again.confirm(String(id)), true);
+    await again.refresh(at(0, 6));
+    for (const file of ['data', 'config', 'state'].map((name) => `${name}/.holdfast-root.json`)) {
+      assert.deepEqual([record(file).held, record(file).revision], [at(0, 6), 2], file);
+    }
+  });
+
+  it('is written again with a new epoch, else once a minute', async () => {
+    const roots = await admitted();
+    await roots.refresh(at(2));
+    assert.equal(record('state/.holdfast-root.json').revision, 1);
+    nowMs += 60_000;
+    await roots.refresh(at(2));
+    assert.equal(record('state/.holdfast-root.json').revision, 2);
+    await roots.refresh(at(2));
+    assert.equal(record('state/.holdfast-root.json').revision, 2, 'nothing is new');
+  });
+
+  it('ends a process whose root is taken away, replaced or emptied', async () => {
+    const lost = async (change: () => void) => {
+      const roots = await admitted();
+      change();
+      await assert.rejects(roots.refresh(at(2)), { code: 'ROOT_EMPTY' });
+    };
+    await lost(() => rmSync(path('data/files/alice'), { recursive: true }));
+    mkdirSync(path('data/files/alice'));
+    await lost(() => {
+      renameSync(path('data/files'), path('unmounted'));
+      mkdirSync(path('data/files/alice'), { recursive: true });
+    });
+    await lost(() => rmSync(path('config'), { recursive: true }));
+  });
+
+  it('never forgets that there were files', async () => {
+    const roots = await admitted();
+    rmSync(path('data/files/alice'), { recursive: true });
+    await roots.refresh(at(0, 9)).catch(() => {});
+    const { data } = start().report;
+    assert.deepEqual([data.isEmpty, data.record?.holdsFiles], [true, true]);
+  });
+
+  it('is not one when it is damaged or that of another root', async () => {
+    await admitted();
+    writeFileSync(path('data/.holdfast-root.json'), '{');
+    assert.equal(start().report.data.record, null);
+    writeFileSync(path('data/.holdfast-root.json'), readFileSync(path('state/.holdfast-root.json')));
+    assert.equal(start().report.data.record, null);
+  });
+
+  it('is kept in the state for storage that all hosts share, which is not taken for empty when it is away', async () => {
+    const roots = start('shared');
+    await roots.admit(rootIdsOf(roots.report), 40, at(1));
+    rmSync(path('data/files/alice'), { recursive: true });
+    const again = start('shared');
+    assert.deepEqual([again.report.data.isEmpty, again.report.data.record?.holdsFiles], [true, true]);
+    await again.admit(rootIdsOf(again.report), 50, at(1));
+    assert.equal(commonRootId(again.report), commonRootId(roots.report), 'nothing brings the files back');
+  });
+});
