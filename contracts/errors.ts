@@ -30,6 +30,17 @@ export const errorTable = {
   PORT_FORBIDDEN: 'Ports below 1024 need CAP_NET_BIND_SERVICE: start the service by its systemd unit.',
   // etcd
   ETCD_UNREACHABLE: 'Check the etcd members and the network to them; the supervisor goes on trying.',
+  ETCD_PERMISSION_DENIED:
+    "Grant the user's role readwrite on the keys of the cluster: `etcdctl role grant-permission ROLE readwrite /holdfast/CLUSTER/ --prefix`.",
+  ETCD_AUTH_FAILED:
+    'Mend `etcd.username` and `etcd.passwordFile`, or the user of etcd; leave both out where etcd asks for no user.',
+  ETCD_NO_SPACE:
+    'Nobody can take over: make room with `etcdctl compact` and `etcdctl defrag` on each member, then `etcdctl alarm disarm`.',
+  ETCD_OVERLOADED: 'See what keeps the etcd member named busy: its disk, its network, who else uses it.',
+  ETCD_REQUEST_REFUSED:
+    "See etcd's limits on requests (--max-request-bytes, --max-txn-ops); with its defaults this is a defect in Holdfast.",
+  ETCD_STATUS_FORBIDDEN:
+    'Let the user read it (`etcdctl user grant-role USER root`), use a release of etcd that does not ask for that, or watch the space of that member by other means.',
   ETCD_TLS_UNUSABLE: 'Mend the files named under `etcd.tls`: they are read again when they change.',
   ETCD_PASSWORD_UNREADABLE: 'Give the holdfast user read access to `etcd.passwordFile`, mode 0600.',
   ETCD_SPACE_LOW:

@@ -3,6 +3,7 @@ import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { LiveNode, NodeRecord, PeerRecord } from '../core/records/records.ts';
 import type { Clock, ClusterStore } from './ports.ts';
+import { saidByLeaseLoop, TroubleLog } from './trouble-log.ts';
 
 /** What was read so soon after a write may be older than it. */
 const settledMs = 1000;
@@ -17,6 +18,7 @@ export class Publisher {
   readonly #log: Logger;
   #busy = false;
   #publishedNode: LiveNode | null = null;
+  readonly #trouble: TroubleLog;
   #publishedAtMs = 0;
   #publishedPeer = '';
 
@@ -24,6 +26,7 @@ export class Publisher {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
+    this.#trouble = new TroubleLog(log, saidByLeaseLoop);
   }
 
   /** Call as often as you like: writes only what changed, one write at a time. */
@@ -33,7 +36,10 @@ export class Publisher {
     try {
       await this.#publishPeer(peer);
       await this.#publishNode(node, leaseId);
+      this.#trouble.succeeded('the record of this host can be published again');
     } catch (error) {
+      // Who may read may not be allowed to write.
+      this.#trouble.failed(error);
       this.#log.debug({ reason: messageOf(error) }, 'the record of this host could not be published');
     } finally {
       this.#busy = false;

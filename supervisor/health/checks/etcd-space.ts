@@ -1,3 +1,4 @@
+import { HoldfastError } from '#contracts/errors.ts';
 import { type MemberStatus, memberStatus } from '../../adapters/etcd/member-status.ts';
 import type { Cause } from '../../core/cause.ts';
 import type { EtcdMembers, HealthFact } from '../../runtime/ports.ts';
@@ -20,10 +21,15 @@ export function spaceProblem(status: MemberStatus, endpoint: string): Cause | nu
   return { code: 'ETCD_SPACE_LOW', sentence };
 }
 
-/** Null when there is nothing to tell; also when the member does not answer, which the lease tells. */
+/**
+ * Null when there is nothing to tell; also when the member does not answer, which the lease tells. One that refuses to
+ * tell may be full.
+ */
 export async function etcdSpaceFact(etcd: EtcdMembers, endpoint: string): Promise<HealthFact | null> {
-  const status = await memberStatus(etcd, endpoint).catch(() => null);
-  const problem = status === null ? null : spaceProblem(status, endpoint);
+  const problem = await memberStatus(etcd, endpoint).then(
+    (status) => spaceProblem(status, endpoint),
+    (error) => (error instanceof HoldfastError ? { code: error.code, sentence: error.message } : null),
+  );
   if (problem === null) return null;
   return { name: `etcd ${endpoint}`, level: 'warn', code: problem.code, detail: problem.sentence };
 }

@@ -7,6 +7,7 @@ import { OneEtcd } from './support/one-etcd.ts';
 
 const { claimBy, lead, leader } = support;
 const lost = { won: false } as const;
+const leaseLost = { code: 'LEASE_LOST' };
 
 /** What each write of leadership compares, at a real etcd: everything else about it may have changed since the read. */
 describe('leadership in etcd', { timeout: 60_000 }, () => {
@@ -82,7 +83,7 @@ describe('leadership in etcd', { timeout: 60_000 }, () => {
 
     it('fails when its lease has ended, and nothing is written', async () => {
       await b.revokeLease(leaseId);
-      await assert.rejects(claim());
+      await assert.rejects(claim(), leaseLost);
       assert.equal((await a.read()).leader, null);
     });
 
@@ -144,7 +145,7 @@ describe('leadership in etcd', { timeout: 60_000 }, () => {
     it('is not moved to a lease that has ended', async () => {
       const other = await b.grantLease();
       await b.revokeLease(other.leaseId);
-      await assert.rejects(a.moveLeadership(epoch, leader('b', 'moved'), other.leaseId));
+      await assert.rejects(a.moveLeadership(epoch, leader('b', 'moved'), other.leaseId), leaseLost);
       assert.equal((await b.read()).leader?.epoch, epoch);
     });
 
@@ -214,7 +215,7 @@ describe('leadership in etcd', { timeout: 60_000 }, () => {
     it('names no successor on a lease that has ended', async () => {
       const other = await a.grantLease();
       await a.revokeLease(other.leaseId);
-      await assert.rejects(a.writeSuccessor(epoch, 'b', other.leaseId));
+      await assert.rejects(a.writeSuccessor(epoch, 'b', other.leaseId), leaseLost);
     });
 
     it('says the format when nothing does, and never over another', async () => {

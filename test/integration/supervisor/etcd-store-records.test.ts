@@ -197,7 +197,7 @@ describe('records in etcd', { timeout: 60_000 }, () => {
     it('is not published on a lease that has ended', async () => {
       const { leaseId } = await a.grantLease();
       await a.revokeLease(leaseId);
-      await assert.rejects(a.publishNode(support.node('a'), leaseId));
+      await assert.rejects(a.publishNode(support.node('a'), leaseId), { code: 'LEASE_LOST' });
       assert.deepEqual((await b.read()).nodes, []);
     });
 

@@ -11,7 +11,7 @@ const program = process.env.HOLDFAST_TEST_ETCD ?? 'etcd';
 
 /** A cluster of etcd that is one member, on loopback. */
 export class OneEtcd {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
+  readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
   readonly #settings: readonly string[];
   readonly port: number;
   readonly #peerPort: number;
@@ -55,7 +55,7 @@ export class OneEtcd {
 
   async dispose(): Promise<void> {
     await this.stop();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   async ctl(...args: string[]): Promise<string> {
@@ -85,7 +85,7 @@ export class OneEtcd {
   }
 
   #path(name: string): string {
-    return join(this.#folder, name);
+    return join(this.folder, name);
   }
 }
 
