@@ -38,6 +38,17 @@ export const errorTable = {
   ETCD_NO_SPARE:
     'Bring the missing etcd member back soon; three members on three hosts are the fewest of which one may die.',
   ETCD_NO_MAJORITY: 'Bring etcd members back until more than half of them work: nobody can lead without.',
+  ETCD_PERMISSION_DENIED:
+    "Grant the user's role readwrite on the keys of the cluster: `etcdctl role grant-permission ROLE readwrite /holdfast/CLUSTER/ --prefix`.",
+  ETCD_AUTH_FAILED:
+    'Mend `etcd.username` and `etcd.passwordFile`, or the user of etcd; leave both out where etcd asks for no user.',
+  ETCD_NO_SPACE:
+    'Nobody can take over: make room with `etcdctl compact` and `etcdctl defrag` on each member, then `etcdctl alarm disarm`.',
+  ETCD_OVERLOADED: 'See what keeps the etcd member named busy: its disk, its network, who else uses it.',
+  ETCD_REQUEST_REFUSED:
+    "See etcd's limits on requests (--max-request-bytes, --max-txn-ops); with its defaults this is a defect in Holdfast.",
+  ETCD_STATUS_FORBIDDEN:
+    'Let the user read it (`etcdctl user grant-role USER root`), use a release of etcd that does not ask for that, or watch the space of that member by other means.',
   ETCD_TLS_UNUSABLE: 'Mend the files named under `etcd.tls`: they are read again when they change.',
   ETCD_PASSWORD_UNREADABLE: 'Give the holdfast user read access to `etcd.passwordFile`, mode 0600.',
   ETCD_SPACE_LOW:

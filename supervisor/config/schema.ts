@@ -70,8 +70,9 @@ const etcd = z.strictObject({
     description: 'File with the password of that user, mode 0600',
     example: '/etc/holdfast/etcd-password',
   }),
-  moveLeader: z.boolean().default(true).meta({
-    description: "Keep etcd's own leadership off the host that leads, whose death is over sooner then",
+  moveLeader: z.boolean().default(false).meta({
+    description:
+      "Keep etcd's own leadership off the host that leads, whose death is over sooner then. Only where nobody else uses this etcd: the leader of all of it is moved",
     example: true,
   }),
   tls: etcdTls

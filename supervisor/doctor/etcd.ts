@@ -1,4 +1,4 @@
-import { messageOf } from '#contracts/errors.ts';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { memberStatus } from '../adapters/etcd/member-status.ts';
 import type { Config } from '../config/schema.ts';
 import { spaceProblem } from '../health/checks/etcd-space.ts';
@@ -30,6 +30,10 @@ async function examineMember(etcd: Config['etcd'], endpoint: string): Promise<Fi
     }
     return fine(about, `version ${version}`);
   } catch (error) {
+    if (error instanceof HoldfastError) {
+      const level = error.code === 'ETCD_STATUS_FORBIDDEN' ? 'warning' : 'error';
+      return wrong(level, about, error.code, error.message);
+    }
     return wrong('error', about, 'ETCD_UNREACHABLE', `${endpoint}: ${messageOf(error)}`);
   }
 }

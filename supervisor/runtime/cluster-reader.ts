@@ -3,6 +3,7 @@ import type { Logger } from '#contracts/log.ts';
 import type { ClusterView, Leader } from '../core/records/records.ts';
 import { pause } from './pause.ts';
 import type { ClusterStore, Timers } from './ports.ts';
+import { saidByLeaseLoop, TroubleLog } from './trouble-log.ts';
 
 /** Changes come in swarms, and three watches tell each of them: more reads than this would only take time from work. */
 const restMs = 100;
@@ -18,6 +19,7 @@ export class ClusterReader {
   readonly #onView: (view: ClusterView) => void;
   readonly #onLeader: (leader: Leader | null, revision: number) => void;
   readonly #log: Logger;
+  readonly #trouble: TroubleLog;
   #reading = false;
   #again = false;
   #resting = false;
@@ -39,6 +41,7 @@ export class ClusterReader {
     this.#onView = options.onView;
     this.#onLeader = options.onLeader;
     this.#log = options.log;
+    this.#trouble = new TroubleLog(options.log, saidByLeaseLoop);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -76,10 +79,12 @@ export class ClusterReader {
       this.#again = false;
       try {
         const view = await this.#store.read();
+        this.#trouble.succeeded('the cluster state can be read again');
         this.#reportProblems(view);
         this.#onView(view);
       } catch (error) {
-        // The lease keeper says once that etcd is away; here it would be said with every read.
+        // Who may not read may have a lease all the same.
+        this.#trouble.failed(error);
         this.#log.debug({ reason: messageOf(error) }, 'the cluster state could not be read');
       }
     } while (this.#again);

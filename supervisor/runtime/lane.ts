@@ -1,4 +1,4 @@
-import { messageOf } from '#contracts/errors.ts';
+import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 
 export interface Task {
@@ -52,7 +52,10 @@ export class Lane {
       if ((await task.run()) === false) pauseMs = lookAgainAfterMs;
     } catch (error) {
       pauseMs = retryAfterMs;
-      this.#log.warn({ order: this.#name, reason: messageOf(error) }, 'an order failed and is tried again');
+      this.#log.warn(
+        { order: this.#name, code: codeOf(error), reason: messageOf(error) },
+        'an order failed and is tried again',
+      );
     }
     this.#running = null;
     this.#done = { key: task.key, notBeforeMs: this.#now() + pauseMs };

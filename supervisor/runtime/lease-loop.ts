@@ -1,8 +1,8 @@
-import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { Observation } from './observation.ts';
 import { pause } from './pause.ts';
 import type { Clock, ClusterStore, Timers } from './ports.ts';
+import { TroubleLog } from './trouble-log.ts';
 
 export interface LeaseLoopOptions {
   readonly store: ClusterStore;
@@ -22,11 +22,12 @@ export interface LeaseLoopOptions {
  */
 export class LeaseLoop {
   readonly #options: LeaseLoopOptions;
+  readonly #trouble: TroubleLog;
   #leaseId: string | null = null;
-  #reachable = true;
 
   constructor(options: LeaseLoopOptions) {
     this.#options = options;
+    this.#trouble = new TroubleLog(options.log);
   }
 
   get leaseId(): string | null {
@@ -64,11 +65,9 @@ export class LeaseLoop {
         }
         observe({ type: 'lease-renewed', id, sentAtMs: renewed.sentAtMs });
       }
-      if (!this.#reachable) log.info('etcd answers again');
-      this.#reachable = true;
+      this.#trouble.succeeded('etcd answers again');
     } catch (error) {
-      if (this.#reachable) log.error({ code: codeOf(error) }, messageOf(error));
-      this.#reachable = false;
+      this.#trouble.failed(error);
     }
   }
 }

@@ -56,7 +56,9 @@ export interface ClusterWatcher {
 
 /**
  * What Holdfast keeps in etcd. Every call has a deadline and rejects with HoldfastError ETCD_UNREACHABLE when no
- * endpoint answered in time; a write that was rejected may still have happened, so its author reads before acting.
+ * endpoint answered in time, or with a code of its own when etcd answered and refused (ETCD_PERMISSION_DENIED,
+ * ETCD_AUTH_FAILED, ETCD_NO_SPACE, LEASE_LOST for a write on a lease that has ended). A write that was rejected may still
+ * have happened, so its author reads before acting.
  */
 export interface ClusterStore {
   /** @throws HoldfastError ETCD_TTL_REFUSED when etcd grants another TTL than asked */

@@ -3,6 +3,7 @@ import { messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { LiveNode, NodeRecord, PeerRecord } from '../core/records/records.ts';
 import type { Clock, ClusterStore } from './ports.ts';
+import { saidByLeaseLoop, TroubleLog } from './trouble-log.ts';
 
 /** How often the record is written for its clock alone: the others compare theirs with it. */
 const clockEveryMs = 30_000;
@@ -20,6 +21,7 @@ export class Publisher {
   readonly #log: Logger;
   #busy = false;
   #publishedNode: LiveNode | null = null;
+  readonly #trouble: TroubleLog;
   #publishedAtMs = 0;
   #publishedPeer = '';
 
@@ -27,6 +29,7 @@ export class Publisher {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
+    this.#trouble = new TroubleLog(log, saidByLeaseLoop);
   }
 
   /** Call as often as you like: writes only what changed, one write at a time. */
@@ -36,7 +39,10 @@ export class Publisher {
     try {
       await this.#publishPeer(peer);
       await this.#publishNode(node, leaseId);
+      this.#trouble.succeeded('the record of this host can be published again');
     } catch (error) {
+      // Who may read may not be allowed to write.
+      this.#trouble.failed(error);
       this.#log.debug({ reason: messageOf(error) }, 'the record of this host could not be published');
     } finally {
       this.#busy = false;

@@ -299,7 +299,7 @@ export class LabHost {
     const path = (name: string) => join(this.folder, name);
     return `cluster: lab
 node: { id: ${this.name} }
-etcd: { endpoints: [${endpoints}]${tls}${user} }
+etcd: { endpoints: [${endpoints}], moveLeader: true${tls}${user} }
 vips:
 ${this.#plan.vips ?? kernelVips}
 sftp: { port: ${sftpPort} }

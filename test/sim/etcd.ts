@@ -1,4 +1,5 @@
 import type { ICompare, IKeyValue, IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3';
+import { HoldfastError } from '#contracts/errors.ts';
 import type { EtcdChange, EtcdTransaction } from '../../supervisor/adapters/etcd/rpc.ts';
 import type { Random, Timeline } from './timeline.ts';
 
@@ -91,13 +92,14 @@ export class EtcdModel {
     for (const key of keys) this.#delete(key);
   }
 
-  /** @throws Error as etcd refuses a write on a lease that it does not know */
+  /** @throws HoldfastError LEASE_LOST as etcd refuses a write on a lease that it does not know */
   transaction({ compare, success, failure = [] }: EtcdTransaction): ITxnResponse {
     const succeeded = compare.every((one) => this.#holds(one));
     const requests = succeeded ? success : failure;
     for (const { request_put: put } of requests) {
       const leaseId = String(put?.lease ?? '0');
-      if (leaseId !== '0' && !this.isLive(leaseId)) throw new Error('etcdserver: requested lease not found');
+      if (leaseId === '0' || this.isLive(leaseId)) continue;
+      throw new HoldfastError('LEASE_LOST', 'etcdserver: requested lease not found');
     }
     if (requests.some(({ request_range: range }) => range === undefined)) this.#revision += 1;
     const responses = requests.map((request) => this.#carryOut(request));

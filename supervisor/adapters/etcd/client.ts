@@ -100,9 +100,9 @@ export class EtcdClient implements EtcdRpc {
   /** One watch a member: any of them may be the one that still answers. */
   #beginWatches(): void {
     for (const end of this.#endWatches.splice(0)) end();
-    this.#ring.each(({ client }) => {
+    this.#ring.each(({ openClient }) => {
       for (const { prefix, watcher } of this.#watched) {
-        this.#endWatches.push(watchMember(client, prefix, watcher));
+        this.#endWatches.push(watchMember(openClient, prefix, watcher));
       }
     });
   }

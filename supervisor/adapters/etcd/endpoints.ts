@@ -4,10 +4,17 @@ import { Etcd3, type IOptions } from 'etcd3';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import { readCredentials, readLogin } from './credentials.ts';
+import { type Refusal, refusalOf } from './refusals.ts';
 
 const loginLimitMs = 1000;
 /** Longer than any request may take. */
 const replacedForMs = 5000;
+/**
+ * While something is asked or watched, its connection is asked for a sign of life this often, and given up when none
+ * comes in time: a router that died closes nothing, and the kernel would go on for a quarter of an hour. Etcd takes it
+ * ill when it is asked more often than every 5 s (`--grpc-keepalive-min-time`), or while nothing is under way.
+ */
+const keepalive = { 'grpc.keepalive_time_ms': 6000, 'grpc.keepalive_timeout_ms': 2000 };
 
 const yes = () => true;
 const no = () => false;
@@ -16,6 +23,8 @@ const no = () => false;
 export interface Endpoint {
   readonly url: string;
   readonly client: Etcd3;
+  /** One more, with connections of its own. */
+  readonly openClient: () => Etcd3;
 }
 
 /**
@@ -31,12 +40,16 @@ export function openEndpoints(etcd: Config['etcd']): Endpoint[] {
       'grpc.min_reconnect_backoff_ms': 50,
       'grpc.max_reconnect_backoff_ms': 500,
       'grpc.use_local_subchannel_pool': 1,
+      ...keepalive,
     },
     ...readCredentials(etcd.tls),
     ...readLogin(etcd, () => new Date(Date.now() + loginLimitMs)),
   };
   const urls = [...etcd.endpoints].sort((a, b) => Number(isOnThisHost(b)) - Number(isOnThisHost(a)));
-  return urls.map((url) => ({ url, client: new Etcd3({ ...options, hosts: url }) }));
+  return urls.map((url) => {
+    const openClient = () => new Etcd3({ ...options, hosts: url });
+    return { url, client: openClient(), openClient };
+  });
 }
 
 /** The member on this host is asked first: it dies with us, while any other may die alone. */
@@ -60,10 +73,41 @@ class Timers {
   }
 }
 
+/** What each member said that was asked in vain. */
+class Failures {
+  readonly #told = new Map<string, string>();
+  #refusal: (Refusal & { readonly url: string }) | null = null;
+
+  add(url: string, error: unknown): void {
+    this.#told.set(url, messageOf(error));
+    const refusal = refusalOf(error);
+    if (refusal === null) return;
+    if (this.#refusal === null || refusal.isFinal) this.#refusal = { ...refusal, url };
+  }
+
+  get isFinal(): boolean {
+    return this.#refusal?.isFinal ?? false;
+  }
+
+  asError(urls: readonly string[], hints: readonly string[], cause: unknown): HoldfastError {
+    const told = (url: string) => `${url} (${this.#told.get(url) ?? 'no answer'})`;
+    if (this.#refusal === null) {
+      const what = [`no etcd member answered: tried ${urls.map(told).join(', ')}`, ...hints].join('; ');
+      return new HoldfastError('ETCD_UNREACHABLE', what, { cause });
+    }
+    const { code, url, isFinal } = this.#refusal;
+    const others = isFinal ? [] : urls.filter((other) => other !== url).map((other) => `; ${told(other)}`);
+    return new HoldfastError(code, `etcd refuses: ${told(url)}${others.join('')}`, { cause });
+  }
+}
+
 /**
  * Asks the endpoints in order until one answers: the next is asked as well when the one before failed, or has been
  * silent for `hedgeAfterMs`, while the earlier ones may still answer. So a dead member costs one hedge delay, and a
  * slow cluster is still waited for until `budgetMs`. The one that answered is asked first next time.
+ *
+ * A member that refuses has answered too: its refusal is what is told when no other member did better, and the others
+ * are not asked when they would say the same.
  */
 export class EndpointRing {
   #endpoints: Endpoint[];
@@ -88,7 +132,10 @@ export class EndpointRing {
     return this.#endpoints.map((endpoint) => endpoint.url).sort();
   }
 
-  /** @throws HoldfastError ETCD_UNREACHABLE naming each endpoint and what it said */
+  /**
+   * @throws HoldfastError ETCD_UNREACHABLE, or what those that answered refused it for, naming each endpoint and what
+   *   it said
+   */
   async ask<Answer>(
     call: (client: Etcd3, deadline: Date) => Promise<Answer>,
     budgetMs: number,
@@ -96,15 +143,18 @@ export class EndpointRing {
   ): Promise<Answer> {
     // gRPC counts deadlines by the wall clock, which may be stepped: it only cleans up, `outOfTime` decides.
     const deadline = new Date(Date.now() + budgetMs + 1000);
-    const failures = new Map<string, string>();
+    const failures = new Failures();
     const timers = new Timers();
+    const refused = Promise.withResolvers<never>();
+    refused.promise.catch(() => {});
     const attempt = async (endpoint: Endpoint) => {
       try {
         const answer = await call(endpoint.client, deadline);
         this.#prefer(endpoint);
         return answer;
       } catch (error) {
-        failures.set(endpoint.url, messageOf(error));
+        failures.add(endpoint.url, error);
+        if (failures.isFinal) refused.reject(error);
         throw error;
       }
     };
@@ -120,15 +170,14 @@ export class EndpointRing {
         const turn = await Promise.race([
           Promise.any(attempts).then(yes, no),
           running.then(yes, no),
+          refused.promise.then(yes, yes),
           timers.after(hedgeAfterMs).then(no),
         ]);
-        if (turn) break;
+        if (turn || failures.isFinal) break;
       }
-      return await Promise.race([Promise.any(attempts), outOfTime]);
+      return await Promise.race([Promise.any(attempts), refused.promise, outOfTime]);
     } catch (cause) {
-      const told = this.urls.map((url) => `${url} (${failures.get(url) ?? 'no answer'})`).join(', ');
-      const what = [`no etcd member answered: tried ${told}`, ...this.#hints()].join('; ');
-      throw new HoldfastError('ETCD_UNREACHABLE', what, { cause });
+      throw failures.asError(this.urls, this.#hints(), cause);
     } finally {
       timers.clear();
       for (const running of attempts) running.catch(() => {});

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { EtcdMembers } from '../../runtime/ports.ts';
+import { refusalOf } from './refusals.ts';
 
 const limitMs = 1000;
 /** gRPC's NOT_FOUND: the lease has ended already. */
@@ -51,12 +53,21 @@ async function revokeBy(request: GatewayRequest, leaseId: string): Promise<void>
 /** The member answered, and not with what it was asked for: it lives. */
 export class GatewayRefusal extends Error {}
 
-/** One request of etcd's API in its JSON form. @throws GatewayRefusal; Error when the member did not answer */
+/**
+ * One request of etcd's API in its JSON form.
+ * @throws HoldfastError with the code of what the member refuses it for, GatewayRefusal when it was
+ *   not answered with 200, Error when it was not answered
+ */
 export async function askGateway(etcd: EtcdMembers, endpoint: string, path: string, body: unknown) {
-  const request = new GatewayRequest(etcd, new URL(path, endpoint), tokenFrom(etcd, endpoint));
-  const { status, answer } = await request.send(body);
-  if (status !== 200) throw new GatewayRefusal(`${endpoint}${path}: ${status} ${answer}`);
-  return JSON.parse(answer) as unknown;
+  try {
+    const request = new GatewayRequest(etcd, new URL(path, endpoint), tokenFrom(etcd, endpoint));
+    const { status, answer } = await request.send(body);
+    if (status !== 200) throw new GatewayRefusal(`${endpoint}${path}: ${status} ${answer}`);
+    return JSON.parse(answer) as unknown;
+  } catch (cause) {
+    const refusal = refusalOf(cause);
+    throw refusal === null ? cause : new HoldfastError(refusal.code, messageOf(cause), { cause });
+  }
 }
 
 /** Connects at once; what is asked follows when it is known. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { codeOf, HoldfastError } from '#contracts/errors.ts';
 import type { EtcdMembers } from '../../runtime/ports.ts';
 import { askGateway } from './gateway.ts';
 
@@ -33,7 +34,19 @@ const answerSchema = z
 /** What a member of etcd says of itself. */
 export type MemberStatus = z.infer<typeof answerSchema>;
 
-/** Through the HTTP gateway: the etcd3 package leaves out most of it. @throws GatewayRefusal; Error when the member does not answer */
+/**
+ * Through the HTTP gateway: the etcd3 package leaves out most of it.
+ * @throws HoldfastError ETCD_STATUS_FORBIDDEN when the member answers and does not tell (from 3.5.28 and 3.6 on until
+ *   etcd-io/etcd#21666, etcd tells it to users with the role root alone), or what else it refuses; GatewayRefusal when
+ *   it answers otherwise; Error when it does not answer
+ */
 export async function memberStatus(etcd: EtcdMembers, endpoint: string): Promise<MemberStatus> {
-  return answerSchema.parse(await askGateway(etcd, endpoint, '/v3/maintenance/status', {}));
+  try {
+    return answerSchema.parse(await askGateway(etcd, endpoint, '/v3/maintenance/status', {}));
+  } catch (cause) {
+    if (codeOf(cause) !== 'ETCD_PERMISSION_DENIED') throw cause;
+    const user = etcd.username === undefined ? 'this host' : `the user ${etcd.username}`;
+    const what = `${endpoint} answers, but does not tell its state to ${user}: how full it is, is not known`;
+    throw new HoldfastError('ETCD_STATUS_FORBIDDEN', what, { cause });
+  }
 }

@@ -31,7 +31,8 @@ export interface EtcdWatcher {
 
 /**
  * The requests that Holdfast makes of etcd, whichever member answers. Every one has a budget and rejects with
- * HoldfastError ETCD_UNREACHABLE when no member answered in it; a write that was rejected may have happened.
+ * HoldfastError ETCD_UNREACHABLE when no member answered in it, or with the code of what etcd refused it for (see
+ * refusals.ts); a write that was rejected may have happened.
  */
 export interface EtcdRpc {
   transaction(transaction: EtcdTransaction, budgetMs: number): Promise<EtcdAnswer<ITxnResponse>>;

@@ -1,5 +1,7 @@
+import { HoldfastError } from '#contracts/errors.ts';
 import { GatewayRefusal } from '../../adapters/etcd/gateway.ts';
 import { type MemberStatus, memberStatus } from '../../adapters/etcd/member-status.ts';
+import type { Cause } from '../../core/cause.ts';
 import type { EtcdMembers, HealthFact } from '../../runtime/ports.ts';
 import { etcdSpaceFact } from './etcd-space.ts';
 
@@ -10,6 +12,8 @@ export interface MemberLook {
   readonly status: MemberStatus | null;
   /** Why it does not count for a majority; null when it does. */
   readonly trouble: string | null;
+  /** It answers, and does not tell its state; null: it does, or does not answer. */
+  readonly refusal: Cause | null;
 }
 
 /** Asks each member by itself: the cluster works with a majority, and one that is lost is not noticed. Never rejects. */
@@ -20,12 +24,13 @@ export function lookAtMembers(etcd: EtcdMembers): Promise<MemberLook[]> {
 async function lookAt(etcd: EtcdMembers, endpoint: string): Promise<MemberLook> {
   try {
     const status = await memberStatus(etcd, endpoint);
-    return { endpoint, status, trouble: status.leader === '0' ? 'sees no etcd leader' : null };
+    return { endpoint, status, trouble: status.leader === '0' ? 'sees no etcd leader' : null, refusal: null };
   } catch (error) {
     // One that refuses to tell of itself lives: whether it works with the others is not known.
     // In the same words on every host and each time, since it is published: `doctor` has what the socket said.
-    const trouble = error instanceof GatewayRefusal ? null : 'does not answer';
-    return { endpoint, status: null, trouble };
+    const refusal = error instanceof HoldfastError ? { code: error.code, sentence: error.message } : null;
+    const answers = refusal !== null || error instanceof GatewayRefusal;
+    return { endpoint, status: null, trouble: answers ? null : 'does not answer', refusal };
   }
 }
 
@@ -34,13 +39,18 @@ export function etcdFacts(looks: readonly MemberLook[]): HealthFact[] {
   return [...looks.flatMap(memberFacts), majorityFact(looks)];
 }
 
-function memberFacts({ endpoint, status, trouble }: MemberLook): HealthFact[] {
+function memberFacts({ endpoint, status, trouble, refusal }: MemberLook): HealthFact[] {
+  const warn = ({ code, sentence }: Cause): HealthFact => ({
+    name: `etcd ${endpoint}`,
+    level: 'warn',
+    code,
+    detail: sentence,
+  });
   const space = status === null ? null : etcdSpaceFact(status, endpoint);
-  const facts = space === null ? [] : [space];
-  if (trouble === null) return facts;
   return [
-    ...facts,
-    { name: `etcd ${endpoint}`, level: 'warn', code: 'ETCD_MEMBER_DOWN', detail: `${endpoint} ${trouble}` },
+    ...(space === null ? [] : [space]),
+    ...(trouble === null ? [] : [warn({ code: 'ETCD_MEMBER_DOWN', sentence: `${endpoint} ${trouble}` })]),
+    ...(refusal === null ? [] : [warn(refusal)]),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /** A line between two hosts that can be cut. */
@@ -7,6 +8,8 @@ export class CuttableProxy {
   connections = 0;
   /** Nobody gets through. */
   isDown = false;
+  /** Who connects is let in, and nothing is forwarded, ever. */
+  isMute = false;
 
   static async to(port: number): Promise<CuttableProxy> {
     const proxy = new CuttableProxy(port);
@@ -26,7 +29,7 @@ export class CuttableProxy {
         this.#sockets.add(socket);
         socket.on('error', () => {});
       }
-      near.pipe(far).pipe(near);
+      if (!this.isMute) near.pipe(far).pipe(near);
       near.on('close', () => far.destroy());
       far.on('close', () => near.destroy());
     });
@@ -34,6 +37,16 @@ export class CuttableProxy {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** The connections that are there forward nothing any more, and nobody closes them: as when a router has died. */
+  stall(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
+  /** Once somebody has connected, from now on. */
+  connected(): Promise<unknown> {
+    return once(this.#server, 'connection');
   }
 
   cut(): void {

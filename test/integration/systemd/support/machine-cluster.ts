@@ -81,7 +81,7 @@ export class MachineCluster {
   holdfastYaml(name: string): string {
     return `cluster: lab
 node: { id: ${name} }
-etcd: { endpoints: [${names.map((member) => `http://${addressOf(member)}:2379`).join(', ')}] }
+etcd: { endpoints: [${names.map((member) => `http://${addressOf(member)}:2379`).join(', ')}], moveLeader: true }
 vips:
   - { address: ${this.vipV4}/24, interface: eth0 }
   - { address: "${this.vipV6}/64", interface: eth0 }

@@ -9,8 +9,13 @@ import {
   type MemberLook,
 } from '../../../../../supervisor/health/checks/etcd-members.ts';
 
-const works = (endpoint: string): MemberLook => ({ endpoint, status: null, trouble: null });
-const dead = (endpoint: string): MemberLook => ({ endpoint, status: null, trouble: 'does not answer' });
+const works = (endpoint: string): MemberLook => ({ endpoint, status: null, trouble: null, refusal: null });
+const dead = (endpoint: string): MemberLook => ({
+  endpoint,
+  status: null,
+  trouble: 'does not answer',
+  refusal: null,
+});
 
 describe('the members of etcd', () => {
   const servers: Server[] = [];
