@@ -49,6 +49,7 @@ describe('the members of etcd', () => {
       facts.map(({ name, code }) => [name, code]),
       [
         [`etcd ${alone}`, 'ETCD_MEMBER_DOWN'],
+        [`etcd ${silent}`, 'ETCD_STATUS_FORBIDDEN'],
         [`etcd ${gone}`, 'ETCD_MEMBER_DOWN'],
         ['etcd majority', 'ETCD_NO_MAJORITY'],
       ],
