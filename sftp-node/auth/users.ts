@@ -12,6 +12,8 @@ export interface Account {
   readonly home: string;
   readonly keys: readonly ParsedKey[];
   readonly passwordHash: string | null;
+  /** May sign with SHA-1. */
+  readonly legacySha1: boolean;
 }
 
 const maxUsersFileBytes = 32 * 1024 * 1024;
@@ -29,6 +31,7 @@ export class Users {
   /** Told when the file was read again. */
   onChange: () => void = () => {};
   #accounts: ReadonlyMap<string, Account> = new Map();
+  #anyLegacySha1 = false;
   #stamp = '';
   #watcher: FSWatcher | null = null;
   #poll: NodeJS.Timeout | null = null;
@@ -40,7 +43,7 @@ export class Users {
     this.#log = log;
     this.#stamp = stampOf(this.#file);
     if (this.#stamp === missing) log.warn({ file: this.#file }, 'there is no users.yaml: nobody can log in');
-    else this.#accounts = readAccounts(this.#file);
+    else this.#use(readAccounts(this.#file));
     // A watch may be lost, and the file is replaced rather than written: the folder is watched, and looked at.
     this.#watcher = watch(configRoot, () => this.#lookSoon());
     this.#watcher.on('error', () => {});
@@ -50,6 +53,16 @@ export class Users {
 
   find(name: string): Account | undefined {
     return this.#accounts.get(name);
+  }
+
+  /** Whether some user may sign with SHA-1. */
+  get anyLegacySha1(): boolean {
+    return this.#anyLegacySha1;
+  }
+
+  #use(accounts: ReadonlyMap<string, Account>): void {
+    this.#accounts = accounts;
+    this.#anyLegacySha1 = [...accounts.values()].some(({ legacySha1 }) => legacySha1);
   }
 
   /** Whether the file is still what was read last. */
@@ -77,7 +90,7 @@ export class Users {
   #read(stamp: string): void {
     this.#stamp = stamp;
     try {
-      this.#accounts = readAccounts(this.#file);
+      this.#use(readAccounts(this.#file));
     } catch (error) {
       this.#log.error({ code: codeOf(error) }, `${messageOf(error)}; the users read before stay in force`);
       return;
@@ -156,5 +169,6 @@ function accountOf(user: User, complain: (what: string) => HoldfastError): Accou
     if (key.isPrivateKey()) throw complain('a private key stands where a public key belongs');
     return key;
   });
-  return { name: user.name, home: user.home ?? user.name, keys, passwordHash: user.passwordHash ?? null };
+  const { name, home = name, passwordHash = null, legacySha1 } = user;
+  return { name, home, keys, passwordHash, legacySha1 };
 }

@@ -12,6 +12,7 @@ import { openJail } from '../home.ts';
 import type { Mutations } from '../mutations.ts';
 import { Handles } from '../sftp/handles.ts';
 import { serveSftp } from '../sftp/session.ts';
+import { sendsLinkFirst } from '../sftp/symlink-order.ts';
 
 /** As OpenSSH's LoginGraceTime, though shorter: a login takes well below a second. */
 export const loginGraceMs = 30_000;
@@ -31,6 +32,8 @@ export interface ConnectionOptions {
   readonly mutations: Mutations;
   readonly admission: Admission;
   readonly filesRoot: string;
+  /** The client's line that names its software. */
+  readonly identification: string;
   readonly log: Logger;
   readonly onHandles: (handles: Handles, open: boolean) => void;
 }
@@ -42,6 +45,7 @@ export class ClientConnection {
   readonly #options: ConnectionOptions;
   readonly #log: Logger;
   readonly #address: string;
+  readonly #identification: string;
   readonly #since = performance.now();
   #account: Account | null = null;
   #sessions = 0;
@@ -54,15 +58,18 @@ export class ClientConnection {
     this.#options = options;
     this.#address = socket.remoteAddress ?? '';
     this.#log = options.log.child({ address: this.#address });
+    this.#identification = options.identification.slice(0, 255);
     const grace = setTimeout(() => this.hangUp(), loginGraceMs);
+    const closed = new AbortController();
     const authenticator = new Authenticator({
       ...options,
       address: this.#address,
+      closed: closed.signal,
       log: this.#log,
-      onLogin: (account, method) => {
+      onLogin: (account, method, algorithm) => {
         clearTimeout(grace);
         this.#account = account;
-        this.#log.info({ audit: 'login', user: account.name, method }, 'login');
+        this.#log.info({ audit: 'login', user: account.name, method, algorithm }, 'login');
       },
       hangUp: () => ssh.end(),
     });
@@ -75,10 +82,12 @@ export class ClientConnection {
     ssh.on('request', (_accept, reject) => reject?.());
     ssh.on('tcpip', (_accept, reject) => reject());
     ssh.on('openssh.streamlocal', (_accept, reject) => reject());
-    ssh.on('error', (error) => this.#log.debug({ reason: error.message }, 'the connection failed'));
+    ssh.on('error', (error) => this.#failed(error));
+    ssh.on('end', () => closed.abort());
     socket.on('data', () => this.#hangUpFlood());
     ssh.on('close', () => {
       clearTimeout(grace);
+      closed.abort();
       for (const life of this.#running.values()) life.abort();
       if (this.#account !== null) {
         const durationMs = Math.round(performance.now() - this.#since);
@@ -106,6 +115,12 @@ export class ClientConnection {
   /** Closes at once: nothing more leaves, whatever is buffered. */
   hangUp(): void {
     this.#socket.destroy();
+  }
+
+  #failed({ message }: Error): void {
+    // In the words of our patch of ssh2, with what both sides offer.
+    if (!message.includes('no matching')) this.#log.debug({ reason: message }, 'the connection failed');
+    else this.#log.warn({ code: 'NO_COMMON_ALGORITHM', client: this.#identification }, message);
   }
 
   #session(session: Session): void {
@@ -159,7 +174,8 @@ export class ClientConnection {
     const line = { channel, socket: this.#socket, life, hangUp: () => this.hangUp() };
     const jail = await openJail(filesRoot, account.home, mutations, life);
     try {
-      const context = { user: account.name, jail, handles, mutations, admission, audit: log };
+      const linkFirst = sendsLinkFirst(this.#identification);
+      const context = { user: account.name, jail, handles, mutations, admission, linkFirst, audit: log };
       await serveSftp(line, context, log);
     } finally {
       jail.close();

@@ -1,27 +1,41 @@
 import type { Socket } from 'node:net';
 import ssh2 from 'ssh2';
 import type { Logger } from '#contracts/log.ts';
+import { signatureAlgorithms } from '../auth/signatures.ts';
+import { algorithms } from './algorithms.ts';
 import { ClientConnection, type ConnectionOptions, loginGraceMs } from './connection.ts';
 import type { Port } from './port.ts';
 
 /** As OpenSSH's MaxStartups: connections that have not logged in yet. */
 const maxUnauthenticated = 200;
 
+export type ServerOptions = Omit<ConnectionOptions, 'identification'>;
+
 /** Accepts clients while it is told to, and knows those that are connected. */
 export class SftpServer {
   readonly #ssh: ssh2.Server;
-  readonly #options: ConnectionOptions;
+  readonly #options: ServerOptions;
   readonly #log: Logger;
   readonly #clients = new Set<ClientConnection>();
   /** Sockets that have not identified themselves as SSH yet, by the address and port of the client. */
   readonly #arriving = new Map<string, Socket>();
 
-  constructor(hostKeys: Buffer[], options: ConnectionOptions) {
+  constructor(hostKeys: Buffer[], options: ServerOptions) {
     this.#options = options;
     this.#log = options.log;
-    this.#ssh = new ssh2.Server(
-      { hostKeys, ident: 'Holdfast', keepaliveInterval: 15_000, keepaliveCountMax: 3 },
-      (connection, { ip, port }) => this.#connected(connection, keyOf(ip, port)),
+    const config = {
+      hostKeys,
+      ident: 'Holdfast',
+      keepaliveInterval: 15_000,
+      keepaliveCountMax: 3,
+      algorithms,
+      /** Read by our patch of ssh2 for each client. */
+      get serverSigAlgs() {
+        return signatureAlgorithms(options.users.anyLegacySha1);
+      },
+    };
+    this.#ssh = new ssh2.Server(config, (connection, { ip, port, header }) =>
+      this.#connected(connection, keyOf(ip, port), String(header.identRaw)),
     );
   }
 
@@ -75,15 +89,18 @@ export class SftpServer {
   }
 
   /** ssh2 tells of a connection when the client has sent its identification. */
-  #connected(connection: ssh2.Connection, key: string): void {
+  #connected(connection: ssh2.Connection, key: string, identification: string): void {
     const socket = this.#arriving.get(key);
     if (socket === undefined) {
       connection.end();
       return;
     }
     this.#arriving.delete(key);
-    const client: ClientConnection = new ClientConnection(connection, socket, this.#options, () =>
-      this.#clients.delete(client),
+    const client: ClientConnection = new ClientConnection(
+      connection,
+      socket,
+      { ...this.#options, identification },
+      () => this.#clients.delete(client),
     );
     this.#clients.add(client);
   }

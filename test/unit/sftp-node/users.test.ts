@@ -36,6 +36,19 @@ describe('users.yaml', () => {
     });
   }
 
+  it('marks those who may sign with SHA-1, and nobody else', () => {
+    const accounts = parseAccounts(
+      'users:\n  - { name: old, legacySha1: true }\n  - { name: new }\n',
+      'users.yaml',
+    );
+    assert.equal(accounts.get('old')?.legacySha1, true);
+    assert.equal(accounts.get('new')?.legacySha1, false);
+    assert.throws(
+      () => parseAccounts('users: [{ name: a, legacySha1: yes please }]', 'users.yaml'),
+      /legacySha1/,
+    );
+  });
+
   it('is empty for an empty file', () => {
     assert.equal(parseAccounts('', 'users.yaml').size, 0);
   });
