@@ -1,8 +1,16 @@
 import { mkdirSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { bootTimeMs } from '#contracts/boot-time.ts';
+import { plainAddress } from '#contracts/connection-places.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
-import type { FromReplicator, Peer, ReplicatorSettings, ToReplicator } from '#contracts/ipc/replicator.ts';
+import {
+  type FromReplicator,
+  maxConfigProblems,
+  type Peer,
+  type ReplicatorSettings,
+  type ToReplicator,
+} from '#contracts/ipc/replicator.ts';
+import { LoopWatch } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
 import { ConfigRoot } from './config/config-root.ts';
 import { ensureHostKeys } from './config/host-keys.ts';
@@ -38,6 +46,7 @@ export class Replicator {
   readonly #staging: Staging;
   readonly #status: StatusReporter;
   readonly #scrubs: ScrubSchedule;
+  readonly #loop: LoopWatch;
   #intake: JournalIntake | null = null;
   #listener: PeerListener | null = null;
   #peers = new Map<string, Peer>();
@@ -73,8 +82,16 @@ export class Replicator {
     this.#positions = new PositionStore(settings.stateRoot);
     this.#tree = new Tree(settings.filesRoot);
     this.#staging = new Staging(stagingRoot(settings.quarantineRoot));
-    this.#config = new ConfigRoot(settings.configRoot, log, () => this.#onConfigChanged());
+    this.#config = new ConfigRoot({
+      configRoot: settings.configRoot,
+      stateRoot: settings.stateRoot,
+      log,
+      now: bootTimeMs,
+      wallClock: wallTime,
+      onChange: () => this.#onConfigChanged(),
+    });
     this.#scrubs = new ScrubSchedule(settings.scrubSchedule, log, () => this.#leader?.scrub());
+    this.#loop = new LoopWatch({ onLate: (byMs) => send({ type: 'late', byMs }) }).start();
     this.#status = new StatusReporter(() => this.#readStatus(), send);
     setInterval(() => this.#savePosition(), savePositionMs).unref();
   }
@@ -120,6 +137,8 @@ export class Replicator {
       key: this.#key,
       log: this.#log,
       peer: (nodeId) => this.#peers.get(nodeId),
+      isPeerAddress: (address) =>
+        [...this.#peers.values()].some((peer) => plainAddress(peer.address) === address),
       onChannel: (nodeId, channel, hangUp) => this.#onPeerChannel(nodeId, channel, hangUp),
     });
     this.#send({ type: 'ready', publicKey: this.#key.publicKey, port: this.#listener.port });
@@ -148,7 +167,10 @@ export class Replicator {
     }
     this.#endRole();
     this.#config.refresh();
-    if (ensureHostKeys(this.#config.path, this.#config.snapshot)) this.#config.refresh();
+    if (!this.#config.mayLackHostKeys && ensureHostKeys(this.#config.path, this.#config.snapshot)) {
+      this.#config.refresh();
+    }
+    this.#config.keepLastGood();
     this.#positions.advance({ epoch, sequence: 0 });
     const leader = new Leader({
       settings: this.#settings,
@@ -157,7 +179,7 @@ export class Replicator {
       tree: this.#tree,
       config: this.#config,
       log: this.#log,
-      now: bootTimeMs,
+      now: () => this.#loop.attendedMs(),
       peer: (nodeId) => this.#peers.get(nodeId),
       send: this.#send,
       onChanged: () => this.#status.changed(),
@@ -270,6 +292,7 @@ export class Replicator {
   }
 
   #onConfigChanged(): void {
+    if (this.#leader !== null) this.#config.keepLastGood();
     this.#leader?.onConfigChanged();
     this.#follower?.onConfigChanged();
     this.#status.changed();
@@ -294,6 +317,7 @@ export class Replicator {
         leader === null ? this.#positions.position : { epoch: leader.epoch, sequence: leader.sequence },
       caughtUp: this.#follower?.caughtUp ?? false,
       configDigest: this.#config.snapshot.digest,
+      configProblems: this.#config.problems.slice(0, maxConfigProblems),
       hostKeyFingerprints: this.#config.fingerprints,
       peers: leader?.progress() ?? [],
       quarantined: this.#quarantined,

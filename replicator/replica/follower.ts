@@ -13,7 +13,6 @@ const firstPauseMs = 50;
 const longestPauseMs = 1000;
 
 export interface FollowingOptions extends FollowerOptions {
-  readonly leader: string;
   readonly key: PeerKey;
   readonly peer: (nodeId: string) => Peer | undefined;
 }

@@ -13,6 +13,7 @@ import type { Mutations } from '../mutations.ts';
 import { Handles } from '../sftp/handles.ts';
 import { serveSftp } from '../sftp/session.ts';
 import { sendsLinkFirst } from '../sftp/symlink-order.ts';
+import { stalledWriteLimitMs, watchStalledWrites } from './dead-peers.ts';
 
 /** As OpenSSH's LoginGraceTime, though shorter: a login takes well below a second. */
 export const loginGraceMs = 30_000;
@@ -24,6 +25,9 @@ const maxSessions = 10;
  * of them unread here. ssh2 takes what comes beyond it all the same.
  */
 const maxUnreadBytes = 8 * 1024 * 1024;
+
+/** Numbers for the log: all lines of one connection carry the same. */
+let lastSession = 0;
 
 export interface ConnectionOptions {
   readonly users: Users;
@@ -52,12 +56,18 @@ export class ClientConnection {
   /** The SFTP sessions: each ends with its channel, and all with the connection. */
   readonly #running = new Map<ServerChannel, AbortController>();
 
-  constructor(ssh: Connection, socket: Socket, options: ConnectionOptions, onClose: () => void) {
+  constructor(
+    ssh: Connection,
+    socket: Socket,
+    options: ConnectionOptions,
+    { onLogin, onClose }: { readonly onLogin: () => void; readonly onClose: () => void },
+  ) {
     this.#ssh = ssh;
     this.#socket = socket;
     this.#options = options;
     this.#address = socket.remoteAddress ?? '';
-    this.#log = options.log.child({ address: this.#address });
+    lastSession += 1;
+    this.#log = options.log.child({ address: this.#address, session: lastSession });
     this.#identification = options.identification.slice(0, 255);
     const grace = setTimeout(() => this.hangUp(), loginGraceMs);
     const closed = new AbortController();
@@ -69,6 +79,7 @@ export class ClientConnection {
       onLogin: (account, method, algorithm) => {
         clearTimeout(grace);
         this.#account = account;
+        onLogin();
         this.#log.info({ audit: 'login', user: account.name, method, algorithm }, 'login');
       },
       hangUp: () => ssh.end(),
@@ -85,6 +96,10 @@ export class ClientConnection {
     ssh.on('error', (error) => this.#failed(error));
     ssh.on('end', () => closed.abort());
     socket.on('data', () => this.#hangUpFlood());
+    watchStalledWrites(socket, stalledWriteLimitMs, () => {
+      this.#log.warn({ user: this.user }, 'a client takes nothing in any more: the connection is closed');
+      this.hangUp();
+    });
     ssh.on('close', () => {
       clearTimeout(grace);
       closed.abort();
@@ -121,6 +136,15 @@ export class ClientConnection {
     // In the words of our patch of ssh2, with what both sides offer.
     if (!message.includes('no matching')) this.#log.debug({ reason: message }, 'the connection failed');
     else this.#log.warn({ code: 'NO_COMMON_ALGORITHM', client: this.#identification }, message);
+  }
+
+  /** Reads nothing more of what the client sends. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
   }
 
   #session(session: Session): void {
@@ -172,7 +196,7 @@ export class ClientConnection {
   async #serve(channel: ServerChannel, life: AbortSignal, account: Account, handles: Handles, log: Logger) {
     const { mutations, admission, filesRoot } = this.#options;
     const line = { channel, socket: this.#socket, life, hangUp: () => this.hangUp() };
-    const jail = await openJail(filesRoot, account.home, mutations, life);
+    const jail = await openJail(filesRoot, account.home, mutations, life, log);
     try {
       const linkFirst = sendsLinkFirst(this.#identification);
       const context = { user: account.name, jail, handles, mutations, admission, linkFirst, audit: log };

@@ -41,6 +41,8 @@ export class Executor {
       operation: lane('operation'),
       pause: lane('pause'),
       restored: lane('restored'),
+      'in-sync': lane('in-sync'),
+      format: lane('format'),
       replicator: lane('replicator'),
       'hand-off': lane('hand-off'),
       announce: lane('announce'),
@@ -86,6 +88,8 @@ export class Executor {
       case 'operation':
       case 'pause':
       case 'restored':
+      case 'in-sync':
+      case 'format':
         return this.#options.records.write(order);
       case 'exit':
         return this.#options.exit();
@@ -166,6 +170,8 @@ function repeatAfterMs(order: Order): number {
     case 'operation':
     case 'pause':
     case 'restored':
+    case 'in-sync':
+    case 'format':
       return 500;
     case 'vip':
       return order.want === 'absent' ? 500 : Infinity;

@@ -1,4 +1,4 @@
-import { failoverToHere } from '../operation/operation.ts';
+import { failoverUnderWay } from '../operation/failover.ts';
 import { ineligibility } from './eligibility.ts';
 import type { Order } from './orders.ts';
 import type { RoleState } from './state.ts';
@@ -6,7 +6,7 @@ import type { Timing } from './timing.ts';
 
 /** What an operator's word overrides: it is about what this host may lack, not about whether it can serve. */
 const overridden = ['NO_FAILOVER', 'BACKOFF', 'PROMOTIONS_FAILED'];
-const overriddenByForce = [...overridden, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
+const overriddenByForce = [...overridden, 'NOT_IN_SYNC', 'IN_SYNC_MISSING', 'DISK_LOW', 'LINK_DOWN'];
 
 /** The codes of reasons that an operator's failover overrides. */
 export function overriddenBy({ force }: { readonly force: boolean }): readonly string[] {
@@ -18,7 +18,7 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
   const { cluster, lease } = state;
   if (cluster === null || lease === null || cluster.leader !== null) return null;
   if (at - cluster.sentAtMs >= timing.leaseTtlMs) return null;
-  const asked = failoverToHere(state, at, timing);
+  const asked = failoverUnderWay(state);
   const ignored = asked === null ? forWantOfOthers(state, at, timing) : overriddenBy(asked);
   const reasons = ineligibility(state, at, timing).filter(({ code }) => !ignored.includes(code));
   if (reasons.length > 0) return null;
@@ -27,9 +27,13 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
     kind: 'leadership',
     want: 'claim',
     leaseId: lease.id,
-    inSyncModRevision: cluster.inSync?.modRevision ?? 0,
     operationId: asked?.id ?? null,
-    alone: asked?.force === true && cluster.inSync?.members.includes(state.nodeId) === false,
+    claim: {
+      inSyncModRevision: cluster.revisions.insync,
+      operationModRevision: asked?.modRevision ?? null,
+      alone: asked?.force === true && cluster.inSync?.members.includes(state.nodeId) !== true,
+      isNew: cluster.isNew,
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { Cause } from '../cause.ts';
+import type { Claim } from '../records/claim.ts';
 import type { OperationReport, Successor } from './state.ts';
 
 /**
@@ -36,9 +37,7 @@ export type Order =
       readonly kind: 'leadership';
       readonly want: 'claim';
       readonly leaseId: string;
-      readonly inSyncModRevision: number;
-      /** By an operator's word, though this host may lack what was acknowledged: it alone is in sync then. */
-      readonly alone: boolean;
+      readonly claim: Claim;
       /** The failover that an operator asked for. */
       readonly operationId: string | null;
     }
@@ -68,6 +67,15 @@ export type Order =
   | { readonly kind: 'operation'; readonly epoch: Epoch; readonly report: OperationReport }
   /** Etcd is to say that it was restored from an older snapshot, for every host to know. */
   | { readonly kind: 'restored'; readonly seen: number; readonly found: number }
+  /** The in-sync set is gone from etcd, or cannot be read: the living leader knows it. */
+  | {
+      readonly kind: 'in-sync';
+      readonly epoch: Epoch;
+      readonly members: readonly NodeId[];
+      readonly modRevision: number;
+    }
+  /** Etcd is to say in which format its values are. */
+  | { readonly kind: 'format'; readonly epoch: Epoch }
   /** The pause goes on with this host as the one that may take over again. */
-  | { readonly kind: 'pause'; readonly leader: NodeId }
+  | { readonly kind: 'pause'; readonly epoch: Epoch; readonly leader: NodeId }
   | { readonly kind: 'exit' };

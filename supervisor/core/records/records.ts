@@ -5,7 +5,10 @@ import type { Restored } from './era.ts';
 import type { Departure } from './history.ts';
 import type { Operation, Pause, SuccessorRecord } from './operation.ts';
 
-/** The values under `/holdfast/<cluster>/` in etcd, JSON each. Unknown fields of newer releases are dropped. */
+/**
+ * The values under `/holdfast/<cluster>/` in etcd, JSON each. Of records that are read, changed and written back
+ * (`operation`, `paused`, `history/<epoch>`) the fields of newer releases are kept; of others they are dropped.
+ */
 
 /**
  * `leader`, on the lease of the leader. The epoch is the key's mod_revision, counted from the beginning of the era, so
@@ -43,9 +46,20 @@ export const nodeRecordSchema = z.object({
   hostKeyFingerprints: z.array(z.string()),
   /** The leadership after which this host is ready to take over, with its SFTP node loaded; 0: none. */
   preparedFor: epochSchema.default(0),
+  /** The leadership under which this host serves clients; 0: it does not. */
+  serving: epochSchema.default(0),
   /** Why this host may not take over now; empty when it may. */
   ineligible: z.array(causeSchema),
-  health: z.array(z.object({ name: z.string(), level: z.enum(['ok', 'warn', 'bad']), detail: z.string() })),
+  health: z.array(
+    z.object({
+      name: z.string(),
+      level: z.enum(['ok', 'warn', 'bad']),
+      code: z.string().default(''),
+      detail: z.string(),
+    }),
+  ),
+  /** The wall clock of that host when this was written; written again at least every half minute. */
+  wallClockMs: z.number().optional(),
 });
 export type NodeRecord = z.infer<typeof nodeRecordSchema>;
 
@@ -80,6 +94,29 @@ export interface LiveNode extends NodeRecord {
   readonly leaseId: string;
 }
 
+/** The keys that hold one value each. */
+export const singleKeys = [
+  'leader',
+  'insync',
+  'operation',
+  'successor',
+  'paused',
+  'departure',
+  'era',
+  'restored',
+  'format',
+] as const;
+export type SingleKey = (typeof singleKeys)[number];
+
+/**
+ * `format`: what the values mean, kept without a lease since the first leader of the cluster. A release takes part only
+ * in a format that it knows. The key also tells that the cluster has had a leader.
+ */
+export const formatSchema = z.looseObject({ version: z.int().positive(), by: nodeIdSchema });
+export type Format = z.infer<typeof formatSchema>;
+/** History: 1, the first that is written down. */
+export const formatVersion = 1;
+
 /** One consistent read of the whole cluster state, at one etcd revision. */
 export interface ClusterView {
   /** Counted from the beginning of the era, as epochs are. */
@@ -98,6 +135,14 @@ export interface ClusterView {
   readonly departure: Departure | null;
   readonly nodes: readonly LiveNode[];
   readonly peers: readonly PeerRecord[];
+  /** Null: no leader of a release that writes it has led yet. */
+  readonly format: Format | null;
+  /** Nobody has ever led this cluster, by all that etcd holds: the one time that a host may lead without an in-sync set. */
+  readonly isNew: boolean;
+  /** Where each key was last written, for compare-and-swap; 0: it does not exist. */
+  readonly revisions: Readonly<Record<SingleKey, number>>;
+  /** Keys that are there and cannot be read. What they would forbid is forbidden until an operator mends them. */
+  readonly unreadable: readonly SingleKey[];
   /** Keys whose value is not what Holdfast writes: reported, never trusted. */
   readonly problems: readonly { readonly key: string; readonly what: string }[];
 }

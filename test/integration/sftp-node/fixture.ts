@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { hash } from '@node-rs/argon2';
 import { execa } from 'execa';
 import ssh2 from 'ssh2';
@@ -114,7 +115,8 @@ export class NodeFixture {
   readonly messages: FromSftpNode[] = [];
   /** For Node itself. */
   execArgv: string[] = [];
-  #log = '';
+  /** What it logs. */
+  readonly lines: Record<string, unknown>[] = [];
   #process: ChildProcess | null = null;
   #exited: Promise<unknown> = Promise.resolve();
   port = 0;
@@ -154,9 +156,13 @@ export class NodeFixture {
   }
 
   /** Starts the node; resolves with what became of it: `listening` or `failed`. */
-  async start({ port = 0, program = source } = {}): Promise<FromSftpNode> {
+  async start({
+    port = 0,
+    program = source,
+    settings = {} as Partial<SftpNodeSettings>,
+  } = {}): Promise<FromSftpNode> {
     if (this.#process === null) this.#fork(program);
-    await this.send({ type: 'start', epoch: this.epoch, settings: this.#settings(port) });
+    await this.send({ type: 'start', epoch: this.epoch, settings: { ...this.#settings(port), ...settings } });
     const first = await waitFor('the node to listen or fail', () =>
       this.messages.find(({ type }) => type === 'listening' || type === 'failed'),
     );
@@ -174,10 +180,9 @@ export class NodeFixture {
   #fork(program: string): void {
     const node = forkNode(program, this.execArgv);
     this.#process = node;
-    node.stdout?.on('data', (chunk) => {
-      this.#log += String(chunk);
-    });
     this.#exited = new Promise((resolve) => node.once('exit', resolve));
+    if (node.stdout !== null)
+      createInterface({ input: node.stdout }).on('line', (line) => this.lines.push(JSON.parse(line)));
     node.on('message', (message) => this.messages.push(fromSftpNodeSchema.parse(message)));
   }
 
@@ -191,6 +196,9 @@ export class NodeFixture {
       filesRoot: this.filesRoot,
       journalSocket: join(this.folder, 'journal.sock'),
       mode: 'sync',
+      startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
+      clientAliveIntervalMs: 0,
+      clientAliveCountMax: 3,
       logLevel: 'info',
     };
   }
@@ -201,14 +209,6 @@ export class NodeFixture {
 
   async openGate(forMs: number): Promise<void> {
     await this.send({ type: 'gate', permit: { epoch: this.epoch, validUntilMs: bootTimeMs() + forMs } });
-  }
-
-  /** The whole lines of the log so far. */
-  get logLines(): Record<string, unknown>[] {
-    return this.#log
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line));
   }
 
   get hasExited(): Promise<unknown> {

@@ -54,7 +54,7 @@ describe('logging in with OpenSSH', { timeout: 120_000 }, () => {
         'rsa-sha2-256',
       ]);
     }
-    const methods = node.logLines.filter(({ audit }) => audit === 'login').map(({ algorithm }) => algorithm);
+    const methods = node.lines.filter(({ audit }) => audit === 'login').map(({ algorithm }) => algorithm);
     assert.deepEqual(methods, ['rsa-sha2-256', 'rsa-sha2-512']);
   });
 
@@ -63,7 +63,7 @@ describe('logging in with OpenSSH', { timeout: 120_000 }, () => {
     writeUsers(', legacySha1: true');
     await waitFor('the users to be read', async () => (await login('old', 'ssh-rsa')).exitCode === 0);
     assert.notEqual((await login('alice', 'ssh-rsa')).exitCode, 0);
-    await waitFor('the log', () => node.logLines.find(({ code }) => code === 'SHA1_REFUSED'));
+    await waitFor('the log', () => node.lines.find(({ code }) => code === 'SHA1_REFUSED'));
     assert.equal((await login('old', 'rsa-sha2-512')).exitCode, 0);
   });
 
@@ -75,7 +75,7 @@ describe('logging in with OpenSSH', { timeout: 120_000 }, () => {
     assert.equal(exitCode, 0, all);
     assert.notEqual((await node.sftp('pwd\n', { options: ['-o', kex] })).exitCode, 0);
     const line = await waitFor('the log', () =>
-      node.logLines.find(({ code }) => code === 'NO_COMMON_ALGORITHM'),
+      node.lines.find(({ code }) => code === 'NO_COMMON_ALGORITHM'),
     );
     assert.match(
       String(line.msg),
@@ -119,7 +119,7 @@ describe('the node at its door', { timeout: 120_000 }, () => {
     await node.prepare();
   });
   afterEach(() => node.dispose());
-  const failed = () => node.logLines.filter(({ audit }) => audit === 'login-failed').length;
+  const failed = () => node.lines.filter(({ audit }) => audit === 'login-failed').length;
 
   async function wrongPasswords(count: number): Promise<void> {
     const login = await RawLogin.to(node.port);
@@ -149,7 +149,7 @@ describe('the node at its door', { timeout: 120_000 }, () => {
     assert.equal(await login.password('bob', 'secret'), 'success');
     login.close();
     // Two of the eight were under way, and count.
-    await waitFor('the log', () => node.logLines.some(({ audit }) => audit === 'login'));
+    await waitFor('the log', () => node.lines.some(({ audit }) => audit === 'login'));
     assert.ok(failed() <= 4, `${failed()} of eight were checked`);
   });
 
@@ -176,7 +176,7 @@ describe('the node at its door', { timeout: 120_000 }, () => {
     assert.equal(await login.password('bob', 'n0t-it'), 'failure');
     assert.equal(await login.password('bob', 't0p-secret'), 'success');
     login.close();
-    await waitFor('the log', () => node.logLines.some(({ audit }) => audit === 'login'));
-    assert.doesNotMatch(JSON.stringify(node.logLines), /t0p-secret|n0t-it|argon2id/);
+    await waitFor('the log', () => node.lines.some(({ audit }) => audit === 'login'));
+    assert.doesNotMatch(JSON.stringify(node.lines), /t0p-secret|n0t-it|argon2id/);
   });
 });

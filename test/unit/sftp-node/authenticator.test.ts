@@ -16,7 +16,8 @@ describe('a login', () => {
     users = `users:
   - { name: alice, publicKeys: ${keys([alices, rsa, ecdsa])}, passwordHash: "${await passwordHash('secret')}" }
   - { name: old, publicKeys: ${keys([rsa])}, legacySha1: true }
-  - { name: broken, passwordHash: $argon2id$nothing }
+  - { name: broken, passwordHash: "$argon2id$v=19$m=many,t=2,p=1$YWJj$YWJj" }
+  - { name: garbled, passwordHash: $argon2id$nothing }
   - { name: hungry, passwordHash: "$argon2id$v=19$m=4000000,t=2,p=1$YWJjZGVmZ2hpamtsbW5vcA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }
 `;
   });
@@ -218,11 +219,12 @@ describe('a login', () => {
       });
     }
 
-    it('is refused for users without one, and for nobody', async () => {
+    it('is refused for users without one, or with one that is none, and for nobody', async () => {
       const { door, login } = await open();
       assert.equal(await login.password('old', ''), 'failure');
-      const other = await door.connect();
-      assert.equal(await other.password('nobody', 'secret'), 'failure');
+      for (const user of ['garbled', 'nobody']) {
+        assert.equal(await (await door.connect()).password(user, 'secret'), 'failure');
+      }
       assert.deepEqual(door.logins, []);
     });
 

@@ -3,11 +3,12 @@ import { type AddressInfo, createServer } from 'node:net';
 import { hash } from '@node-rs/argon2';
 import pino from 'pino';
 import ssh2 from 'ssh2';
+import { parseUsersFile } from '#contracts/config-root/users-file.ts';
 import { Authenticator } from '../../../sftp-node/auth/authenticator.ts';
 import { FailureCounter } from '../../../sftp-node/auth/failures.ts';
 import { PasswordChecker } from '../../../sftp-node/auth/passwords.ts';
 import type { Account } from '../../../sftp-node/auth/users.ts';
-import { parseAccounts } from '../../../sftp-node/auth/users.ts';
+import { accountsOf } from '../../../sftp-node/auth/users.ts';
 import { RawLogin } from '../../lab/raw-login.ts';
 
 /** As `holdfast password` does it, with less work for the machine. */
@@ -44,7 +45,7 @@ export class LoginDoor {
   readonly #clients: RawLogin[] = [];
 
   constructor(users: string) {
-    this.#accounts = parseAccounts(users, 'users.yaml');
+    this.#accounts = accountsOf(parseUsersFile(users, 'users.yaml'));
   }
 
   /** How many failures are counted for the clients' address: `isRefused` at thirty. */

@@ -2,6 +2,7 @@ import { type Decision, decide } from '../../../../../supervisor/core/leadership
 import type { Order } from '../../../../../supervisor/core/leadership/orders.ts';
 import { initialState, type RoleState } from '../../../../../supervisor/core/leadership/state.ts';
 import { timingOf } from '../../../../../supervisor/core/leadership/timing.ts';
+import type { Operation } from '../../../../../supervisor/core/records/operation.ts';
 import type { ClusterView, LiveNode } from '../../../../../supervisor/core/records/records.ts';
 import type { Observation } from '../../../../../supervisor/runtime/observation.ts';
 
@@ -53,7 +54,26 @@ export class Host {
     return this;
   }
 
-  replicator(role: 'idle' | 'leader' | 'follower', highestEpoch = 0): this {
+  /** Reads an operator's failover to this host as it is asked for, takes it up, and reads that it runs. */
+  takesUp(operation: Operation, parts: Partial<ClusterView> = {}): this {
+    this.read({ ...parts, operation });
+    const report = this.order('operation')?.report;
+    if (report?.state !== 'running') return this;
+    const running: Operation = {
+      ...operation,
+      state: 'running',
+      epoch: 0,
+      modRevision: operation.modRevision + 1,
+    };
+    return this.read({ ...parts, operation: running });
+  }
+
+  replicator(
+    role: 'idle' | 'leader' | 'follower',
+    highestEpoch = 0,
+    configDigest = 'd',
+    hostKeyFingerprints = ['SHA256:k'],
+  ): this {
     this.see({
       type: 'replicator-status',
       status: {
@@ -63,8 +83,9 @@ export class Host {
         toldEpoch: 0,
         position: { epoch: highestEpoch, sequence: 0 },
         caughtUp: true,
-        configDigest: 'd',
-        hostKeyFingerprints: ['SHA256:k'],
+        configDigest,
+        configProblems: [],
+        hostKeyFingerprints,
         peers: [],
         quarantined: 0,
         lastScrub: null,
@@ -116,12 +137,36 @@ export function leaderOf(node: string, epoch: number, leaseId = `lease-${node}`)
   return { node, epoch, leaseId, ...origin };
 }
 
+const everybody = { members: ['a', 'b', 'c'], epoch: 0, reason: '', modRevision: 7 };
+
+const noKeys = {
+  leader: 0,
+  insync: 0,
+  operation: 0,
+  successor: 0,
+  paused: 0,
+  departure: 0,
+  era: 0,
+  restored: 0,
+  format: 3,
+};
+
 export function view(parts: Partial<ClusterView>): ClusterView {
+  const inSync = parts.inSync === undefined ? everybody : parts.inSync;
+  const revisions = {
+    ...noKeys,
+    insync: inSync?.modRevision ?? 0,
+    operation: parts.operation?.modRevision ?? 0,
+  };
   return {
     revision: 1,
     sentAtMs: 0,
     leader: null,
-    inSync: { members: ['a', 'b', 'c'], epoch: 0, reason: '', modRevision: 7 },
+    inSync,
+    revisions,
+    format: { version: 1, by: 'a' },
+    isNew: false,
+    unreadable: [],
     operation: null,
     successor: null,
     paused: null,
@@ -147,6 +192,7 @@ export function liveNode(node: string, parts: Partial<LiveNode> = {}): LiveNode 
     configDigest: 'd',
     hostKeyFingerprints: [],
     preparedFor: 0,
+    serving: 0,
     ineligible: [],
     health: [],
     ...parts,
