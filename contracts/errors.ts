@@ -17,6 +17,11 @@ export const errorTable = {
   HOST_KEY_PERMISSIONS: 'Run chmod 0600 on the key: others on this host could read it.',
   HOST_KEY_INVALID:
     'Restore the key on the leader, as from `.last-good/host_keys/` in the config root, whose keys stay in force.',
+  // SSH
+  SSH2_UNPATCHED: 'Run scripts/setup, which patches ssh2 and builds, and install again.',
+  NO_COMMON_ALGORITHM: 'Have the partner allow one of the algorithms that the line says the server offers.',
+  SHA1_REFUSED:
+    'Have the partner sign with rsa-sha2-256 or rsa-sha2-512, or set `legacySha1: true` for that user in users.yaml.',
   // network
   INTERFACE_MISSING: 'Name an interface of this host in `vips[].interface` (see `ip link`).',
   VIP_IN_USE: 'Find the host with the MAC address named and take the address off it.',

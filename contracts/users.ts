@@ -11,6 +11,7 @@ import * as z from 'zod';
  *       - name: bob
  *         passwordHash: $argon2id$v=19$...     # from `holdfast password`
  *         home: partners/bob                   # below the files root; the user's name when left out
+ *         legacySha1: true                     # RSA keys may sign with SHA-1 (ssh-rsa), for clients that know no better
  */
 const relativePathSchema = z
   .string()
@@ -37,6 +38,8 @@ export const userSchema = z.strictObject({
     .regex(argon2idPattern, 'an argon2id hash made by `holdfast password`')
     .optional(),
   home: relativePathSchema.optional(),
+  /** Takes signatures with SHA-1 (ssh-rsa, ssh-dss), which are refused otherwise. */
+  legacySha1: z.boolean().default(false),
   disabled: z.boolean().default(false),
 });
 export type User = z.infer<typeof userSchema>;

@@ -6,6 +6,7 @@
 import { rm } from 'node:fs/promises';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { execa } from 'execa';
+import { requirePatchedSsh2 } from '../sftp-node/ssh-library.ts';
 
 /** Loaded from node_modules at run time, since they bring files or binaries of their own. */
 export const externalPackages = ['etcd3', '@node-rs/argon2', 'pino-pretty'];
@@ -45,6 +46,7 @@ const withoutHttpAgents: Plugin = {
 };
 
 async function main(): Promise<void> {
+  requirePatchedSsh2();
   await rm('dist', { recursive: true, force: true });
   await build({
     ...common,

@@ -7,6 +7,7 @@ import type { SftpNodeSettings } from '#contracts/ipc/sftp-node.ts';
 import { createLogger, type Logger } from '#contracts/log.ts';
 import { Users } from './auth/users.ts';
 import { readHostKeys } from './host-keys.ts';
+import { algorithms } from './transport/algorithms.ts';
 import { Port } from './transport/port.ts';
 import { Startups } from './transport/startups.ts';
 
@@ -44,7 +45,7 @@ function orNull<Result>(make: () => Result): Result | null {
 function refusedLogin(hostKeys: Buffer[]): Promise<void> {
   return new Promise((resolve) => {
     const [here, there] = duplexPair();
-    const server = new ssh2.Server({ hostKeys }, (connection) => {
+    const server = new ssh2.Server({ hostKeys, algorithms }, (connection) => {
       connection.on('authentication', (context) => context.reject());
       connection.on('error', () => {});
     });

@@ -13,6 +13,7 @@ import { readHostKeys } from './host-keys.ts';
 import { SocketJournal } from './journal/socket-journal.ts';
 import { Mutations } from './mutations.ts';
 import { type Handles, openHandleOf } from './sftp/handles.ts';
+import { requirePatchedSsh2 } from './ssh-library.ts';
 import { Port } from './transport/port.ts';
 import { SftpServer } from './transport/server.ts';
 import { Startups } from './transport/startups.ts';
@@ -46,7 +47,7 @@ export class SftpNode {
 
   /**
    * @param ahead what a spare has ready: its users, and its port
-   * @throws HoldfastError of host keys
+   * @throws HoldfastError of host keys; SSH2_UNPATCHED
    */
   constructor(
     epoch: Epoch,
@@ -55,6 +56,7 @@ export class SftpNode {
     tell: (message: FromSftpNode) => void,
     ahead: { readonly users: Users | null; readonly port: Port | null },
   ) {
+    requirePatchedSsh2();
     this.#epoch = epoch;
     this.#settings = settings;
     this.#log = log;

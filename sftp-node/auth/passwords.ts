@@ -1,30 +1,65 @@
-/** Checks under way at once: each takes 19 MiB and a thread of the pool that file syncs use as well. */
+import { Turns } from './turns.ts';
+
+/** Checks under way at once: each takes a thread of the pool that file syncs use as well. */
 const maxRunning = 2;
-const maxWaiting = 32;
+/** Memory of the checks under way. One takes what its hash says (`m=`): 19 MiB when `holdfast password` made it. */
+const maxMemoryKib = 256 * 1024;
+/** Passes over the memory (`t=`): beyond that a check would hold a thread for seconds. */
+const maxPasses = 64;
 
 /** A hash that no password matches, so that an unknown user takes as long as a known one. */
 const nobody =
   '$argon2id$v=19$m=19456,t=2,p=1$YWJjZGVmZ2hpamtsbW5vcA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+const nobodyKib = 19_456;
 
-/** Verifies passwords a few at a time; the library is loaded with the first. */
+export interface PasswordCheck {
+  /** Argon2id in PHC form; null for a user that has none, or that does not exist. */
+  readonly hash: string | null;
+  readonly password: string;
+  /** The client's address. */
+  readonly source: string;
+  /** The end of the connection: a check that waits is given up. */
+  readonly closed: AbortSignal;
+}
+
+/** `unusable`: the hash is none, or takes more memory or passes than a check may. */
+export type PasswordVerdict = 'right' | 'wrong' | 'unusable' | 'abandoned';
+
+/**
+ * Verifies passwords a few at a time; the library is loaded with the first. The others wait, as long as their connection
+ * may take to log in: being busy is no reason to refuse one. A connection has one check at most, so that no more wait than
+ * are let in before login.
+ */
 export class PasswordChecker {
-  #running = 0;
-  readonly #queue: (() => void)[] = [];
+  readonly #turns = new Turns({ running: maxRunning, memoryKib: maxMemoryKib });
 
-  /** @param hash argon2id in PHC form; null for a user that has none, or that does not exist */
-  async matches(hash: string | null, password: string): Promise<boolean> {
-    if (this.#running >= maxRunning) {
-      if (this.#queue.length >= maxWaiting) return false;
-      await new Promise<void>((resolve) => this.#queue.push(resolve));
-    }
-    this.#running += 1;
+  async check({ hash, password, source, closed }: PasswordCheck): Promise<PasswordVerdict> {
+    const { parseOptions, verify } = await import('@node-rs/argon2');
+    const memoryKib = hash === null ? null : memoryOf(hash, parseOptions);
+    const usable = memoryKib === null ? null : hash;
+    const release = await this.#turns.take(memoryKib ?? nobodyKib, source, closed);
+    if (release === null) return 'abandoned';
     try {
-      const { verify } = await import('@node-rs/argon2');
-      const matches = await verify(hash ?? nobody, password).catch(() => false);
-      return matches && hash !== null;
+      const matches = await verify(usable ?? nobody, password);
+      if (hash !== null && usable === null) return 'unusable';
+      return matches && usable !== null ? 'right' : 'wrong';
     } finally {
-      this.#running -= 1;
-      this.#queue.shift()?.();
+      release();
     }
+  }
+}
+
+interface Cost {
+  readonly memoryCost: number;
+  readonly timeCost: number;
+}
+
+/** Null for a hash that cannot be used. */
+function memoryOf(hash: string, parse: (hash: string) => Cost): number | null {
+  try {
+    const { memoryCost, timeCost } = parse(hash);
+    return memoryCost <= maxMemoryKib && timeCost <= maxPasses ? memoryCost : null;
+  } catch {
+    return null;
   }
 }

@@ -12,6 +12,8 @@ export interface Account {
   readonly home: string;
   readonly keys: readonly ParsedKey[];
   readonly passwordHash: string | null;
+  /** May sign with SHA-1. */
+  readonly legacySha1: boolean;
 }
 
 const pollMs = 2000;
@@ -31,6 +33,7 @@ export class Users {
   /** Told when the file was read again. */
   onChange: () => void = () => {};
   #accounts: ReadonlyMap<string, Account> = new Map();
+  #anyLegacySha1 = false;
   #stamp = '';
   #watcher: FSWatcher | null = null;
   #poll: NodeJS.Timeout | null = null;
@@ -59,6 +62,11 @@ export class Users {
 
   find(name: string): Account | undefined {
     return this.#accounts.get(name);
+  }
+
+  /** Whether some user may sign with SHA-1. */
+  get anyLegacySha1(): boolean {
+    return this.#anyLegacySha1;
   }
 
   /** Whether the file is still what was read last. */
@@ -97,6 +105,7 @@ export class Users {
 
   #take(file: UsersFile): void {
     this.#accounts = accountsOf(file);
+    this.#anyLegacySha1 = [...this.#accounts.values()].some(({ legacySha1 }) => legacySha1);
     const code = 'USER_LEFT_OUT';
     for (const { user, sentence } of file.leftOut.slice(0, namedAtMost)) {
       this.#log.error({ code, user }, sentence);
@@ -123,9 +132,9 @@ export function accountsOf({ entries }: UsersFile): Map<string, Account> {
   return new Map(
     entries
       .filter(({ user }) => !user.disabled)
-      .map(({ user: { name, home, passwordHash }, keys }) => [
+      .map(({ user: { name, home = name, passwordHash = null, legacySha1 }, keys }) => [
         name,
-        { name, home: home ?? name, keys, passwordHash: passwordHash ?? null },
+        { name, home, keys, passwordHash, legacySha1 },
       ]),
   );
 }

@@ -14,6 +14,8 @@ export interface SessionContext {
   readonly handles: Handles;
   readonly mutations: Mutations;
   readonly admission: Admission;
+  /** This client's SYMLINK names the link before its target. */
+  readonly linkFirst: boolean;
   /** The audit log: who did what to which file. */
   readonly audit: Logger;
 }

@@ -12,6 +12,7 @@ import { openJail } from '../home.ts';
 import type { Mutations } from '../mutations.ts';
 import { Handles } from '../sftp/handles.ts';
 import { serveSftp } from '../sftp/session.ts';
+import { sendsLinkFirst } from '../sftp/symlink-order.ts';
 import { stalledWriteLimitMs, watchStalledWrites } from './dead-peers.ts';
 
 /** As OpenSSH's LoginGraceTime, though shorter: a login takes well below a second. */
@@ -35,6 +36,8 @@ export interface ConnectionOptions {
   readonly mutations: Mutations;
   readonly admission: Admission;
   readonly filesRoot: string;
+  /** The client's line that names its software. */
+  readonly identification: string;
   readonly log: Logger;
   readonly onHandles: (handles: Handles, open: boolean) => void;
 }
@@ -46,6 +49,7 @@ export class ClientConnection {
   readonly #options: ConnectionOptions;
   readonly #log: Logger;
   readonly #address: string;
+  readonly #identification: string;
   readonly #since = performance.now();
   #account: Account | null = null;
   #sessions = 0;
@@ -64,16 +68,19 @@ export class ClientConnection {
     this.#address = socket.remoteAddress ?? '';
     lastSession += 1;
     this.#log = options.log.child({ address: this.#address, session: lastSession });
+    this.#identification = options.identification.slice(0, 255);
     const grace = setTimeout(() => this.hangUp(), loginGraceMs);
+    const closed = new AbortController();
     const authenticator = new Authenticator({
       ...options,
       address: this.#address,
+      closed: closed.signal,
       log: this.#log,
-      onLogin: (account, method) => {
+      onLogin: (account, method, algorithm) => {
         clearTimeout(grace);
         this.#account = account;
         onLogin();
-        this.#log.info({ audit: 'login', user: account.name, method }, 'login');
+        this.#log.info({ audit: 'login', user: account.name, method, algorithm }, 'login');
       },
       hangUp: () => ssh.end(),
     });
@@ -86,7 +93,8 @@ export class ClientConnection {
     ssh.on('request', (_accept, reject) => reject?.());
     ssh.on('tcpip', (_accept, reject) => reject());
     ssh.on('openssh.streamlocal', (_accept, reject) => reject());
-    ssh.on('error', (error) => this.#log.debug({ reason: error.message }, 'the connection failed'));
+    ssh.on('error', (error) => this.#failed(error));
+    ssh.on('end', () => closed.abort());
     socket.on('data', () => this.#hangUpFlood());
     watchStalledWrites(socket, stalledWriteLimitMs, () => {
       this.#log.warn({ user: this.user }, 'a client takes nothing in any more: the connection is closed');
@@ -94,6 +102,7 @@ export class ClientConnection {
     });
     ssh.on('close', () => {
       clearTimeout(grace);
+      closed.abort();
       for (const life of this.#running.values()) life.abort();
       if (this.#account !== null) {
         const durationMs = Math.round(performance.now() - this.#since);
@@ -121,6 +130,12 @@ export class ClientConnection {
   /** Closes at once: nothing more leaves, whatever is buffered. */
   hangUp(): void {
     this.#socket.destroy();
+  }
+
+  #failed({ message }: Error): void {
+    // In the words of our patch of ssh2, with what both sides offer.
+    if (!message.includes('no matching')) this.#log.debug({ reason: message }, 'the connection failed');
+    else this.#log.warn({ code: 'NO_COMMON_ALGORITHM', client: this.#identification }, message);
   }
 
   /** Reads nothing more of what the client sends. */
@@ -183,7 +198,8 @@ export class ClientConnection {
     const line = { channel, socket: this.#socket, life, hangUp: () => this.hangUp() };
     const jail = await openJail(filesRoot, account.home, mutations, life, log);
     try {
-      const context = { user: account.name, jail, handles, mutations, admission, audit: log };
+      const linkFirst = sendsLinkFirst(this.#identification);
+      const context = { user: account.name, jail, handles, mutations, admission, linkFirst, audit: log };
       await serveSftp(line, context, log);
     } finally {
       jail.close();

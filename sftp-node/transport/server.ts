@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import ssh2 from 'ssh2';
 import type { Logger } from '#contracts/log.ts';
+import { signatureAlgorithms } from '../auth/signatures.ts';
+import { algorithms } from './algorithms.ts';
 import { ClientConnection, type ConnectionOptions, loginGraceMs } from './connection.ts';
 import type { Port } from './port.ts';
 import type { Startup } from './startups.ts';
@@ -12,27 +14,34 @@ export interface ClientAlive {
   readonly clientAliveCountMax: number;
 }
 
+export type ServerOptions = Omit<ConnectionOptions, 'identification'>;
+
 /** Accepts clients while it is told to, and knows those that are connected. */
 export class SftpServer {
   readonly #ssh: ssh2.Server;
-  readonly #options: ConnectionOptions;
+  readonly #options: ServerOptions;
   readonly #log: Logger;
   readonly #clients = new Set<ClientConnection>();
   #isPaused = false;
   /** Sockets that have not identified themselves as SSH yet, by the address and port of the client. */
   readonly #arriving = new Map<string, { readonly socket: Socket; readonly startup: Startup }>();
 
-  constructor(hostKeys: Buffer[], alive: ClientAlive, options: ConnectionOptions) {
+  constructor(hostKeys: Buffer[], alive: ClientAlive, options: ServerOptions) {
     this.#options = options;
     this.#log = options.log;
-    this.#ssh = new ssh2.Server(
-      {
-        hostKeys,
-        ident: 'Holdfast',
-        keepaliveInterval: alive.clientAliveIntervalMs,
-        keepaliveCountMax: alive.clientAliveCountMax,
+    const config = {
+      hostKeys,
+      ident: 'Holdfast',
+      keepaliveInterval: alive.clientAliveIntervalMs,
+      keepaliveCountMax: alive.clientAliveCountMax,
+      algorithms,
+      /** Read by our patch of ssh2 for each client. */
+      get serverSigAlgs() {
+        return signatureAlgorithms(options.users.anyLegacySha1);
       },
-      (connection, { ip, port }) => this.#connected(connection, keyOf(ip, port)),
+    };
+    this.#ssh = new ssh2.Server(config, (connection, { ip, port, header }) =>
+      this.#connected(connection, keyOf(ip, port), String(header.identRaw)),
     );
   }
 
@@ -90,7 +99,7 @@ export class SftpServer {
   }
 
   /** ssh2 tells of a connection when the client has sent its identification. */
-  #connected(connection: ssh2.Connection, key: string): void {
+  #connected(connection: ssh2.Connection, key: string, identification: string): void {
     const arrived = this.#arriving.get(key);
     if (arrived === undefined) {
       connection.end();
@@ -98,10 +107,15 @@ export class SftpServer {
     }
     this.#arriving.delete(key);
     const { socket, startup } = arrived;
-    const client: ClientConnection = new ClientConnection(connection, socket, this.#options, {
-      onLogin: () => startup.loggedIn(),
-      onClose: () => this.#clients.delete(client),
-    });
+    const client: ClientConnection = new ClientConnection(
+      connection,
+      socket,
+      { ...this.#options, identification },
+      {
+        onLogin: () => startup.loggedIn(),
+        onClose: () => this.#clients.delete(client),
+      },
+    );
     this.#clients.add(client);
   }
 }

@@ -139,9 +139,9 @@ export const remove: Handler = (context, id, fields) =>
   }));
 
 export const symlink: Handler = (context, id, fields) => {
-  // OpenSSH's order, the reverse of the draft's, which all clients have adopted: target first.
-  const target = Buffer.from(fields.path());
-  return changeName(context, id, fields.path(), 'symlink', (place) => ({
+  const [first, second] = [Buffer.from(fields.path()), Buffer.from(fields.path())];
+  const [target, path] = context.linkFirst ? [second, first] : [first, second];
+  return changeName(context, id, path, 'symlink', (place) => ({
     operation: { kind: 'symlink', path: place.relative, target },
     change: () => symlinkSync(target, place.at),
   }));

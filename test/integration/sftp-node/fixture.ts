@@ -24,9 +24,12 @@ const source = join(import.meta.dirname, '../../../sftp-node/main.ts');
 export const bundle = join(import.meta.dirname, '../../../dist/sftp-node.js');
 
 /** Node's own fork, since the test wants to close the channel like a supervisor that dies. */
-function forkNode(program: string): ChildProcess {
-  return fork(program, [], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+function forkNode(program: string, execArgv: string[]): ChildProcess {
+  return fork(program, [], { execArgv, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
 }
+
+/** A client of whom the node knows nothing: ssh2's own name would have it take SYMLINK in the draft's order. */
+const unknownClient = 'test_1.0';
 
 /** As `holdfast password` does it, with less work for the machine. */
 export function passwordHash(password: string): Promise<string> {
@@ -110,6 +113,8 @@ export class NodeFixture {
   readonly journal = new FakeJournal(join(this.folder, 'journal.sock'));
   readonly epoch = 7;
   readonly messages: FromSftpNode[] = [];
+  /** For Node itself. */
+  execArgv: string[] = [];
   /** What it logs. */
   readonly lines: Record<string, unknown>[] = [];
   #process: ChildProcess | null = null;
@@ -173,7 +178,7 @@ export class NodeFixture {
   }
 
   #fork(program: string): void {
-    const node = forkNode(program);
+    const node = forkNode(program, this.execArgv);
     this.#process = node;
     this.#exited = new Promise((resolve) => node.once('exit', resolve));
     if (node.stdout !== null)
@@ -265,8 +270,11 @@ export class NodeFixture {
   }
 
   /** The raw channel of the sftp subsystem, for what no client would send. */
-  async rawChannel(username = 'alice'): Promise<{ client: ssh2.Client; channel: ssh2.ClientChannel }> {
-    const client = await this.connected('ready', username);
+  async rawChannel(
+    username = 'alice',
+    ident = unknownClient,
+  ): Promise<{ client: ssh2.Client; channel: ssh2.ClientChannel }> {
+    const client = await this.connected('ready', username, ident);
     const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
       client.subsys('sftp', (error, opened) => (error ? reject(error) : resolve(opened))),
     );
@@ -274,13 +282,18 @@ export class NodeFixture {
   }
 
   /** A client that got as far as this: keys exchanged, or logged in. */
-  async connected(stage: 'handshake' | 'ready', username = 'alice'): Promise<ssh2.Client> {
+  async connected(
+    stage: 'handshake' | 'ready',
+    username = 'alice',
+    ident = unknownClient,
+  ): Promise<ssh2.Client> {
     const client = new ssh2.Client();
     await new Promise<void>((resolve, reject) => {
       client.once(stage as 'ready', resolve).once('error', reject);
       client.connect({
         host: '127.0.0.1',
         port: this.port,
+        ident,
         username,
         privateKey: readFileSync(this.keyFile),
       });

@@ -134,6 +134,7 @@ export class SessionFixture {
       handles: new Handles(),
       mutations: this.mutations,
       admission: new Admission(),
+      linkFirst: false,
       audit,
     };
     try {

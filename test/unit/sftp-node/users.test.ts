@@ -24,6 +24,13 @@ describe('users.yaml', () => {
     assert.equal(accounts.get('bob')?.home, 'partners/bob');
   });
 
+  it('marks those who may sign with SHA-1, and nobody else', () => {
+    const accounts = parse('users:\n  - { name: old, legacySha1: true }\n  - { name: new }\n');
+    assert.equal(accounts.get('old')?.legacySha1, true);
+    assert.equal(accounts.get('new')?.legacySha1, false);
+    assert.equal(parse('users: [{ name: a, legacySha1: yes please }]').size, 0);
+  });
+
   it('is empty for an empty file', () => {
     assert.equal(parse('').size, 0);
   });
