@@ -119,12 +119,14 @@ export class ClientConnection {
     this.#socket.destroy();
   }
 
-  /** Reads nothing more of what the client sends. */
+  /** Takes nothing from the client, and lets nothing leave for it: if it is hung up on, nothing will have. */
   pause(): void {
     this.#socket.pause();
+    this.#socket.cork();
   }
 
   resume(): void {
+    this.#socket.uncork();
     this.#socket.resume();
   }
 
