@@ -137,8 +137,11 @@ describe('a client that answers nothing outside a call', { timeout: 60_000 }, ()
   it('is asked by the kernel whether its host is there', async () => {
     await node.start();
     const client: ssh2.Client = await node.connected('handshake');
-    const { stdout } = await execa('ss', ['-Htno', 'state', 'established', `( sport = :${node.port} )`]);
-    assert.match(stdout, /timer:\(keepalive/);
+    // Not before all that was sent is acknowledged.
+    await waitFor('the timer of the kernel', async () => {
+      const { stdout } = await execa('ss', ['-Htno', 'state', 'established', `( sport = :${node.port} )`]);
+      return stdout.includes('timer:(keepalive,');
+    });
     client.destroy();
   });
 });
