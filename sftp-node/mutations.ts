@@ -181,6 +181,11 @@ export class Mutations implements JournalOwner {
     return this.#gate.isOpen;
   }
 
+  /** The last look before any other answer leaves: what was read may be old by then. */
+  get mayAnswer(): boolean {
+    return !this.#gate.isOver;
+  }
+
   hold(): OpenHandle[] {
     this.#held = true;
     return this.#handles();

@@ -41,6 +41,11 @@ export class WriteGate {
     return this.#now() < this.#validUntilMs;
   }
 
+  /** Whether a permit ended by itself, so that another host may lead: until it is extended nothing is answered. */
+  get isOver(): boolean {
+    return this.#validUntilMs > Number.NEGATIVE_INFINITY && !this.isOpen;
+  }
+
   /** Opens or extends. A permit of another epoch is none. An older permit takes nothing back. */
   permit({ epoch, validUntilMs }: GatePermit): void {
     if (epoch !== this.#epoch || validUntilMs <= this.#validUntilMs) return;

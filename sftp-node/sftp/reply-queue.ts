@@ -29,17 +29,17 @@ export interface Line {
  */
 export class ReplyQueue {
   readonly #line: Line;
-  readonly #mayAcknowledge: () => boolean;
+  readonly #mayLeave: (acknowledges: boolean) => boolean;
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
   #waitingBytes = 0;
   #roomMade: (() => void) | null = null;
   #failure: unknown = null;
 
-  /** @param mayAcknowledge asked right before a reply that acknowledges a change leaves (G1) */
-  constructor(line: Line, mayAcknowledge: () => boolean) {
+  /** @param mayLeave asked right before a reply leaves, which acknowledges a change or does not (G1) */
+  constructor(line: Line, mayLeave: (acknowledges: boolean) => boolean) {
     this.#line = line;
-    this.#mayAcknowledge = mayAcknowledge;
+    this.#mayLeave = mayLeave;
     const { channel, socket, life } = line;
     const tellRoom = () => this.#tellRoom();
     channel.on('drain', tellRoom);
@@ -85,7 +85,7 @@ export class ReplyQueue {
   }
 
   push(reply: Reply, acknowledges: boolean): void {
-    if (Buffer.isBuffer(reply) && this.#waiting === 0 && (!acknowledges || this.#mayAcknowledge())) {
+    if (Buffer.isBuffer(reply) && this.#waiting === 0 && this.#mayLeave(acknowledges)) {
       this.#send(reply, acknowledges);
       return;
     }
@@ -102,7 +102,7 @@ export class ReplyQueue {
       await before;
       const packet = await reply;
       // The permit may lie unread in a process that stood still: hanging up waits for that, the gate does not.
-      if (acknowledges && !this.#mayAcknowledge()) await new Promise<void>(afterFullPoll);
+      if (!this.#mayLeave(acknowledges)) await new Promise<void>(afterFullPoll);
       this.#send(packet, acknowledges);
     } catch (error) {
       this.#fail(error);
@@ -115,8 +115,8 @@ export class ReplyQueue {
 
   #send(packet: Buffer, acknowledges: boolean): void {
     if (this.#failure !== null) return;
-    if (acknowledges && !this.#mayAcknowledge()) {
-      this.#fail(new MayNotAcknowledge('the gate shut before the acknowledgement'));
+    if (!this.#mayLeave(acknowledges)) {
+      this.#fail(new MayNotAcknowledge('the gate shut before the answer'));
     } else if (this.#line.channel.writable) this.#line.channel.write(packet);
   }
 

@@ -38,7 +38,9 @@ class SftpSession {
     this.#line = line;
     this.#context = context;
     this.#log = log;
-    this.#replies = new ReplyQueue(line, () => context.mutations.mayAcknowledge);
+    this.#replies = new ReplyQueue(line, (acknowledges) =>
+      acknowledges ? context.mutations.mayAcknowledge : context.mutations.mayAnswer,
+    );
     this.#write = new IncomingWrite(context, () => this.#permission());
   }
 

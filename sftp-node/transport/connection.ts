@@ -138,12 +138,14 @@ export class ClientConnection {
     else this.#log.warn({ code: 'NO_COMMON_ALGORITHM', client: this.#identification }, message);
   }
 
-  /** Reads nothing more of what the client sends. */
+  /** Takes nothing from the client, and lets nothing leave for it: if it is hung up on, nothing will have. */
   pause(): void {
     this.#socket.pause();
+    this.#socket.cork();
   }
 
   resume(): void {
+    this.#socket.uncork();
     this.#socket.resume();
   }
 

@@ -68,8 +68,9 @@ export class SftpServer {
     for (const { socket } of this.#arriving.values()) socket.destroy();
   }
 
-  /** Takes nothing from clients until `resumeClients`, or the end. */
+  /** Takes nothing from clients and sends them nothing until `resumeClients`, or the end. */
   pauseClients(): void {
+    if (this.#isPaused) return;
     this.#isPaused = true;
     for (const client of this.#clients) client.pause();
   }

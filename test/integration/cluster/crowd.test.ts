@@ -39,12 +39,12 @@ describe('a crowd that says nothing', { timeout: 120_000 }, () => {
     );
     try {
       await delay(crowdMs);
-      const elsewhere = new LabClient(standby.network, lab.client.folder, lab.sftpPort);
-      assert.match(await elsewhere.sftp(lab.vipV4, 'put /etc/hostname in-the-crowd\nls\n'), /in-the-crowd/);
       const status = await leader.status();
       assert.equal(status.epoch, epoch);
       assert.equal(status.processes.sftpNode, processes.sftpNode);
       assert.ok(status.activity.dropped > 250, `${status.activity.dropped} dropped`);
+      const elsewhere = new LabClient(standby.network, lab.client.folder, lab.sftpPort);
+      assert.match(await elsewhere.sftp(lab.vipV4, 'put /etc/hostname in-the-crowd\nls\n'), /in-the-crowd/);
       // A standby whose replicator starts anew finds a place at the leader's port.
       process.kill((await standby.status()).processes.replicator ?? assert.fail(), 'SIGKILL');
       await lab.wait('it to be away', async () => !streams(await leader.status(), standby.name));

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import type ssh2 from 'ssh2';
+import { FieldWriter } from '../../../sftp-node/sftp/fields.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { NodeFixture } from './fixture.ts';
 import { packetType, RawSession, statusCode } from './raw-session.ts';
@@ -137,8 +138,11 @@ describe('a client that answers nothing outside a call', { timeout: 60_000 }, ()
   it('is asked by the kernel whether its host is there', async () => {
     await node.start();
     const client: ssh2.Client = await node.connected('handshake');
-    const { stdout } = await execa('ss', ['-Htno', 'state', 'established', `( sport = :${node.port} )`]);
-    assert.match(stdout, /timer:\(keepalive/);
+    // Not before all that was sent is acknowledged.
+    await waitFor('the timer of the kernel', async () => {
+      const { stdout } = await execa('ss', ['-Htno', 'state', 'established', `( sport = :${node.port} )`]);
+      return stdout.includes('timer:(keepalive,');
+    });
     client.destroy();
   });
 });
@@ -178,7 +182,7 @@ describe('an SFTP node that stood still beyond the end of its permit', { timeout
   it('lets them go when none came, and answers none of what they asked meanwhile', async () => {
     process.kill(node.pid, 'SIGSTOP');
     let answered = false;
-    void session.paths(packetType.stat, '/before').then(() => {
+    void session.request(packetType.stat, new FieldWriter().text('/before')).then(() => {
       answered = true;
     });
     await delay(2500);

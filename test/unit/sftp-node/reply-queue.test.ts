@@ -8,7 +8,7 @@ const soon = () => new Promise((resolve) => setImmediate(resolve));
 function setUp() {
   const sent: string[] = [];
   const stuck: (() => void)[] = [];
-  const state = { mayAcknowledge: true, hungUp: 0, stalls: false };
+  const state = { mayAcknowledge: true, mayAnswer: true, hungUp: 0, stalls: false };
   const channel = new Duplex({
     highWaterMark: 1000,
     read: () => {},
@@ -28,7 +28,9 @@ function setUp() {
       state.hungUp += 1;
     },
   };
-  const queue = new ReplyQueue(line, () => state.mayAcknowledge);
+  const queue = new ReplyQueue(line, (acknowledges) =>
+    acknowledges ? state.mayAcknowledge : state.mayAnswer,
+  );
   return { queue, sent, stuck, state, life, socket, channel };
 }
 
@@ -69,6 +71,15 @@ describe('replies', () => {
     assert.deepEqual(sent, []);
     assert.equal(state.hungUp, 1);
     assert.equal((queue.failure as Error).name, 'MayNotAcknowledge');
+  });
+
+  it('do not leave when the gate is over, whatever they tell: another host may lead', async () => {
+    const { queue, sent, state } = setUp();
+    state.mayAnswer = false;
+    queue.push(Buffer.from('data that may be old'), false);
+    await queue.idle();
+    assert.deepEqual(sent, []);
+    assert.equal(state.hungUp, 1);
   });
 
   it('that acknowledge a change wait for a permit that lies unread, and leave when it opens the gate', async () => {

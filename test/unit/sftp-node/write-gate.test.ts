@@ -32,6 +32,19 @@ describe('the write gate (G1)', () => {
     gate.shut();
   });
 
+  it('is over when its permit ended by itself, not before the first nor when it was shut', () => {
+    const { clock, gate } = gateAt(5);
+    assert.equal(gate.isOver, false);
+    gate.permit({ epoch: 5, validUntilMs: 2000 });
+    assert.equal(gate.isOver, false);
+    clock.now = 2000;
+    assert.equal(gate.isOver, true);
+    gate.permit({ epoch: 5, validUntilMs: 3000 });
+    assert.equal(gate.isOver, false);
+    gate.shut();
+    assert.equal(gate.isOver, false);
+  });
+
   it('takes no permit of another leadership, and none back', () => {
     const { clock, gate } = gateAt(5);
     gate.permit({ epoch: 6, validUntilMs: 9000 });
