@@ -81,6 +81,7 @@ describe('a host whose folders were emptied', { timeout: 180_000 }, () => {
     const [standby] = lab.others(leader);
     assert.ok(standby);
     await standby.signalSupervisor('SIGKILL');
+    await standby.release();
     for (const folder of ['data', 'state', 'config']) {
       rmSync(join(standby.folder, folder), { recursive: true, force: true });
     }
