@@ -6,12 +6,17 @@ export const errorTable = {
   // configuration
   CONFIG_UNREADABLE: 'Check that the file exists and that the holdfast user may read it.',
   CONFIG_INVALID: 'Run `holdfast config check FILE` and mend each line it names.',
-  USERS_UNREADABLE: 'Give the holdfast user read access to users.yaml; the users read last stay in force.',
-  USERS_INVALID: 'Mend users.yaml on the leader; the users read last stay in force.',
+  USERS_UNREADABLE:
+    'Put users.yaml back on the leader and give the holdfast user read access; the last good users stay in force.',
+  USERS_INVALID: 'Mend the line named of users.yaml on the leader; the last good users stay in force.',
+  USER_LEFT_OUT: 'Mend the line named of users.yaml on the leader; all other users are in force.',
+  CONFIG_EDIT_UNDONE: 'Make the edit on the leader: it is on every host and in force a moment later.',
   // host keys and peer keys
-  HOST_KEY_UNREADABLE: 'Host keys belong to the holdfast user with mode 0600.',
+  HOST_KEY_UNREADABLE:
+    'Put the key back, owned by the holdfast user with mode 0600. To retire a key, remove it on every host, the leader first, from `host_keys/` and from `.last-good/host_keys/` in the config root.',
   HOST_KEY_PERMISSIONS: 'Run chmod 0600 on the key: others on this host could read it.',
-  HOST_KEY_INVALID: 'Restore the key from another host, or put another one in its place on the leader.',
+  HOST_KEY_INVALID:
+    'Restore the key on the leader, as from `.last-good/host_keys/` in the config root, whose keys stay in force.',
   // network
   INTERFACE_MISSING: 'Name an interface of this host in `vips[].interface` (see `ip link`).',
   VIP_IN_USE: 'Find the host with the MAC address named and take the address off it.',
@@ -29,6 +34,10 @@ export const errorTable = {
   PORT_FORBIDDEN: 'Ports below 1024 need CAP_NET_BIND_SERVICE: start the service by its systemd unit.',
   // etcd
   ETCD_UNREACHABLE: 'Check the etcd members and the network to them; the supervisor goes on trying.',
+  ETCD_MEMBER_DOWN: 'Start the etcd member named, or mend the way to it; the others go on meanwhile.',
+  ETCD_NO_SPARE:
+    'Bring the missing etcd member back soon; three members on three hosts are the fewest of which one may die.',
+  ETCD_NO_MAJORITY: 'Bring etcd members back until more than half of them work: nobody can lead without.',
   ETCD_TLS_UNUSABLE: 'Mend the files named under `etcd.tls`: they are read again when they change.',
   ETCD_PASSWORD_UNREADABLE: 'Give the holdfast user read access to `etcd.passwordFile`, mode 0600.',
   ETCD_SPACE_LOW:
@@ -36,7 +45,9 @@ export const errorTable = {
   ETCD_ALARM:
     'Nobody can take over: make room with `etcdctl compact` and `etcdctl defrag` on each member, then `etcdctl alarm disarm`.',
   ETCD_TTL_REFUSED: 'Give etcd a shorter election timeout, or set a longer lease.ttl.',
-  ETCD_VALUE_INVALID: 'Somebody else wrote to the key named: restore or delete it.',
+  ETCD_VALUE_INVALID:
+    'Somebody else wrote to the key named: `holdfast etcd mend` shows it, and takes it out of the way.',
+  FORMAT_UNKNOWN: 'Install the release that the other hosts run, or a newer one.',
   ETCD_WENT_BACK:
     'See what each host holds and go on with `holdfast accept-etcd`, or give etcd its newer data back.',
   LEASE_LOST: 'The lease ended before it was renewed: see the etcd members and the network to them.',
@@ -79,16 +90,29 @@ export const errorTable = {
   CLUSTER_UNKNOWN: 'Check the etcd members and the network to them.',
   NOT_IN_SYNC:
     'Wait until it has caught up with the leader; bring back a host of the in-sync set if nobody leads.',
+  IN_SYNC_MISSING:
+    'A living leader writes it again by itself. When nobody leads: bring back the host that led last, or see what each host lacks with `holdfast failover --force --dry-run`.',
   BACKOFF: 'Mend what the last promotion failed at; it is tried again by itself.',
   PROMOTIONS_FAILED:
     'Mend what the promotions failed at, then run `holdfast clear` on that host; see `holdfast history`.',
   SFTP_NODE_SILENT: 'It is killed and started again by itself; see the log and the disk.',
+  CLIENTS_NOT_TAKEN:
+    'The process is short of file descriptors or memory: see the log of the sftp-node, and LimitNOFILE.',
+  CONNECTIONS_DROPPED:
+    'Nothing to do, unless the sources are yours: then raise `sftp.maxStartups` or `sftp.perSourceMaxStartups`.',
+  PROCESS_LATE:
+    'The host is overloaded, was suspended, or its disk stands still at times: see its kernel log.',
   SFTP_NODE_STUCK:
     'See the disk under `paths.data` and the kernel log: not even SIGKILL ends who waits for it.',
   LINK_DOWN: 'Check cable, switch port and bond of the interface named.',
   CERTIFICATE_ENDED: 'Renew it: etcd refuses who shows it. Files that change are read again.',
   CERTIFICATE_ENDS: 'Renew it in time; files that change are read again.',
   ETCD_TOO_OLD: 'Use a newer etcd where hosts may freeze: etcd-io/etcd#15247.',
+  NO_SUCCESSOR: 'Bring another host up and in sync: see `holdfast why` for what each one lacks.',
+  HOST_AWAY: 'Start Holdfast on that host, or mend its way to etcd.',
+  CLOCK_DIFFERS: 'Have every host set its clock from the network: see `timedatectl` on both.',
+  QUARANTINED:
+    'Look at the files in the folder named: only this host had them. Give back what is wanted, then remove them there.',
   RELEASE_DIFFERS: 'Restart the service: on the leader `holdfast switchover` first.',
   SECRET_READABLE: 'Run chmod 0600 on it, or put it back.',
   WATCHDOG_UNUSABLE: 'See docs/watchdog.md, or set `watchdog.mode`.',
@@ -103,6 +127,7 @@ export const errorTable = {
   DRILL: 'Nothing to do: an operator rehearsed a failure.',
   FAILOVER: 'Nothing to do: an operator asked for it.',
   SWITCHOVER: 'Nothing to do: an operator asked for it (see `holdfast history`).',
+  TAKEN_OVER: 'Nothing to do: the failover was done.',
   TARGET_UNKNOWN: 'Name a host of this cluster: see `holdfast status`.',
   TARGET_AWAY: 'Start Holdfast on that host, or name another one.',
   TARGET_INELIGIBLE: 'See `holdfast why` for what that host lacks, or name another one.',
@@ -113,6 +138,7 @@ export const errorTable = {
   OPERATION_INTERRUPTED: 'See who leads now (`holdfast status`) and ask again if it is still wanted.',
   OPERATION_MISSED: 'Ask again: there was no leader at the time.',
   OPERATION_RUNNING: 'Wait for it (`holdfast operation show`), or call it off (`holdfast operation cancel`).',
+  CHANGED_MEANWHILE: 'Look again (`holdfast status`), and ask again if it is still wanted.',
   OPERATION_TOO_LATE:
     'It is past the point of no return and ends in a moment: see `holdfast operation show`.',
   NO_OPERATION: 'Nothing to do.',

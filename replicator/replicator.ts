@@ -1,8 +1,15 @@
-import { mkdirSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { bootTimeMs } from '#contracts/boot-time.ts';
+import { plainAddress } from '#contracts/connection-places.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
-import type { FromReplicator, Peer, ReplicatorSettings, ToReplicator } from '#contracts/ipc/replicator.ts';
+import {
+  type FromReplicator,
+  maxConfigProblems,
+  type Peer,
+  type ReplicatorSettings,
+  type ToReplicator,
+} from '#contracts/ipc/replicator.ts';
+import { LoopWatch } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
 import { ConfigRoot } from './config/config-root.ts';
 import { ensureHostKeys } from './config/host-keys.ts';
@@ -18,6 +25,8 @@ import { JournalIntake } from './source/journal-intake.ts';
 import { Leader } from './source/leader.ts';
 import type { FollowerChannel, Hello } from './source/leadership.ts';
 import { ScrubSchedule } from './source/scrub-schedule.ts';
+import { Holdings } from './state/holdings.ts';
+import { makeRoots } from './state/make-roots.ts';
 import { loadPeerKey, type PeerKey } from './state/peer-key.ts';
 import { PositionStore } from './state/position-store.ts';
 import { Roots } from './state/roots.ts';
@@ -25,8 +34,6 @@ import { wallTime } from './state/wall-clock.ts';
 import { type Status, StatusReporter } from './status.ts';
 import { listenForPeers, type PeerListener } from './transport/listener.ts';
 import { Tree } from './tree/tree.ts';
-
-const savePositionMs = 5000;
 
 /** The process behind the supervisor's messages: this host's part in replication, whatever its role. */
 export class Replicator {
@@ -36,12 +43,14 @@ export class Replicator {
   readonly #key: PeerKey;
   readonly #positions: PositionStore;
   readonly #roots: Roots;
+  readonly #holdings: Holdings;
   readonly #removals: RemovalGate;
   readonly #config: ConfigRoot;
   readonly #tree: Tree;
   readonly #staging: Staging;
   readonly #status: StatusReporter;
   readonly #scrubs: ScrubSchedule;
+  readonly #loop: LoopWatch;
   #intake: JournalIntake | null = null;
   #listener: PeerListener | null = null;
   #peers = new Map<string, Peer>();
@@ -53,7 +62,6 @@ export class Replicator {
   readonly #early = new Map<string, { channel: FollowerChannel; hello: Hello }>();
   #quarantined = 0;
   #toldEpoch = 0;
-  #admissionProblem = '';
 
   /**
    * Listens for peers and for the SFTP node.
@@ -80,10 +88,18 @@ export class Replicator {
     this.#removals = new RemovalGate(settings.maxRemovalShare, log, () => this.#status.changed());
     this.#tree = new Tree(settings.filesRoot);
     this.#staging = new Staging(stagingRoot(settings.quarantineRoot));
-    this.#config = new ConfigRoot(settings.configRoot, log, () => this.#onConfigChanged());
+    this.#config = new ConfigRoot({
+      configRoot: settings.configRoot,
+      stateRoot: settings.stateRoot,
+      log,
+      now: bootTimeMs,
+      wallClock: wallTime,
+      onChange: () => this.#onConfigChanged(),
+    });
     this.#scrubs = new ScrubSchedule(settings.scrubSchedule, log, () => this.#leader?.scrub());
+    this.#loop = new LoopWatch({ onLate: (byMs) => send({ type: 'late', byMs }) }).start();
     this.#status = new StatusReporter(() => this.#readStatus(), send);
-    setInterval(() => this.#save(), savePositionMs).unref();
+    this.#holdings = new Holdings(this.#positions, this.#roots, log, () => this.#status.changed());
   }
 
   handle(message: ToReplicator): void {
@@ -134,6 +150,8 @@ export class Replicator {
       key: this.#key,
       log: this.#log,
       peer: (nodeId) => this.#peers.get(nodeId),
+      isPeerAddress: (address) =>
+        [...this.#peers.values()].some((peer) => plainAddress(peer.address) === address),
       onChannel: (nodeId, channel, hangUp) => this.#onPeerChannel(nodeId, channel, hangUp),
     });
     this.#send({ type: 'ready', publicKey: this.#key.publicKey, port: this.#listener.port });
@@ -175,7 +193,10 @@ export class Replicator {
     }
     this.#endRole();
     this.#config.refresh();
-    if (ensureHostKeys(this.#config.path, this.#config.snapshot)) this.#config.refresh();
+    if (!this.#config.mayLackHostKeys && ensureHostKeys(this.#config.path, this.#config.snapshot)) {
+      this.#config.refresh();
+    }
+    this.#config.keepLastGood();
     this.#positions.advance({ epoch, sequence: 0 });
     const leader = new Leader({
       settings: this.#settings,
@@ -184,7 +205,7 @@ export class Replicator {
       tree: this.#tree,
       config: this.#config,
       log: this.#log,
-      now: bootTimeMs,
+      now: () => this.#loop.attendedMs(),
       peer: (nodeId) => this.#peers.get(nodeId),
       send: this.#send,
       onChanged: () => this.#status.changed(),
@@ -251,7 +272,7 @@ export class Replicator {
     this.#follower?.stop();
     this.#follower = null;
     this.#removals.clear();
-    this.#savePosition();
+    this.#holdings.savePosition();
   }
 
   #onPeerChannel(nodeId: string, stream: Duplex, hangUp: () => void): void {
@@ -302,57 +323,17 @@ export class Replicator {
   }
 
   #onConfigChanged(): void {
+    if (this.#leader !== null) this.#config.keepLastGood();
     this.#leader?.onConfigChanged();
     this.#follower?.onConfigChanged();
     this.#status.changed();
   }
 
-  /** What this host holds has been compared in full, or counts from now on by an operator's word. */
   #admit(replaces: string, at: number): void {
-    this.#savePosition();
-    this.#roots.admit(replaces, at, this.#positions.position).then(
-      () => {
-        if (this.#roots.inForce) this.#follower?.onAdmitted();
-        this.#status.now();
-      },
-      (error: unknown) => {
-        const problem = messageOf(error);
-        // It is asked for again and again.
-        if (problem !== this.#admissionProblem) {
-          this.#log.error({ err: error }, `the roots could not be given their identity: ${problem}`);
-        }
-        this.#admissionProblem = problem;
-      },
-    );
-  }
-
-  #save(): void {
-    this.#savePosition();
-    this.#roots.refresh(this.#positions.position).then(
-      () => this.#status.changed(),
-      (error: unknown) => {
-        if (!(error instanceof HoldfastError && error.code === 'ROOT_EMPTY')) {
-          this.#log.error(
-            { err: error },
-            `the identity of the roots could not be written: ${messageOf(error)}`,
-          );
-          return;
-        }
-        // Nothing that this process knows of its roots is true any more: it begins anew, as a newcomer.
-        this.#log.fatal({ code: error.code }, error.message);
-        setImmediate(() => {
-          throw error;
-        });
-      },
-    );
-  }
-
-  #savePosition(): void {
-    try {
-      this.#positions.save();
-    } catch (error) {
-      this.#log.error({ err: error }, 'the position could not be saved');
-    }
+    void this.#holdings.admit(replaces, at).then(() => {
+      if (this.#roots.inForce) this.#follower?.onAdmitted();
+      this.#status.now();
+    });
   }
 
   #readStatus(): Status {
@@ -366,6 +347,7 @@ export class Replicator {
         leader === null ? this.#positions.position : { epoch: leader.epoch, sequence: leader.sequence },
       caughtUp: this.#follower?.caughtUp ?? false,
       configDigest: this.#config.snapshot.digest,
+      configProblems: this.#config.problems.slice(0, maxConfigProblems),
       hostKeyFingerprints: this.#config.fingerprints,
       peers: leader?.progress() ?? [],
       quarantined: this.#quarantined,
@@ -373,22 +355,5 @@ export class Replicator {
       heldRemoval: this.#removals.held,
       lastScrub: this.#scrubs.last,
     };
-  }
-}
-
-/** @throws HoldfastError ROOT_UNUSABLE */
-function makeRoots({ filesRoot, configRoot, stateRoot, quarantineRoot }: ReplicatorSettings): void {
-  const roots = [
-    [filesRoot, 0o750],
-    [configRoot, 0o700],
-    [stateRoot, 0o700],
-    [quarantineRoot, 0o700],
-  ] as const;
-  for (const [root, mode] of roots) {
-    try {
-      mkdirSync(root, { recursive: true, mode });
-    } catch (cause) {
-      throw new HoldfastError('ROOT_UNUSABLE', `${root} cannot be made`, { cause });
-    }
   }
 }

@@ -1,5 +1,6 @@
 import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { codeOf } from '#contracts/errors.ts';
+import type { Logger } from '#contracts/log.ts';
 import type { Mutations } from './mutations.ts';
 import { Jail } from './paths/jail.ts';
 import { syncAndClose } from './sftp/context.ts';
@@ -12,6 +13,7 @@ export async function openJail(
   home: string,
   mutations: Mutations,
   life: AbortSignal,
+  audit: Logger,
 ): Promise<Jail> {
   try {
     return new Jail(filesRoot, home);
@@ -21,13 +23,20 @@ export async function openJail(
   const parts = home.split('/');
   for (const [index, name] of parts.entries()) {
     await mutations.permission({ life });
-    await makeDirectory(filesRoot, parts.slice(0, index).join('/'), name, mutations);
+    const parent = parts.slice(0, index).join('/');
+    if (await makeDirectory(filesRoot, parent, name, mutations))
+      audit.info({ audit: 'mkdir', path: parts.slice(0, index + 1).join('/'), home: true }, 'mkdir');
   }
   return new Jail(filesRoot, home);
 }
 
-/** Makes one directory of the way, unless it is there. No link is followed: parts may lie in another user's home. */
-async function makeDirectory(filesRoot: string, parent: string, name: string, mutations: Mutations) {
+/** Makes one directory of the way; false when it is there. No link is followed: parts may lie in another user's home. */
+async function makeDirectory(
+  filesRoot: string,
+  parent: string,
+  name: string,
+  mutations: Mutations,
+): Promise<boolean> {
   const path = parent === '' ? name : `${parent}/${name}`;
   const fd = parent === '' ? openDirectory(filesRoot) : openInside(filesRoot, parent);
   let sequence: number;
@@ -37,10 +46,11 @@ async function makeDirectory(filesRoot: string, parent: string, name: string, mu
     ({ sequence } = mutations.apply(operation, change, true));
   } catch (error) {
     closeSync(fd);
-    if (codeOf(error) === 'EEXIST') return;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
   await mutations.durable(sequence, () => syncAndClose([fd]));
+  return true;
 }
 
 function openInside(filesRoot: string, directory: string): number {

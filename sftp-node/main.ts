@@ -1,6 +1,7 @@
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import { receiveFrom, sendTo } from '#contracts/ipc/channel.ts';
 import { type FromSftpNode, type ToSftpNode, toSftpNodeSchema } from '#contracts/ipc/sftp-node.ts';
+import { LoopWatch } from '#contracts/lateness.ts';
 import { createLogger, type Logger } from '#contracts/log.ts';
 import type { Users } from './auth/users.ts';
 import { rehearse } from './rehearsal.ts';
@@ -21,6 +22,7 @@ const tell = (message: FromSftpNode) => sendTo(process, message);
 // Started without a channel, to have its code compiled and cached (see warmUp in the supervisor).
 if (process.send === undefined) process.exit(0);
 process.umask(0);
+new LoopWatch({ onLate: (byMs) => tell({ type: 'late', byMs }) }).start();
 process.on('disconnect', () => process.exit(0));
 // The supervisor decides when this process ends; a signal to the whole group reaches it as well.
 process.on('SIGTERM', () => {});
@@ -60,6 +62,12 @@ async function obey(message: ToSftpNode): Promise<void> {
       return node?.drain(message.limitMs);
     case 'resume':
       return node?.resume();
+    case 'ping':
+      return tell({
+        type: 'pong',
+        id: message.id,
+        ...(node?.door ?? { listening: false, accepting: false }),
+      });
     case 'stop':
       await node?.stop();
       // Nothing is left to do, and taking the runtime down in order would hold up the hand-over by some 40 ms.

@@ -3,6 +3,7 @@ import { fsync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { OpenHandle } from '#contracts/journal/message.ts';
 import type { Operation } from '#contracts/journal/operation.ts';
+import { deadline } from '#contracts/lateness.ts';
 import type { Journal, JournalOwner } from './journal/journal.ts';
 import { statusCode } from './sftp/protocol.ts';
 import { StatusError } from './sftp/status-error.ts';
@@ -75,10 +76,10 @@ export class Mutations implements JournalOwner {
   async permission({ patienceMs = defaultPatienceMs, life = unending }: Patience = {}): Promise<void> {
     let isPatient = patienceMs > 0;
     let wake = () => {};
-    const timer = setTimeout(() => {
+    const cancel = deadline(patienceMs, () => {
       isPatient = false;
       wake();
-    }, patienceMs);
+    });
     const onAbort = () => wake();
     life.addEventListener('abort', onAbort);
     try {
@@ -92,7 +93,7 @@ export class Mutations implements JournalOwner {
         this.#waiting.delete(wake);
       }
     } finally {
-      clearTimeout(timer);
+      cancel();
       life.removeEventListener('abort', onAbort);
     }
   }
@@ -149,20 +150,20 @@ export class Mutations implements JournalOwner {
 
   #unlessRefused(done: Promise<void>, patienceMs: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let timer: NodeJS.Timeout | undefined;
+    let cancel: (() => void) | null = null;
     const look = () => {
       if (this.#refusal === null) {
-        clearTimeout(timer);
-        timer = undefined;
+        cancel?.();
+        cancel = null;
         return;
       }
-      timer ??= setTimeout(() => reject(new StatusError(statusCode.failure, this.#reason())), patienceMs);
+      cancel ??= deadline(patienceMs, () => reject(new StatusError(statusCode.failure, this.#reason())));
     };
     look();
     this.#watchesRefusal.add(look);
     done.then(resolve, reject);
     return promise.finally(() => {
-      clearTimeout(timer);
+      cancel?.();
       this.#watchesRefusal.delete(look);
     });
   }

@@ -8,6 +8,7 @@ import { createLogger, type Logger } from '#contracts/log.ts';
 import { Users } from './auth/users.ts';
 import { readHostKeys } from './host-keys.ts';
 import { Port } from './transport/port.ts';
+import { Startups } from './transport/startups.ts';
 
 const limitMs = 2000;
 
@@ -23,11 +24,12 @@ export async function rehearse(
 ): Promise<{ readonly users: Users | null; readonly port: Port | null }> {
   createLogger('sftp-node', settings.logLevel, { node: settings.nodeId });
   const users = orNull(() => new Users(settings.configRoot, log));
-  const hostKeys = orNull(() => readHostKeys(settings.configRoot));
+  const hostKeys = orNull(() => readHostKeys(settings.configRoot, log));
   if (hostKeys !== null) {
     await Promise.race([refusedLogin(hostKeys), delay(limitMs, undefined, { ref: false })]);
   }
-  const port = await Port.open(settings.listenAddress, settings.port).catch(() => null);
+  const startups = new Startups(settings.startups, log);
+  const port = await Port.open(settings.listenAddress, settings.port, startups).catch(() => null);
   return { users, port };
 }
 

@@ -15,6 +15,7 @@ import { Mutations } from './mutations.ts';
 import { type Handles, openHandleOf } from './sftp/handles.ts';
 import { Port } from './transport/port.ts';
 import { SftpServer } from './transport/server.ts';
+import { Startups } from './transport/startups.ts';
 import { WriteGate } from './write-gate.ts';
 
 const activityEveryMs = 1000;
@@ -28,6 +29,7 @@ const goodByeLimitMs = 100;
 export class SftpNode {
   readonly #epoch: Epoch;
   readonly #settings: SftpNodeSettings;
+  readonly #log: Logger;
   readonly #tell: (message: FromSftpNode) => void;
   readonly #gate: WriteGate;
   readonly #mutations: Mutations;
@@ -44,7 +46,7 @@ export class SftpNode {
 
   /**
    * @param ahead what a spare has ready: its users, and its port
-   * @throws HoldfastError of host keys, users
+   * @throws HoldfastError of host keys
    */
   constructor(
     epoch: Epoch,
@@ -55,14 +57,18 @@ export class SftpNode {
   ) {
     this.#epoch = epoch;
     this.#settings = settings;
+    this.#log = log;
     this.#tell = tell;
     this.#filesRoot = realpathSync(settings.filesRoot);
     this.#gate = new WriteGate({
       epoch,
       onOpen: () => {
         if (this.#drain === null) this.#admission.open();
+        this.#server.resumeClients();
         this.#mutations.wake();
       },
+      // Another host may lead by now: nothing is taken from clients, nor answered, before that is known.
+      onDoubt: () => this.#server.pauseClients(),
       onExpired: () => {
         log.error({ code: 'LEASE_LOST', epoch }, 'the write gate shut by itself: clients are let go');
         this.#admission.close();
@@ -75,14 +81,14 @@ export class SftpNode {
       handles: () => this.#openHandles(),
       waitsForPeers: settings.mode === 'sync',
     });
-    const hostKeys = readHostKeys(settings.configRoot);
+    const hostKeys = readHostKeys(settings.configRoot, log);
     this.#port = ahead.port;
     this.#users = ahead.users ?? new Users(settings.configRoot, log);
     this.#users.onChange = () => this.#endRemovedUsers();
     this.#mutations.writeTo(
       new SocketJournal({ path: settings.journalSocket, epoch, owner: this.#mutations, log }),
     );
-    this.#server = new SftpServer(hostKeys, {
+    this.#server = new SftpServer(hostKeys, settings, {
       users: this.#users,
       passwords: new PasswordChecker(),
       failures: new FailureCounter(),
@@ -99,11 +105,16 @@ export class SftpNode {
 
   /** @throws HoldfastError PORT_IN_USE, PORT_FORBIDDEN, SFTP_NODE_FAILED */
   async listen(): Promise<void> {
-    const { listenAddress, port } = this.#settings;
-    this.#port ??= await Port.open(listenAddress, port);
+    const { listenAddress, port, startups } = this.#settings;
+    this.#port ??= await Port.open(listenAddress, port, new Startups(startups, this.#log));
     this.#server.serve(this.#port);
     this.#tellListening();
     setInterval(() => this.#tell({ type: 'activity', ...this.#activity }), activityEveryMs).unref();
+  }
+
+  /** Whether clients can reach it, as far as this process can tell. */
+  get door(): { readonly listening: boolean; readonly accepting: boolean } {
+    return { listening: this.#port?.isListening ?? false, accepting: this.#port?.isAccepting ?? false };
   }
 
   permit(permit: GatePermit): void {
@@ -173,7 +184,7 @@ export class SftpNode {
 
   get #activity() {
     const sessions = this.#server.clients.filter((client) => client.user !== null).length;
-    return { sessions, transfers: this.#openFiles.length };
+    return { sessions, transfers: this.#openFiles.length, dropped: this.#port?.dropped ?? 0 };
   }
 
   get #openFiles() {

@@ -1,6 +1,18 @@
 import { bootTimeMs } from '#contracts/boot-time.ts';
 import type { Epoch } from '#contracts/identities.ts';
+import { afterFullPoll } from '#contracts/lateness.ts';
 import type { GatePermit } from '#contracts/write-gate.ts';
+
+export interface GateOptions {
+  readonly epoch: Epoch;
+  /** With each permit that opens it, or keeps it open. */
+  readonly onOpen: () => void;
+  /** Time is up; permits that lie unread are about to be read. Comes before `onExpired`, or `onOpen`. */
+  readonly onDoubt: () => void;
+  readonly onExpired: () => void;
+  /** Boot time, milliseconds. */
+  readonly now?: () => number;
+}
 
 /**
  * Whether this process may acknowledge changes (G1). Shut until the supervisor opens it, and again by itself when the
@@ -12,12 +24,15 @@ export class WriteGate {
   readonly #now: () => number;
   #validUntilMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
+  #cancelVerdict = () => {};
   readonly #onOpen: () => void;
+  readonly #onDoubt: () => void;
   readonly #onExpired: () => void;
 
-  constructor(options: { epoch: Epoch; onOpen: () => void; onExpired: () => void; now?: () => number }) {
+  constructor(options: GateOptions) {
     this.#epoch = options.epoch;
     this.#onOpen = options.onOpen;
+    this.#onDoubt = options.onDoubt;
     this.#onExpired = options.onExpired;
     this.#now = options.now ?? bootTimeMs;
   }
@@ -36,20 +51,35 @@ export class WriteGate {
 
   shut(): void {
     this.#validUntilMs = Number.NEGATIVE_INFINITY;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#stopWatching();
   }
 
   /** Only tells that time is up, so that clients are let go; a late timer makes nothing unsafe. */
   #watch(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => {
-        if (this.isOpen) this.#watch();
-        else this.#onExpired();
-      },
-      Math.max(10, this.#validUntilMs - this.#now()),
-    );
+    this.#stopWatching();
+    this.#timer = setTimeout(() => this.#look(), Math.max(10, this.#validUntilMs - this.#now()));
     this.#timer.unref();
+  }
+
+  /**
+   * A process that stood still is here before it has read the permits that came meanwhile. The gate is shut all the same;
+   * only the verdict, by which clients lose their connections, waits until they are read.
+   */
+  #look(): void {
+    if (this.isOpen) {
+      this.#watch();
+      return;
+    }
+    this.#onDoubt();
+    this.#cancelVerdict = afterFullPoll(() => {
+      if (this.isOpen) this.#watch();
+      else this.#onExpired();
+    });
+  }
+
+  #stopWatching(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#cancelVerdict();
   }
 }

@@ -1,15 +1,18 @@
 import type { Logger } from '#contracts/log.ts';
+import { EtcdClient } from './adapters/etcd/client.ts';
 import { GatewayPlacement } from './adapters/etcd/placement.ts';
 import { EtcdStore } from './adapters/etcd/store.ts';
 import { interfaceAddressOf } from './adapters/kernel/network/kernel-vips.ts';
 import { createVirtualIps } from './adapters/kernel/network/virtual-ips.ts';
-import { systemClock, systemTimers } from './adapters/kernel/system-clock.ts';
+import { systemClock } from './adapters/kernel/system-clock.ts';
+import { systemTimers } from './adapters/kernel/system-timers.ts';
 import type { DeviceWatchdog } from './adapters/kernel/watchdog.ts';
 import { identityOf } from './adapters/process/identity.ts';
 import { ReplicatorProcess } from './adapters/process/replicator.ts';
 import { FileRunState } from './adapters/process/run-state.ts';
 import { SftpNodeProcess } from './adapters/process/sftp-node.ts';
 import { type Config, commandVipsOf, kernelVipsOf } from './config/schema.ts';
+import { Lateness } from './health/lateness.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import { endEarlierRun } from './release/cleanup.ts';
 import type { Notifier, RunSettings } from './runtime/ports.ts';
@@ -22,8 +25,10 @@ export function realParts(
   { notifier, watchdog, log }: { notifier: Notifier; watchdog: DeviceWatchdog | null; log: Logger },
 ): SupervisorOptions {
   const clock = systemClock;
-  const store = new EtcdStore(config, clock, log);
+  const store = new EtcdStore(new EtcdClient(config, clock, log), config);
   const vips = createVirtualIps(config, clock, log);
+  const lateness = new Lateness(() => clock.bootTimeMs());
+  let node: SftpNodeProcess | null = null;
   const runState = new FileRunState(config.paths.run, runSettings(config));
   return {
     config,
@@ -31,10 +36,21 @@ export function realParts(
     clock,
     timers: systemTimers,
     vips,
-    sftpNode: (reports) => new SftpNodeProcess(config, reports, log),
-    replicator: (reports) => new ReplicatorProcess(config, reports, log),
+    sftpNode: (reports) => {
+      node = new SftpNodeProcess(config, reports, log, (byMs) => lateness.add('sftp-node', byMs));
+      return node;
+    },
+    replicator: (reports) =>
+      new ReplicatorProcess(config, reports, log, (byMs) => lateness.add('replicator', byMs)),
     health: (reports) =>
-      new HealthMonitor({ config, watchdog, wallMs: () => Date.parse(clock.wallTimeIso()), reports }),
+      new HealthMonitor({
+        config,
+        watchdog,
+        wallMs: () => Date.parse(clock.wallTimeIso()),
+        node: { ask: (id) => node?.ask(id), answer: () => node?.answer ?? null },
+        lateness,
+        reports,
+      }),
     placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,
     watchdog,
     runState,

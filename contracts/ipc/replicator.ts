@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { epochSchema, positionSchema } from '../identities.ts';
+import { lateMessageSchema } from '../lateness.ts';
 import { rootsReportSchema } from '../roots.ts';
 
 /**
@@ -96,9 +97,22 @@ export const peerProgressSchema = z.object({
 });
 export type PeerProgress = z.infer<typeof peerProgressSchema>;
 
+/** What of the config root is not in force on this host, or was undone there. */
+export const configProblemSchema = z.object({
+  /** Below the config root. */
+  path: z.string(),
+  code: z.string(),
+  /** Names file, line and what is in force instead. */
+  sentence: z.string(),
+});
+export type ConfigProblem = z.infer<typeof configProblemSchema>;
+/** The first so many are told: the rest is met when these are mended. */
+export const maxConfigProblems = 10;
+
 export const fromReplicatorSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready'), publicKey: z.string(), port: z.int() }),
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
+  lateMessageSchema,
   /** The standing report: at every change worth showing, at most ten a second, and once a second. */
   z.object({
     type: z.literal('status'),
@@ -113,6 +127,7 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     caughtUp: z.boolean(),
     /** Digest of the config root (G4): SHA-256, hex; empty until first read. */
     configDigest: z.string(),
+    configProblems: z.array(configProblemSchema).max(maxConfigProblems),
     /** Fingerprints of the host keys, as `ssh-keygen -l` prints them. */
     hostKeyFingerprints: z.array(z.string()),
     /** Leader: its followers. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { epochSchema } from '../identities.ts';
+import { lateMessageSchema } from '../lateness.ts';
 import { gatePermitSchema } from '../write-gate.ts';
 
 /**
@@ -22,6 +23,17 @@ export const sftpNodeSettingsSchema = z.object({
   journalSocket: z.string(),
   /** `sync`: an acknowledgement waits for the in-sync standbys. */
   mode: z.enum(['sync', 'async', 'shared']),
+  /** Places of connections that have not logged in: contracts/connection-places.ts. */
+  startups: z.object({
+    begin: z.int().nonnegative(),
+    ratePercent: z.int().nonnegative(),
+    full: z.int().positive(),
+    perSource: z.int().positive(),
+    kept: z.int().nonnegative(),
+  }),
+  /** 0: clients are sent no SSH pings. */
+  clientAliveIntervalMs: z.int().nonnegative(),
+  clientAliveCountMax: z.int().positive(),
   logLevel: z.string(),
 });
 export type SftpNodeSettings = z.infer<typeof sftpNodeSettingsSchema>;
@@ -45,6 +57,8 @@ export const toSftpNodeSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('drain'), limitMs: z.number().nonnegative() }),
   /** Take up service again after a drain or a shut gate; answered by `listening`. The gate needs a new permit. */
   z.object({ type: z.literal('resume') }),
+  /** Answered by `pong`: whether the process lives is asked here, and not at the port, where a crowd may stand. */
+  z.object({ type: z.literal('ping'), id: z.int() }),
   /** Close every client connection and exit 0. */
   z.object({ type: z.literal('stop') }),
 ]);
@@ -64,11 +78,22 @@ export const fromSftpNodeSchema = z.discriminatedUnion('type', [
     /** Transfers that the limit cut short. */
     cutTransfers: z.int().nonnegative(),
   }),
+  z.object({
+    type: z.literal('pong'),
+    id: z.int(),
+    /** Whether the port is listened on. */
+    listening: z.boolean(),
+    /** False when clients could not be taken lately, as for want of descriptors. */
+    accepting: z.boolean(),
+  }),
+  lateMessageSchema,
   /** Sent every second, and at once when the numbers change from or to zero. */
   z.object({
     type: z.literal('activity'),
     sessions: z.int().nonnegative(),
     transfers: z.int().nonnegative(),
+    /** Connections that were dropped before login since the start. */
+    dropped: z.int().nonnegative(),
   }),
 ]);
 export type FromSftpNode = z.infer<typeof fromSftpNodeSchema>;

@@ -1,8 +1,9 @@
-import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError } from '#contracts/errors.ts';
-import { syncDirectory, writeDurably } from '../state/durable-file.ts';
+import { makeFolderDurably, syncDirectory, writeDurably } from '../state/durable-file.ts';
 import {
+  type ConfigFile,
   type ConfigSnapshot,
   digestOf,
   isConfigPath,
@@ -19,17 +20,15 @@ import {
  */
 export function applyConfig(configRoot: string, snapshot: ConfigSnapshot, keepIn: string): string[] {
   checkSnapshot(snapshot);
-  const before = new Map(readConfig(configRoot).files.map((file) => [file.path, file]));
+  const before = new Map(readConfig(configRoot, () => {}).files.map((file) => [file.path, file]));
   const kept: string[] = [];
   const keep = (path: string) => {
     if (!isPrivateKey(path) && !path.startsWith('host_keys/')) return;
-    mkdirSync(keepIn, { recursive: true, mode: 0o700 });
-    const copy = join(keepIn, basename(path));
-    copyFileSync(join(configRoot, path), copy);
-    chmodSync(copy, 0o600);
+    makeFolderDurably(keepIn, 0o700);
+    writeDurably(join(keepIn, basename(path)), readFileSync(join(configRoot, path)), 0o600);
     kept.push(path);
   };
-  mkdirSync(configRoot, { recursive: true, mode: 0o700 });
+  makeFolderDurably(configRoot, 0o700);
   for (const file of snapshot.files) {
     const old = before.get(file.path);
     before.delete(file.path);
@@ -55,7 +54,7 @@ function isNeverRemoved(path: string): boolean {
 }
 
 /** What is here, is not on the leader, and stays all the same. */
-export function keptOf(here: ConfigSnapshot, leader: ConfigSnapshot): string[] {
+export function keptOf(here: { readonly files: readonly ConfigFile[] }, leader: ConfigSnapshot): string[] {
   const there = new Set(leader.files.map(({ path }) => path));
   return here.files.map(({ path }) => path).filter((path) => isNeverRemoved(path) && !there.has(path));
 }
@@ -68,14 +67,15 @@ export function appliedDigest(here: ConfigSnapshot, leader: ConfigSnapshot): str
 
 function place(configRoot: string, path: string, mode: number, content: Buffer, keepIn: string): void {
   const full = join(configRoot, path);
-  mkdirSync(dirname(full), { recursive: true, mode: 0o700 });
+  makeFolderDurably(dirname(full), 0o700);
   try {
     writeDurably(full, content, mode);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error;
     // A directory of that name exists here alone.
-    mkdirSync(keepIn, { recursive: true, mode: 0o700 });
+    makeFolderDurably(keepIn, 0o700);
     renameSync(full, join(keepIn, basename(path)));
+    syncDirectory(keepIn);
     writeDurably(full, content, mode);
   }
 }

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import { writeDurably } from '../state/durable-file.ts';
+import { makeFolderDurably, writeDurably } from '../state/durable-file.ts';
 import { newKey } from '../state/new-key.ts';
 import type { ConfigSnapshot } from './snapshot.ts';
 
@@ -16,7 +15,7 @@ const generated = [
 /** Makes host keys where there are none at all: the first leader of a cluster does. */
 export function ensureHostKeys(configRoot: string, snapshot: ConfigSnapshot): boolean {
   if (privateKeys(snapshot).length > 0) return false;
-  mkdirSync(join(configRoot, directory), { recursive: true, mode: 0o700 });
+  makeFolderDurably(join(configRoot, directory), 0o700);
   for (const { name, type } of generated) {
     const { privateKey, publicKey } = newKey(type);
     writeDurably(join(configRoot, directory, `${name}.pub`), `${publicKey}\n`, 0o644);

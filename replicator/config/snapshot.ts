@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { HoldfastError } from '#contracts/errors.ts';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { errnoOf } from '../tree/tree.ts';
 
 /** The config root as it is replicated: regular files only. */
@@ -17,6 +17,12 @@ export interface ConfigFile {
   readonly path: string;
   readonly mode: number;
   readonly content: string;
+}
+
+/** A file as it lies in the config root of this host. */
+export interface FoundFile extends ConfigFile {
+  /** The mode on the disk: that of a private key is always told as 0600. */
+  readonly foundMode: number;
 }
 
 export const maxConfigBytes = 8 * 1024 * 1024;
@@ -37,17 +43,30 @@ export function isPrivateKey(path: string): boolean {
 
 /**
  * Reads the config root; an empty one when it is missing. Files whose names are not plain (editors' swap files,
- * our own staging) are left out.
+ * our own staging, the last good versions) are left out.
+ * @param onUnreadable told of each file that cannot be read, which is left out; without it the first one throws
  * @throws HoldfastError CONFIG_TOO_LARGE, CONFIG_UNREADABLE
  */
-export function readConfig(configRoot: string): ConfigSnapshot {
-  const files: ConfigFile[] = [];
+export function readConfig(
+  configRoot: string,
+  onUnreadable?: (path: string, problem: HoldfastError) => void,
+): ConfigSnapshot & { readonly files: FoundFile[] } {
+  const files: FoundFile[] = [];
   let bytes = 0;
+  const readOrTell = (path: string) => {
+    try {
+      return readFound(configRoot, path);
+    } catch (error) {
+      if (onUnreadable === undefined || !isUnreadable(error)) throw error;
+      onUnreadable(path, error);
+      return null;
+    }
+  };
   const visit = (directory: string) => {
     for (const name of namesIn(join(configRoot, directory))) {
       const path = directory === '' ? name : `${directory}/${name}`;
       if (!isConfigPath(path)) continue;
-      const found = readFound(configRoot, path);
+      const found = readOrTell(path);
       if (found === 'directory') visit(path);
       if (typeof found === 'string' || found === null) continue;
       bytes += found.content.length;
@@ -57,7 +76,8 @@ export function readConfig(configRoot: string): ConfigSnapshot {
           `${configRoot} holds more than ${maxConfigBytes} bytes or ${maxConfigFiles} files (at ${path})`,
         );
       }
-      files.push({ path, mode: found.mode, content: found.content.toString('base64') });
+      const { mode, foundMode } = found;
+      files.push({ path, mode, foundMode, content: found.content.toString('base64') });
     }
   };
   visit('');
@@ -74,7 +94,7 @@ export function digestOf(files: readonly ConfigFile[]): string {
 function readFound(
   configRoot: string,
   path: string,
-): { mode: number; content: Buffer } | 'directory' | 'other' | null {
+): { mode: number; foundMode: number; content: Buffer } | 'directory' | 'other' | null {
   const full = join(configRoot, path);
   try {
     const stats = lstatSync(full);
@@ -83,14 +103,19 @@ function readFound(
     if (stats.size > maxConfigBytes) {
       throw new HoldfastError('CONFIG_TOO_LARGE', `${full} has ${stats.size} bytes`);
     }
-    const mode = isPrivateKey(path) ? 0o600 : stats.mode & 0o777;
-    return { mode, content: readFileSync(full) };
+    const foundMode = stats.mode & 0o777;
+    const mode = isPrivateKey(path) ? 0o600 : foundMode;
+    return { mode, foundMode, content: readFileSync(full) };
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
     // An editor replaced it between the listing and the reading: the next look sees what is there then.
     if (errnoOf(cause) === 'ENOENT') return null;
-    throw new HoldfastError('CONFIG_UNREADABLE', `${full} cannot be read`, { cause });
+    throw new HoldfastError('CONFIG_UNREADABLE', `${full} cannot be read: ${messageOf(cause)}`, { cause });
   }
+}
+
+function isUnreadable(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code === 'CONFIG_UNREADABLE';
 }
 
 function namesIn(directory: string): string[] {

@@ -21,6 +21,8 @@ export interface CatchUpOptions {
   readonly leader: string;
   /** What counts as equal in the first round. */
   readonly firstProof: Proof;
+  /** All that was written to a folder's file system is on its disk when this resolves. */
+  readonly syncFileSystem: (folder: string, signal: AbortSignal) => Promise<void>;
   /** Asks the leader for the next round. */
   readonly next: () => void;
   readonly closed: AbortSignal;
@@ -29,6 +31,10 @@ export interface CatchUpOptions {
 /**
  * Rounds, as long as the leader has any: everything first, then what changed meanwhile, at last under a hold. Only
  * in the first can something be found that this host alone has; what later ones replace is what they brought.
+ *
+ * A host that has caught up counts as having everything on its disk. What a round brings is synced file by file; what it
+ * finds to be equal may have been written by an earlier connection, or an earlier process, and never been synced: so
+ * the file system is synced once as a whole.
  */
 export class CatchUp {
   readonly #parts: CatchUpOptions;
@@ -46,6 +52,9 @@ export class CatchUp {
       this.#parts;
     const signal = AbortSignal.any([closed, this.#stopping.signal]);
     const sync = new TreeSync(tree, client, staging, change, signal);
+    const synced = this.#parts.syncFileSystem(tree.root, signal);
+    // It may fail while a round is under way, and is looked at after that.
+    synced.catch(() => {});
     while (true) {
       const round = await this.#nextRound(signal, next);
       if (round === null) return;
@@ -55,6 +64,7 @@ export class CatchUp {
         await sync.round(round.dirty, firstProof, await removals.begin(tree, leader, signal));
         removals.clear();
       } else await sync.round(round.dirty, 'content');
+      await synced;
       if (round.final === null) continue;
       applier.adopt(round.final.handles.map(({ handle, path }) => ({ handle, path: fromKey(path) })));
     }

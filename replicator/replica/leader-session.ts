@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Position } from '#contracts/identities.ts';
 import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
-import { appliedDigest, applyConfig, keptOf } from '../config/apply.ts';
+import { appliedDigest, keptOf } from '../config/apply.ts';
 import type { ConfigRoot } from '../config/config-root.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import type { DataFrame, OperationFrame } from '../protocol/codec.ts';
@@ -20,6 +20,7 @@ import { Quarantine } from './quarantine.ts';
 import type { RemovalGate } from './removal-gate.ts';
 import { Scrub } from './scrub.ts';
 import type { Staging } from './staging.ts';
+import { syncFileSystem } from './sync-file-system.ts';
 import { TreeChange } from './tree-change.ts';
 
 export type LeaderChannel = PeerChannel<typeof toFollowerSchema, ToLeader>;
@@ -170,8 +171,16 @@ export class LeaderSession {
   /** Somebody edited a file on this host: what the leader sent last is put back. */
   onConfigChanged(): void {
     if (this.#leaderConfig === null || this.#applyingConfig) return;
-    const here = appliedDigest(this.#parts.config.snapshot, this.#leaderConfig);
-    if (here !== this.#leaderConfig.digest) this.#applyConfig(this.#leaderConfig);
+    if (this.#parts.config.consistsOf(this.#leaderConfig)) return;
+    try {
+      this.#applyConfig(this.#leaderConfig);
+    } catch (error) {
+      const { log } = this.#parts;
+      log.error(
+        { code: codeOf(error), reason: messageOf(error) },
+        'the leader’s configuration was not put back',
+      );
+    }
   }
 
   #onConfig({ digest, files }: Extract<ToFollower, { type: 'config' }>): void {
@@ -180,15 +189,17 @@ export class LeaderSession {
   }
 
   #applyConfig({ digest, files }: ConfigSnapshot): void {
-    const { epoch, config, settings, log, onQuarantined } = this.#parts;
-    this.#applyingConfig = true;
+    const { epoch, leader, config, settings, log, onQuarantined } = this.#parts;
     const keepIn = join(settings.quarantineRoot, `${epoch}-host-keys-${config.snapshot.digest.slice(0, 12)}`);
-    for (const path of applyConfig(config.path, { digest, files }, keepIn)) {
-      log.warn({ path, keptIn: keepIn }, 'a host key of this host was replaced by the leader’s');
-      onQuarantined();
+    this.#applyingConfig = true;
+    try {
+      for (const path of config.adopt({ digest, files }, leader, keepIn)) {
+        log.warn({ path, keptIn: keepIn }, 'a host key of this host was replaced by the leader’s');
+        onQuarantined();
+      }
+    } finally {
+      this.#applyingConfig = false;
     }
-    config.refresh();
-    this.#applyingConfig = false;
     const kept = keptOf(config.snapshot, { digest, files });
     if (kept.length > 0) {
       log.warn(
@@ -230,6 +241,7 @@ export class LeaderSession {
       removals,
       leader,
       firstProof: isAdmitted() ? 'metadata' : 'content',
+      syncFileSystem,
       next: () => this.#send({ type: 'next-round', stream: this.#stream }),
       closed: this.#channel.closed,
     });

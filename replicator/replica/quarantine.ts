@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '#contracts/log.ts';
-import { syncDirectory } from '../state/durable-file.ts';
+import { makeFolderDurably, syncDirectory } from '../state/durable-file.ts';
 import { joinPath, printable, splitPath } from '../tree/path.ts';
 import { errnoOf, type Tree } from '../tree/tree.ts';
 
@@ -27,9 +27,10 @@ export class Quarantine {
 
   /** Moves what is at the path, with all below it; nothing happens when nothing is there. */
   take(tree: Tree, path: Buffer): void {
-    const target = this.#place(path);
+    const { directory, target } = this.#place(path);
     try {
       tree.withEntry(path, (entry) => renameSync(entry, target));
+      syncDirectory(directory);
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return;
       throw error;
@@ -42,21 +43,21 @@ export class Quarantine {
   }
 
   /** The folders above it made, and a name that is still free. */
-  #place(path: Buffer): Buffer {
+  #place(path: Buffer): { directory: Buffer; target: Buffer } {
     const parts = splitPath(path);
     const name = parts.at(-1) ?? Buffer.from('root');
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    makeFolderDurably(this.#folder, 0o700);
     let directory: Buffer = Buffer.from(this.#folder);
     for (const part of parts.slice(0, -1)) {
+      const above = directory;
       directory = joinPath(directory, part);
-      makeDirectory(directory);
+      if (makeDirectory(directory)) syncDirectory(above);
     }
-    syncDirectory(directory);
     let place = joinPath(directory, name);
     for (let again = 2; exists(place); again++) {
       place = Buffer.concat([directory, Buffer.from('/'), name.subarray(0, 240), Buffer.from(`.${again}`)]);
     }
-    return place;
+    return { directory, target: place };
   }
 }
 
@@ -64,11 +65,14 @@ export function stagingRoot(quarantineRoot: string): string {
   return join(quarantineRoot, '.staging');
 }
 
-function makeDirectory(path: Buffer): void {
+/** False when it is there. */
+function makeDirectory(path: Buffer): boolean {
   try {
     mkdirSync(path, 0o700);
+    return true;
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
+    return false;
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   closeSync,
+  constants,
   fsync,
   mkdirSync,
   rmdirSync,
@@ -11,7 +12,7 @@ import {
 import { promisify } from 'node:util';
 import { type Entry, isGone, nameOf, readDirectory, readEntry } from '../manifest/entry.ts';
 import { fromKey, joinPath, parentOf, rootPath, toKey } from '../tree/path.ts';
-import { openEntry, type Tree, through } from '../tree/tree.ts';
+import { errnoOf, openEntry, type Tree, through } from '../tree/tree.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { StagedFile, Staging } from './staging.ts';
 
@@ -26,6 +27,8 @@ export class TreeChange {
   readonly #staging: Staging;
   readonly #quarantine: Quarantine;
   readonly #changedDirectories = new Set<string>();
+  /** Files with another mode or time. */
+  readonly #changedFiles = new Set<string>();
   /** Whether what is replaced or removed may be something that only this host has. */
   keepsOld = true;
 
@@ -56,6 +59,7 @@ export class TreeChange {
 
   setMode(path: Buffer, entry: Entry): void {
     this.#throughHandle(path, (file) => chmodSync(file, entry.mode));
+    this.#changedDirectories.add(toKey(path));
   }
 
   /** Mode and time of a file whose content is right. */
@@ -65,6 +69,7 @@ export class TreeChange {
       chmodSync(file, entry.mode);
       utimesSync(file, seconds, seconds);
     });
+    this.#changedFiles.add(toKey(path));
   }
 
   /** Takes away what is at a path, if anything, with all below it. */
@@ -76,28 +81,15 @@ export class TreeChange {
     this.#changed(path);
   }
 
-  /** The names changed so far are on disk when this resolves. */
+  /** The names, modes and times changed so far are on disk when this resolves. */
   async flush(): Promise<void> {
     const directories = [...this.#changedDirectories];
+    const files = [...this.#changedFiles];
     this.#changedDirectories.clear();
-    for (const key of directories) {
-      const directory = this.#openDirectory(fromKey(key));
-      if (directory === null) continue;
-      try {
-        await fsyncAsync(directory);
-      } finally {
-        closeSync(directory);
-      }
-    }
-  }
-
-  #openDirectory(path: Buffer): number | null {
-    try {
-      return this.#tree.openDirectory(path);
-    } catch (error) {
-      if (isGone(error)) return null;
-      throw error;
-    }
+    this.#changedFiles.clear();
+    for (const key of files)
+      await syncIfOpened(() => this.#tree.open(fromKey(key), constants.O_RDONLY | constants.O_NONBLOCK));
+    for (const key of directories) await syncIfOpened(() => this.#tree.openDirectory(fromKey(key)));
   }
 
   #changed(path: Buffer): void {
@@ -113,6 +105,25 @@ export class TreeChange {
         closeSync(handle);
       }
     });
+  }
+}
+
+/**
+ * What is gone by now needs no fsync: that it is gone is in a directory. What its own mode forbids us to open has its
+ * content on disk, its mode not surely so.
+ */
+async function syncIfOpened(open: () => number): Promise<void> {
+  let file: number;
+  try {
+    file = open();
+  } catch (error) {
+    if (isGone(error) || errnoOf(error) === 'EACCES') return;
+    throw error;
+  }
+  try {
+    await fsyncAsync(file);
+  } finally {
+    closeSync(file);
   }
 }
 

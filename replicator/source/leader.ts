@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FromReplicator, Peer, PeerProgress, ReplicatorSettings } from '#contracts/ipc/replicator.ts';
 import type { ToJournal } from '#contracts/journal/message.ts';
+import { afterFullPoll } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { ConfigRoot } from '../config/config-root.ts';
 import type { Tree } from '../tree/tree.ts';
@@ -24,7 +25,7 @@ export interface LeaderDependencies {
   readonly tree: Tree;
   readonly config: ConfigRoot;
   readonly log: Logger;
-  /** Boot time, milliseconds. */
+  /** Attended time: a follower is not late while this process is. */
   readonly now: () => number;
   readonly peer: (nodeId: string) => Peer | undefined;
   readonly send: (message: FromReplicator) => void;
@@ -40,6 +41,7 @@ export class Leader implements JournalConsumer, Leadership {
   readonly #membership: Membership;
   readonly #sessions = new Map<string, FollowerSession>();
   readonly #ticking: NodeJS.Timeout;
+  #cancelReview: (() => void) | null = null;
   readonly handles = new HandlePaths();
   readonly hold: TreeHold;
   #window = new OperationWindow(windowBytes);
@@ -62,7 +64,7 @@ export class Leader implements JournalConsumer, Leadership {
       () => this.#holdableNode(),
       () => this.#window.last,
     );
-    this.#ticking = setInterval(() => this.#review(), tickMs);
+    this.#ticking = setInterval(() => this.#reviewSoon(), tickMs);
   }
 
   get epoch(): number {
@@ -161,6 +163,7 @@ export class Leader implements JournalConsumer, Leadership {
 
   stop(): void {
     clearInterval(this.#ticking);
+    this.#cancelReview?.();
     for (const session of this.#sessions.values()) session.close('this host does not lead any more');
     this.#node?.close();
     this.hold.interrupt();
@@ -233,6 +236,14 @@ export class Leader implements JournalConsumer, Leadership {
     this.log.info({ peer: session.nodeId, reason: String(session.closed.reason) }, 'a follower is away');
     this.#trim();
     this.onChanged();
+  }
+
+  /** After all that came has been read: the acknowledgement of who seems late may lie here. */
+  #reviewSoon(): void {
+    this.#cancelReview ??= afterFullPoll(() => {
+      this.#cancelReview = null;
+      this.#review();
+    });
   }
 
   #review(): void {

@@ -1,6 +1,6 @@
-import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 /** A file appears whole or not at all: temp, fsync, rename, fsync of the folder. */
 export function writeDurably(path: string, content: Buffer | string, mode: number): void {
@@ -17,6 +17,14 @@ export function writeDurably(path: string, content: Buffer | string, mode: numbe
   }
   renameSync(temporary, path);
   syncDirectory(dirname(path));
+}
+
+/** A folder, with all above it that is missing; the names of those that were made survive a power cut. */
+export function makeFolderDurably(path: string, mode: number): void {
+  const first = mkdirSync(path, { recursive: true, mode });
+  if (first === undefined) return;
+  const top = resolve(first).length;
+  for (let made = resolve(path); made.length >= top; made = dirname(made)) syncDirectory(dirname(made));
 }
 
 /** Makes the names in a directory survive a power cut. */

@@ -1,17 +1,22 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import ssh2 from 'ssh2';
+import { ConnectionPlaces, type PlaceRules, plainAddress, sourceOf } from '#contracts/connection-places.ts';
+import { DroppedConnections } from '#contracts/dropped-connections.ts';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
+import { deadline } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
 import { subsystemName } from '../protocol/version.ts';
 import type { PeerKey } from '../state/peer-key.ts';
 import { peerAlgorithms } from './algorithms.ts';
 import { isKeyOf } from './peer-trust.ts';
 
-/** More than the hosts of any cluster, so that strangers cannot use up the process. */
-const maxConnections = 64;
-const loginTimeoutMs = 10_000;
+/** Logged in or not: more than the hosts of any cluster need, so that nobody can use up the process. */
+const maxConnections = 256;
+/** Peers connect now and then: few connections are on their way to a login at a time. */
+const defaultRules: PlaceRules = { begin: 32, ratePercent: 30, full: 64, perSource: 8, kept: 64 };
+const defaultLoginTimeoutMs = 10_000;
 
 export interface PeerListener {
   readonly port: number;
@@ -26,6 +31,10 @@ export interface ListenerOptions {
   readonly key: PeerKey;
   readonly log: Logger;
   readonly peer: (nodeId: string) => Peer | undefined;
+  /** Whether a peer is reached at this address, so that places are kept for it. */
+  readonly isPeerAddress: (address: string) => boolean;
+  readonly rules?: PlaceRules;
+  readonly loginTimeoutMs?: number;
   /** A trusted peer opened the replication channel; `hangUp` ends its connection. */
   readonly onChannel: (nodeId: string, channel: Duplex, hangUp: () => void) => void;
 }
@@ -44,9 +53,16 @@ export async function listenForPeers(options: ListenerOptions): Promise<PeerList
       keepaliveInterval: 1000,
       keepaliveCountMax: 3,
     },
-    (connection) => serve(connection, options, connections),
+    (connection, { ip, port }) => {
+      const arrival = door.arrival(ip, port);
+      if (arrival === undefined) connection.end();
+      else serve(connection, arrival, options, connections);
+    },
   );
-  const server = createServer({ noDelay: true }, (socket: Socket) => ssh.injectSocket(socket));
+  const door = new Door(options);
+  const server = createServer({ noDelay: true }, (socket: Socket) => {
+    if (door.admit(socket)) ssh.injectSocket(socket);
+  });
   server.maxConnections = maxConnections;
   await listening(server, options.address, options.port);
   return {
@@ -65,16 +81,13 @@ export async function listenForPeers(options: ListenerOptions): Promise<PeerList
 
 function serve(
   connection: ssh2.Connection,
+  arrival: Arrival,
   { peer, log, onChannel }: ListenerOptions,
   connections: Map<ssh2.Connection, { nodeId: string; publicKey: string }>,
 ): void {
   let nodeId = '';
-  const deadline = setTimeout(() => connection.end(), loginTimeoutMs);
   connection.on('error', (error) => log.debug({ nodeId, reason: error.message }, 'peer connection failed'));
-  connection.on('close', () => {
-    clearTimeout(deadline);
-    connections.delete(connection);
-  });
+  connection.on('close', () => connections.delete(connection));
   connection.on('authentication', (context) => {
     if (context.method !== 'publickey') return context.reject(['publickey']);
     const trusted = peer(context.username);
@@ -87,13 +100,66 @@ function serve(
     connections.set(connection, { nodeId: trusted.nodeId, publicKey: trusted.publicKey });
     context.accept();
   });
-  connection.on('ready', () => clearTimeout(deadline));
+  connection.on('ready', () => arrival.loggedIn());
   connection.on('session', (accept) => {
     accept().on('subsystem', (acceptChannel, reject, info) => {
       if (info.name !== subsystemName || nodeId === '') return reject();
       onChannel(nodeId, acceptChannel(), () => connection.end());
     });
   });
+}
+
+/** A connection that has not logged in: it has a place, and a deadline that began when it was accepted. */
+interface Arrival {
+  loggedIn(): void;
+}
+
+/** Lets connections in, or drops them before anything of SSH is done for them. */
+class Door {
+  readonly #options: ListenerOptions;
+  readonly #places: ConnectionPlaces;
+  readonly #dropped: DroppedConnections;
+  readonly #arrivals = new Map<string, Arrival>();
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#places = new ConnectionPlaces(options.rules ?? defaultRules);
+    this.#dropped = new DroppedConnections(options.log);
+  }
+
+  arrival(address: string, port: number): Arrival | undefined {
+    return this.#arrivals.get(keyOf(address, port));
+  }
+
+  /** @returns false when the connection was dropped */
+  admit(socket: Socket): boolean {
+    const { isPeerAddress, loginTimeoutMs = defaultLoginTimeoutMs, log } = this.#options;
+    const address = plainAddress(socket.remoteAddress ?? '');
+    const source = sourceOf(address);
+    const place = this.#places.take(source, isPeerAddress(address) ? address : null);
+    socket.on('error', (error) => log.debug({ address, reason: error.message }, 'a socket failed'));
+    if (typeof place === 'string') {
+      this.#dropped.add(source, place);
+      socket.resetAndDestroy();
+      return false;
+    }
+    const key = keyOf(socket.remoteAddress, socket.remotePort);
+    const cancelDeadline = deadline(loginTimeoutMs, () => socket.destroy());
+    const loggedIn = () => {
+      cancelDeadline();
+      place.release();
+    };
+    this.#arrivals.set(key, { loggedIn });
+    socket.once('close', () => {
+      loggedIn();
+      this.#arrivals.delete(key);
+    });
+    return true;
+  }
+}
+
+function keyOf(address: string | undefined, port: number | undefined): string {
+  return `${address ?? ''} ${port ?? ''}`;
 }
 
 async function listening(server: Server, address: string, port: number): Promise<void> {

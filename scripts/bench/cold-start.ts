@@ -24,6 +24,9 @@ const settings = {
   filesRoot: join(folder, 'files'),
   journalSocket: join(folder, 'journal.sock'),
   mode: 'async',
+  startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
+  clientAliveIntervalMs: 0,
+  clientAliveCountMax: 3,
   logLevel: 'error',
 };
 

@@ -1,10 +1,10 @@
-import { type FSWatcher, readFileSync, statSync, watch } from 'node:fs';
+import { type FSWatcher, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import ssh2, { type ParsedKey } from 'ssh2';
-import { LineCounter, parseDocument } from 'yaml';
-import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { ParsedKey } from 'ssh2';
+import { isMissing, readInForce, sentenceOf } from '#contracts/config-root/last-good.ts';
+import { readUsersFile, type UsersFile } from '#contracts/config-root/users-file.ts';
+import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
-import { type User, usersFileSchema } from '#contracts/users.ts';
 
 /** A user as the node works with it. */
 export interface Account {
@@ -14,14 +14,16 @@ export interface Account {
   readonly passwordHash: string | null;
 }
 
-const maxUsersFileBytes = 32 * 1024 * 1024;
 const pollMs = 2000;
 /** A file written in place is empty, then half there: it is read when it has stood still for so long. */
 const settledMs = 100;
+const usersFile = 'users.yaml';
+/** So many of those who are left out are named one by one in the log. */
+const namedAtMost = 20;
 
 /**
  * The users of `users.yaml`, read again when it changes. A file that is invalid, cannot be read or is gone changes
- * nothing: the users read before stay (G7).
+ * nothing: the users read before stay, and at a start the last good ones are taken (G7).
  */
 export class Users {
   readonly #file: string;
@@ -34,18 +36,25 @@ export class Users {
   #poll: NodeJS.Timeout | null = null;
   #settling: NodeJS.Timeout | null = null;
 
-  /** @throws HoldfastError USERS_UNREADABLE, USERS_INVALID when the file that is there at the start is no good */
   constructor(configRoot: string, log: Logger) {
-    this.#file = join(configRoot, 'users.yaml');
+    this.#file = join(configRoot, usersFile);
     this.#log = log;
     this.#stamp = stampOf(this.#file);
-    if (this.#stamp === missing) log.warn({ file: this.#file }, 'there is no users.yaml: nobody can log in');
-    else this.#accounts = readAccounts(this.#file);
+    this.#readAtStart(configRoot);
     // A watch may be lost, and the file is replaced rather than written: the folder is watched, and looked at.
     this.#watcher = watch(configRoot, () => this.#lookSoon());
     this.#watcher.on('error', () => {});
     this.#poll = setInterval(() => this.#lookSoon(), pollMs);
     this.#poll.unref();
+  }
+
+  #readAtStart(configRoot: string): void {
+    const { value, problem } = readInForce(configRoot, usersFile, readUsersFile);
+    if (value !== null) this.#take(value);
+    if (problem === null) return;
+    if (value === null && isMissing(problem)) {
+      this.#log.warn({ file: this.#file }, 'there is no users.yaml: nobody can log in');
+    } else this.#log.error({ code: problem.code }, sentenceOf(problem, value !== null));
   }
 
   find(name: string): Account | undefined {
@@ -77,13 +86,23 @@ export class Users {
   #read(stamp: string): void {
     this.#stamp = stamp;
     try {
-      this.#accounts = readAccounts(this.#file);
+      this.#take(readUsersFile(this.#file));
     } catch (error) {
       this.#log.error({ code: codeOf(error) }, `${messageOf(error)}; the users read before stay in force`);
       return;
     }
     this.#log.info({ users: this.#accounts.size }, 'users.yaml was read again');
     this.onChange();
+  }
+
+  #take(file: UsersFile): void {
+    this.#accounts = accountsOf(file);
+    const code = 'USER_LEFT_OUT';
+    for (const { user, sentence } of file.leftOut.slice(0, namedAtMost)) {
+      this.#log.error({ code, user }, sentence);
+    }
+    const more = file.leftOut.length - namedAtMost;
+    if (more > 0) this.#log.error({ code }, `${more} more entries of users.yaml are not in force`);
   }
 }
 
@@ -99,62 +118,14 @@ function stampOf(file: string): string {
   }
 }
 
-/** @throws HoldfastError USERS_UNREADABLE, USERS_INVALID */
-function readAccounts(file: string): Map<string, Account> {
-  let text: string;
-  try {
-    if (statSync(file).size > maxUsersFileBytes)
-      throw new HoldfastError('USERS_INVALID', `${file} is larger than 32 MiB`);
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    if (cause instanceof HoldfastError) throw cause;
-    throw new HoldfastError('USERS_UNREADABLE', `${file} cannot be read: ${messageOf(cause)}`, { cause });
-  }
-  return parseAccounts(text, file);
-}
-
-/** @throws HoldfastError USERS_INVALID naming the first problem and its line */
-export function parseAccounts(text: string, file: string): Map<string, Account> {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const invalid = (offset: number, what: string) =>
-    new HoldfastError('USERS_INVALID', `${file}:${lines.linePos(offset).line}: ${what}`);
-  const [broken] = document.errors;
-  if (broken !== undefined) throw invalid(broken.pos[0], broken.message);
-  const parsed = usersFileSchema.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw invalid(
-      offsetOf(document, issue?.path ?? []),
-      `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
-    );
-  }
+/** Disabled users are none. */
+export function accountsOf({ entries }: UsersFile): Map<string, Account> {
   return new Map(
-    parsed.data.users
-      .map((user, index) => [user, index] as const)
-      .filter(([user]) => !user.disabled)
-      .map(([user, index]) => {
-        const complain = (what: string) =>
-          invalid(offsetOf(document, ['users', index]), `user ${user.name}: ${what}`);
-        return [user.name, accountOf(user, complain)];
-      }),
+    entries
+      .filter(({ user }) => !user.disabled)
+      .map(({ user: { name, home, passwordHash }, keys }) => [
+        name,
+        { name, home: home ?? name, keys, passwordHash: passwordHash ?? null },
+      ]),
   );
-}
-
-function offsetOf(document: ReturnType<typeof parseDocument>, path: readonly PropertyKey[]): number {
-  for (let length = path.length; length > 0; length--) {
-    const node = document.getIn(path.slice(0, length), true);
-    if (typeof node === 'object' && node !== null && 'range' in node) return (node.range as [number])[0];
-  }
-  return 0;
-}
-
-function accountOf(user: User, complain: (what: string) => HoldfastError): Account {
-  const keys = user.publicKeys.map((line) => {
-    const key = ssh2.utils.parseKey(line);
-    if (key instanceof Error) throw complain(`a public key cannot be read: ${key.message}`);
-    if (key.isPrivateKey()) throw complain('a private key stands where a public key belongs');
-    return key;
-  });
-  return { name: user.name, home: user.home ?? user.name, keys, passwordHash: user.passwordHash ?? null };
 }

@@ -4,7 +4,7 @@ import { statusCode } from '../sftp/protocol.ts';
 import { StatusError } from '../sftp/status-error.ts';
 
 /** Linux; Node has no constant for it: a handle to a place in the tree, without reading it. */
-const O_PATH = 0o10000000;
+export const O_PATH = 0o10000000;
 const directoryFlags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** As the kernel's MAXSYMLINKS. */

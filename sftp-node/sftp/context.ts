@@ -51,13 +51,16 @@ export function withDirectories<Result>(
 
 /** fsync of each, off the main thread, and closed in every case. */
 export async function syncAndClose(fds: readonly number[]): Promise<void> {
-  const results = await Promise.allSettled(fds.map((fd) => syncFile(fd)));
-  for (const fd of fds) closeSync(fd);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  try {
+    await syncAll(fds);
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
 }
 
-/** For logs: names are bytes, and mostly UTF-8. */
-export function shown(path: Buffer): string {
-  return path.toString('utf8');
+/** fsync of each, off the main thread; none is under way any more when this settles. */
+export async function syncAll(fds: readonly number[]): Promise<void> {
+  const results = await Promise.allSettled(fds.map((fd) => syncFile(fd)));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

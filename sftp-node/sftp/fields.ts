@@ -5,13 +5,21 @@ import { StatusError } from './status-error.ts';
 /** Longest path or name that is taken, as PATH_MAX. */
 const maxPathBytes = 4096;
 
-/** Reads the fields of one packet in order. Never trusts a length. @throws StatusError badMessage */
+/**
+ * Reads the fields of one packet in order. Never trusts a length; what follows the last field that is asked for is of no
+ * account. @throws StatusError badMessage
+ */
 export class FieldReader {
   readonly #packet: Buffer;
   #at = 0;
 
   constructor(packet: Buffer) {
     this.#packet = packet;
+  }
+
+  /** What has not been read yet. */
+  get rest(): Buffer {
+    return this.#packet.subarray(this.#at);
   }
 
   u32(): number {

@@ -16,6 +16,8 @@ export interface FileHandle {
   readonly openedAtMs: number;
   bytesRead: number;
   bytesWritten: number;
+  /** Why a WRITE to it was refused last. */
+  lastRefusal: string;
 }
 
 export interface DirectoryHandle {
@@ -56,8 +58,12 @@ export class Handles {
     if (this.#open.size >= maxOpenHandles) throw new StatusError(statusCode.failure, 'Too many open handles');
   }
 
+  find(name: Buffer): Handle | undefined {
+    return name.length === 4 ? this.#open.get(name.readUInt32BE(0)) : undefined;
+  }
+
   get(name: Buffer): Handle {
-    const handle = name.length === 4 ? this.#open.get(name.readUInt32BE(0)) : undefined;
+    const handle = this.find(name);
     if (handle === undefined) throw new StatusError(statusCode.failure, 'The handle is not open');
     return handle;
   }

@@ -1,4 +1,4 @@
-import { maxDataBytes, maxPacketBytes, packetType, statusCode } from './protocol.ts';
+import { maxPacketBytes, packetType, statusCode } from './protocol.ts';
 import { StatusError } from './status-error.ts';
 
 /** What the stream of a client consists of. */
@@ -14,13 +14,18 @@ export interface WritePiece {
   readonly last: boolean;
 }
 
-/** length, type, id, length of the handle */
-const writeHeadBytes = 13;
 const ourHandleBytes = 4;
+/** length, type, id, length of the handle */
+const toHandleBytes = 13;
+/** With the handle, the offset and the length of the data. */
+const writeHeadBytes = toHandleBytes + ourHandleBytes + 12;
 
 /**
  * Cuts the byte stream of an SFTP channel into requests. Bounded: what waits for its rest is at most one packet, and
  * the data of a WRITE never waits. Each byte is copied at most twice, however small the pieces are in which it comes.
+ *
+ * The length of a packet alone frames it. What follows its last field is passed over, as OpenSSH does it: Go's client
+ * library sends WRITEs with bytes after the data. A field that does not fit its packet is for the handler to refuse.
  */
 export class PacketStream {
   /** Too few bytes to tell what they begin. */
@@ -28,6 +33,8 @@ export class PacketStream {
   /** A packet, other than a WRITE, that has not arrived to its end. */
   #partial: { packet: Buffer; filled: number } | null = null;
   #write: { id: number; handle: Buffer; offset: number; left: number } | null = null;
+  /** What is left of a WRITE after its data: no field of it. */
+  #surplus = 0;
 
   /** @throws StatusError badMessage when the stream cannot be SFTP: the channel is to be closed */
   *push(chunk: Buffer): Generator<Item, void, void> {
@@ -38,6 +45,10 @@ export class PacketStream {
         const item = this.#takeWriteData(rest, this.#write);
         rest = rest.subarray(item.data.length);
         yield item;
+      } else if (this.#surplus > 0) {
+        const passed = Math.min(this.#surplus, rest.length);
+        this.#surplus -= passed;
+        rest = rest.subarray(passed);
       } else if (this.#partial !== null) {
         const { packet, filled } = this.#partial;
         const taken = rest.copy(packet, filled);
@@ -49,12 +60,12 @@ export class PacketStream {
       } else {
         const length = lengthOf(rest);
         if (length === null) break;
-        const headBytes = rest.readUInt8(4) === packetType.write ? this.#beginWrite(rest, length) : 0;
-        if (headBytes === null) break;
-        if (headBytes > 0) {
-          rest = rest.subarray(headBytes);
-          const { write } = this;
-          if (write?.left === 0) yield this.#takeWriteData(rest, write);
+        const kind = kindOf(rest, length);
+        if (kind === null) break;
+        if (kind === 'streamed-write') {
+          const write = this.#beginWrite(rest, length);
+          rest = rest.subarray(writeHeadBytes);
+          if (write.left === 0) yield this.#takeWriteData(rest, write);
         } else if (rest.length < 4 + length) {
           this.#partial = { packet: Buffer.allocUnsafe(4 + length), filled: 0 };
         } else {
@@ -67,29 +78,13 @@ export class PacketStream {
     if (rest.length > 0) this.#pending = Buffer.from(rest);
   }
 
-  private get write() {
+  #beginWrite(rest: Buffer, length: number) {
+    const handle = Buffer.from(rest.subarray(toHandleBytes, toHandleBytes + ourHandleBytes));
+    const offset = Number(rest.readBigUInt64BE(writeHeadBytes - 12));
+    const left = rest.readUInt32BE(writeHeadBytes - 4);
+    this.#surplus = 4 + length - writeHeadBytes - left;
+    this.#write = { id: rest.readUInt32BE(5), handle, offset, left };
     return this.#write;
-  }
-
-  /** Bytes of the WRITE's head; null while it is incomplete; 0 when the handle is none of ours (then a plain packet). */
-  #beginWrite(rest: Buffer, length: number): number | null {
-    if (rest.length < writeHeadBytes) return null;
-    const handleBytes = rest.readUInt32BE(9);
-    if (handleBytes !== ourHandleBytes) return 0;
-    const headBytes = writeHeadBytes + handleBytes + 12;
-    if (rest.length < headBytes) return null;
-    const dataBytes = rest.readUInt32BE(headBytes - 4);
-    const offset = rest.readBigUInt64BE(headBytes - 12);
-    if (
-      dataBytes > maxDataBytes ||
-      dataBytes !== length + 4 - headBytes ||
-      offset > BigInt(Number.MAX_SAFE_INTEGER)
-    ) {
-      throw new StatusError(statusCode.badMessage, `a WRITE of ${dataBytes} bytes in a packet of ${length}`);
-    }
-    const handle = Buffer.from(rest.subarray(writeHeadBytes, writeHeadBytes + handleBytes));
-    this.#write = { id: rest.readUInt32BE(5), handle, offset: Number(offset), left: dataBytes };
-    return headBytes;
   }
 
   #takeWriteData(
@@ -114,6 +109,20 @@ function lengthOf(rest: Buffer): number | null {
     throw new StatusError(statusCode.badMessage, `a packet of ${length} bytes`);
   }
   return length;
+}
+
+/**
+ * Null while the bytes that tell are not there. A WRITE is streamed when its fields fit its packet and its handle may be
+ * one of ours; any other is a packet like the rest, which its handler refuses.
+ */
+function kindOf(rest: Buffer, length: number): 'streamed-write' | 'packet' | null {
+  if (rest.readUInt8(4) !== packetType.write || 4 + length < writeHeadBytes) return 'packet';
+  if (rest.length < toHandleBytes) return null;
+  if (rest.readUInt32BE(9) !== ourHandleBytes) return 'packet';
+  if (rest.length < writeHeadBytes) return null;
+  const fits = rest.readUInt32BE(writeHeadBytes - 4) <= 4 + length - writeHeadBytes;
+  const countable = rest.readBigUInt64BE(writeHeadBytes - 12) <= BigInt(Number.MAX_SAFE_INTEGER);
+  return fits && countable ? 'streamed-write' : 'packet';
 }
 
 function packetOf(packet: Buffer): Item {

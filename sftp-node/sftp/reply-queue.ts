@@ -1,4 +1,5 @@
 import type { Duplex, Writable } from 'node:stream';
+import { afterFullPoll } from '#contracts/lateness.ts';
 import { MayNotAcknowledge } from '../mutations.ts';
 import type { Reply } from './context.ts';
 
@@ -84,7 +85,7 @@ export class ReplyQueue {
   }
 
   push(reply: Reply, acknowledges: boolean): void {
-    if (Buffer.isBuffer(reply) && this.#waiting === 0) {
+    if (Buffer.isBuffer(reply) && this.#waiting === 0 && (!acknowledges || this.#mayAcknowledge())) {
       this.#send(reply, acknowledges);
       return;
     }
@@ -99,7 +100,10 @@ export class ReplyQueue {
     this.#waitingBytes += bytes;
     try {
       await before;
-      this.#send(await reply, acknowledges);
+      const packet = await reply;
+      // The permit may lie unread in a process that stood still: hanging up waits for that, the gate does not.
+      if (acknowledges && !this.#mayAcknowledge()) await new Promise<void>(afterFullPoll);
+      this.#send(packet, acknowledges);
     } catch (error) {
       this.#fail(error);
     } finally {

@@ -1,3 +1,4 @@
+import { type Subject, shown } from './audit.ts';
 import type { Handler, SessionContext } from './context.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
 import * as directories from './handlers/directories.ts';
@@ -8,12 +9,19 @@ import { extendedReply } from './replies.ts';
 import { StatusError } from './status-error.ts';
 
 type Test = (fields: FieldReader, context: SessionContext) => boolean;
+type About = (fields: FieldReader, context: SessionContext) => Subject;
+
+const onePath: About = (fields) => ({ asked: [shown(fields.path())] });
+const twoPaths: About = (fields) => ({ asked: [shown(fields.path()), shown(fields.path())] });
+const openFile: About = (fields, { handles }) => ({ path: shown(handles.file(fields.bytes()).path) });
 
 /** One kind of request, with its privilege: whether it changes anything, and so needs the write gate (G1). */
 export interface Request {
   readonly name: string;
   readonly mutates: boolean | Test;
   readonly handle: Handler;
+  /** What it is about, for the audit log. */
+  readonly about?: About;
   /** Begins a transfer, which waits while the service moves away. */
   readonly begins?: boolean;
   /** What is done all the same when the change is not permitted. */
@@ -21,28 +29,36 @@ export interface Request {
 }
 
 const requests: Record<number, Request> = {
-  [packetType.open]: { name: 'open', mutates: files.opensForWriting, handle: files.open, begins: true },
+  [packetType.open]: {
+    name: 'open',
+    mutates: files.opensForWriting,
+    handle: files.open,
+    about: onePath,
+    begins: true,
+  },
   [packetType.close]: {
     name: 'close',
     mutates: files.closesWritten,
     handle: files.close,
+    about: openFile,
     refused: files.giveUp,
   },
-  [packetType.read]: { name: 'read', mutates: false, handle: files.read },
-  [packetType.lstat]: { name: 'lstat', mutates: false, handle: names.lstat },
-  [packetType.fstat]: { name: 'fstat', mutates: false, handle: files.fstat },
-  [packetType.setstat]: { name: 'setstat', mutates: true, handle: names.setstat },
-  [packetType.fsetstat]: { name: 'fsetstat', mutates: true, handle: files.fsetstat },
-  [packetType.opendir]: { name: 'opendir', mutates: false, handle: directories.opendir },
+  [packetType.write]: { name: 'write', mutates: false, handle: files.refuseWrite },
+  [packetType.read]: { name: 'read', mutates: false, handle: files.read, about: openFile },
+  [packetType.lstat]: { name: 'lstat', mutates: false, handle: names.lstat, about: onePath },
+  [packetType.fstat]: { name: 'fstat', mutates: false, handle: files.fstat, about: openFile },
+  [packetType.setstat]: { name: 'setstat', mutates: true, handle: names.setstat, about: onePath },
+  [packetType.fsetstat]: { name: 'fsetstat', mutates: true, handle: files.fsetstat, about: openFile },
+  [packetType.opendir]: { name: 'opendir', mutates: false, handle: directories.opendir, about: onePath },
   [packetType.readdir]: { name: 'readdir', mutates: false, handle: directories.readdir },
-  [packetType.remove]: { name: 'remove', mutates: true, handle: names.remove },
-  [packetType.mkdir]: { name: 'mkdir', mutates: true, handle: directories.mkdir },
-  [packetType.rmdir]: { name: 'rmdir', mutates: true, handle: directories.rmdir },
-  [packetType.realpath]: { name: 'realpath', mutates: false, handle: names.realpath },
-  [packetType.stat]: { name: 'stat', mutates: false, handle: names.stat },
-  [packetType.rename]: { name: 'rename', mutates: true, handle: names.rename },
-  [packetType.readlink]: { name: 'readlink', mutates: false, handle: names.readlink },
-  [packetType.symlink]: { name: 'symlink', mutates: true, handle: names.symlink },
+  [packetType.remove]: { name: 'remove', mutates: true, handle: names.remove, about: onePath },
+  [packetType.mkdir]: { name: 'mkdir', mutates: true, handle: directories.mkdir, about: onePath },
+  [packetType.rmdir]: { name: 'rmdir', mutates: true, handle: directories.rmdir, about: onePath },
+  [packetType.realpath]: { name: 'realpath', mutates: false, handle: names.realpath, about: onePath },
+  [packetType.stat]: { name: 'stat', mutates: false, handle: names.stat, about: onePath },
+  [packetType.rename]: { name: 'rename', mutates: true, handle: names.rename, about: twoPaths },
+  [packetType.readlink]: { name: 'readlink', mutates: false, handle: names.readlink, about: onePath },
+  [packetType.symlink]: { name: 'symlink', mutates: true, handle: names.symlink, about: twoPaths },
 };
 
 const limits: Handler = (_context, id) => {
@@ -55,11 +71,16 @@ const limits: Handler = (_context, id) => {
 };
 
 const extendedRequests: Record<string, Request> = {
-  'posix-rename@openssh.com': { name: 'posix-rename', mutates: true, handle: names.posixRename },
-  'hardlink@openssh.com': { name: 'hardlink', mutates: true, handle: names.hardlink },
-  'fsync@openssh.com': { name: 'fsync', mutates: true, handle: files.fsyncHandle },
-  'lsetstat@openssh.com': { name: 'lsetstat', mutates: true, handle: names.lsetstat },
-  'statvfs@openssh.com': { name: 'statvfs', mutates: false, handle: names.statvfs },
+  'posix-rename@openssh.com': {
+    name: 'posix-rename',
+    mutates: true,
+    handle: names.posixRename,
+    about: twoPaths,
+  },
+  'hardlink@openssh.com': { name: 'hardlink', mutates: true, handle: names.hardlink, about: twoPaths },
+  'fsync@openssh.com': { name: 'fsync', mutates: true, handle: files.fsyncHandle, about: openFile },
+  'lsetstat@openssh.com': { name: 'lsetstat', mutates: true, handle: names.lsetstat, about: onePath },
+  'statvfs@openssh.com': { name: 'statvfs', mutates: false, handle: names.statvfs, about: onePath },
   'fstatvfs@openssh.com': { name: 'fstatvfs', mutates: false, handle: names.fstatvfs },
   'limits@openssh.com': { name: 'limits', mutates: false, handle: limits },
 };
@@ -69,32 +90,37 @@ export interface ParsedRequest {
   readonly request: Request;
   readonly mutates: boolean;
   readonly fields: FieldReader;
+  /** What it names, as far as it can be read. Keeps the packet alive. */
+  readonly subject: () => Subject;
 }
 
-/** Finds the row of a packet. @throws StatusError badMessage when it has no id: then nothing can be answered */
+/**
+ * Finds the row of a packet. What else is wrong with it is for its handler to refuse.
+ * @throws StatusError badMessage when it has no id: then nothing can be answered
+ */
 export function parseRequest(context: SessionContext, type: number, body: Buffer): ParsedRequest {
   const fields = new FieldReader(body);
   const id = fields.u32();
-  let request = requests[type];
-  let fieldsAt = 4;
-  if (type === packetType.extended) {
-    const name = fields.text();
-    fieldsAt += 4 + name.length;
-    request = Object.hasOwn(extendedRequests, name) ? extendedRequests[name] : undefined;
-  }
-  request ??= unsupported;
-  const { mutates } = request;
-  const needsGate =
-    typeof mutates === 'function' ? looksAhead(mutates, context, body.subarray(fieldsAt)) : mutates;
-  return { id, request, mutates: needsGate, fields };
+  const request = type === packetType.extended ? extendedRequest(fields) : (requests[type] ?? unsupported);
+  const { mutates, about } = request;
+  const look = <Result>(read: (fields: FieldReader, context: SessionContext) => Result, unread: Result) =>
+    looksAhead(() => read(new FieldReader(fields.rest), context), unread);
+  const needsGate = typeof mutates === 'function' ? look(mutates, false) : mutates;
+  return { id, request, mutates: needsGate, fields, subject: () => (about ? look(about, {}) : {}) };
+}
+
+function extendedRequest(fields: FieldReader): Request {
+  const name = looksAhead(() => fields.text(), null);
+  if (name === null) return malformed;
+  return (Object.hasOwn(extendedRequests, name) ? extendedRequests[name] : undefined) ?? unsupported;
 }
 
 /** A packet too short to tell is handled, and refused, by its handler. */
-function looksAhead(mutates: Test, context: SessionContext, rest: Buffer): boolean {
+function looksAhead<Result>(read: () => Result, unread: Result): Result {
   try {
-    return mutates(new FieldReader(rest), context);
+    return read();
   } catch {
-    return false;
+    return unread;
   }
 }
 
@@ -103,5 +129,13 @@ const unsupported: Request = {
   mutates: false,
   handle: () => {
     throw new StatusError(statusCode.operationUnsupported, 'The server does not know this request');
+  },
+};
+
+const malformed: Request = {
+  name: 'malformed',
+  mutates: false,
+  handle: () => {
+    throw new StatusError(statusCode.badMessage, 'The name of the extended request cannot be read');
   },
 };

@@ -1,4 +1,5 @@
 import type { Logger } from '#contracts/log.ts';
+import { auditRefusal, type Refused, shown } from './audit.ts';
 import type { SessionContext } from './context.ts';
 import { FieldReader } from './fields.ts';
 import { abandon } from './handlers/files.ts';
@@ -60,7 +61,7 @@ class SftpSession {
   }
 
   async #takePacket(type: number, body: Buffer): Promise<void> {
-    if (!this.#initialized || type === packetType.init) {
+    if (type === packetType.init || !this.#initialized) {
       this.#initialize(type, body);
       return;
     }
@@ -70,29 +71,34 @@ class SftpSession {
       try {
         await this.#permission();
       } catch (error) {
+        this.#refuse(parsed, error);
         parsed.request.refused?.(this.#context, parsed.fields);
-        this.#refuse(parsed.id, parsed.request.name, error);
         return;
       }
     }
     this.#carryOut(parsed);
   }
 
-  #carryOut({ id, request, mutates, fields }: ParsedRequest): void {
+  #carryOut(parsed: ParsedRequest): void {
+    const { id, request, mutates, fields } = parsed;
     try {
       const reply = request.handle(this.#context, id, fields);
-      const answer = Buffer.isBuffer(reply)
-        ? reply
-        : reply.catch((error) => this.#statusPacket(id, request.name, error));
-      this.#replies.push(answer, mutates);
+      this.#replies.push(Buffer.isBuffer(reply) ? reply : this.#orRefusal(reply, parsed), mutates);
     } catch (error) {
-      this.#refuse(id, request.name, error);
+      this.#refuse(parsed, error);
     }
   }
 
+  #orRefusal(reply: Promise<Buffer>, parsed: ParsedRequest): Promise<Buffer> {
+    // Read now: the packet must not be kept as long as the reply takes.
+    const refused = refusedOf(parsed);
+    return reply.catch((error) => this.#refusal(parsed.id, refused, error));
+  }
+
+  /** As OpenSSH, which takes INIT again. @throws StatusError for a request before it */
   #initialize(type: number, body: Buffer): void {
-    if (type !== packetType.init || this.#initialized) {
-      throw new StatusError(statusCode.badMessage, `packet ${type} where INIT belongs, or INIT again`);
+    if (type !== packetType.init) {
+      throw new StatusError(statusCode.badMessage, `packet ${type} where INIT belongs`);
     }
     new FieldReader(body).u32();
     this.#initialized = true;
@@ -104,7 +110,7 @@ class SftpSession {
     const outcome = await this.#write.take(piece);
     if (outcome === null) return;
     if (outcome.error === null) this.#replies.push(okReply(piece.id), true);
-    else this.#refuse(piece.id, 'write', outcome.error);
+    else this.#refuseWrite(piece, outcome.error);
   }
 
   /** A session in the middle of transfers may need more files to end them; one that has none open waits. */
@@ -125,13 +131,31 @@ class SftpSession {
     }
   }
 
-  #refuse(id: number, name: string, error: unknown): void {
-    this.#replies.push(this.#statusPacket(id, name, error), false);
+  #refuse(parsed: ParsedRequest, error: unknown): void {
+    this.#replies.push(this.#refusal(parsed.id, refusedOf(parsed), error), false);
   }
 
-  #statusPacket(id: number, name: string, error: unknown): Buffer {
+  #refusal(id: number, refused: Refused, error: unknown): Buffer {
     const { status, message } = statusOf(error);
-    if (!(error instanceof StatusError)) this.#log.debug({ request: name, err: error }, 'a request failed');
+    auditRefusal(this.#context.audit, refused, error);
+    if (!(error instanceof StatusError))
+      this.#log.debug({ request: refused.request, err: error }, 'a request failed');
     return statusReply(id, status, message);
   }
+
+  /** A client sends thousands of WRITEs before it hears of the first: the same reason is told once of each file. */
+  #refuseWrite({ id, handle }: WritePiece, error: unknown): void {
+    const { status, message } = statusOf(error);
+    const file = this.#context.handles.find(handle);
+    if (file?.kind === 'file' && file.lastRefusal !== message) {
+      file.lastRefusal = message;
+      const about = { path: shown(file.path) };
+      auditRefusal(this.#context.audit, { request: 'write', mutates: true, about }, error);
+    }
+    this.#replies.push(statusReply(id, status, message), false);
+  }
+}
+
+function refusedOf({ request, mutates, subject }: ParsedRequest): Refused {
+  return { request: request.name, mutates, about: subject() };
 }

@@ -12,6 +12,7 @@ import { openJail } from '../home.ts';
 import type { Mutations } from '../mutations.ts';
 import { Handles } from '../sftp/handles.ts';
 import { serveSftp } from '../sftp/session.ts';
+import { stalledWriteLimitMs, watchStalledWrites } from './dead-peers.ts';
 
 /** As OpenSSH's LoginGraceTime, though shorter: a login takes well below a second. */
 export const loginGraceMs = 30_000;
@@ -23,6 +24,9 @@ const maxSessions = 10;
  * of them unread here. ssh2 takes what comes beyond it all the same.
  */
 const maxUnreadBytes = 8 * 1024 * 1024;
+
+/** Numbers for the log: all lines of one connection carry the same. */
+let lastSession = 0;
 
 export interface ConnectionOptions {
   readonly users: Users;
@@ -48,12 +52,18 @@ export class ClientConnection {
   /** The SFTP sessions: each ends with its channel, and all with the connection. */
   readonly #running = new Map<ServerChannel, AbortController>();
 
-  constructor(ssh: Connection, socket: Socket, options: ConnectionOptions, onClose: () => void) {
+  constructor(
+    ssh: Connection,
+    socket: Socket,
+    options: ConnectionOptions,
+    { onLogin, onClose }: { readonly onLogin: () => void; readonly onClose: () => void },
+  ) {
     this.#ssh = ssh;
     this.#socket = socket;
     this.#options = options;
     this.#address = socket.remoteAddress ?? '';
-    this.#log = options.log.child({ address: this.#address });
+    lastSession += 1;
+    this.#log = options.log.child({ address: this.#address, session: lastSession });
     const grace = setTimeout(() => this.hangUp(), loginGraceMs);
     const authenticator = new Authenticator({
       ...options,
@@ -62,6 +72,7 @@ export class ClientConnection {
       onLogin: (account, method) => {
         clearTimeout(grace);
         this.#account = account;
+        onLogin();
         this.#log.info({ audit: 'login', user: account.name, method }, 'login');
       },
       hangUp: () => ssh.end(),
@@ -77,6 +88,10 @@ export class ClientConnection {
     ssh.on('openssh.streamlocal', (_accept, reject) => reject());
     ssh.on('error', (error) => this.#log.debug({ reason: error.message }, 'the connection failed'));
     socket.on('data', () => this.#hangUpFlood());
+    watchStalledWrites(socket, stalledWriteLimitMs, () => {
+      this.#log.warn({ user: this.user }, 'a client takes nothing in any more: the connection is closed');
+      this.hangUp();
+    });
     ssh.on('close', () => {
       clearTimeout(grace);
       for (const life of this.#running.values()) life.abort();
@@ -106,6 +121,15 @@ export class ClientConnection {
   /** Closes at once: nothing more leaves, whatever is buffered. */
   hangUp(): void {
     this.#socket.destroy();
+  }
+
+  /** Reads nothing more of what the client sends. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
   }
 
   #session(session: Session): void {
@@ -157,7 +181,7 @@ export class ClientConnection {
   async #serve(channel: ServerChannel, life: AbortSignal, account: Account, handles: Handles, log: Logger) {
     const { mutations, admission, filesRoot } = this.#options;
     const line = { channel, socket: this.#socket, life, hangUp: () => this.hangUp() };
-    const jail = await openJail(filesRoot, account.home, mutations, life);
+    const jail = await openJail(filesRoot, account.home, mutations, life, log);
     try {
       const context = { user: account.name, jail, handles, mutations, admission, audit: log };
       await serveSftp(line, context, log);

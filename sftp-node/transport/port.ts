@@ -1,28 +1,35 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { bootTimeMs } from '#contracts/boot-time.ts';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
+import { keepAlive } from './dead-peers.ts';
+import type { Startup, Startups } from './startups.ts';
 
 const maxConnections = 2000;
-/** Clients that came before the port was served: so many wait for so long, the others are refused. */
-const maxEarly = 200;
+/** Clients that came before the port was served wait for so long. */
 const earlyLimitMs = 2000;
+/** A connection that could not be taken counts for so long. */
+const failureCountsMs = 10_000;
 
 /** A port that is listened on. Until somebody serves it, clients that connect wait. */
 export class Port {
   readonly #net: Server;
-  #serve: ((socket: Socket) => void) | null = null;
-  readonly #early = new Set<Socket>();
+  readonly #startups: Startups;
+  #serve: ((socket: Socket, startup: Startup) => void) | null = null;
+  readonly #early = new Map<Socket, Startup>();
+  #failedAtMs = Number.NEGATIVE_INFINITY;
 
-  private constructor(net: Server) {
+  private constructor(net: Server, startups: Startups) {
     this.#net = net;
+    this.#startups = startups;
     net.maxConnections = maxConnections;
     net.on('connection', (socket: Socket) => this.#take(socket));
   }
 
   /** @throws HoldfastError PORT_IN_USE, PORT_FORBIDDEN, SFTP_NODE_FAILED */
-  static open(address: string, port: number): Promise<Port> {
+  static open(address: string, port: number, startups: Startups): Promise<Port> {
     return new Promise((resolve, reject) => {
       const net = createServer({ noDelay: true });
-      const opened = new Port(net);
+      const opened = new Port(net, startups);
       const refused = (error: Error) => reject(listenError(error, address, port));
       net.once('error', refused);
       net.listen(port, address, () => {
@@ -37,26 +44,44 @@ export class Port {
     return typeof bound === 'object' && bound !== null ? bound.port : 0;
   }
 
+  get isListening(): boolean {
+    return this.#net.listening;
+  }
+
+  /** Whether the kernel gave us every connection lately. */
+  get isAccepting(): boolean {
+    return this.isListening && bootTimeMs() - this.#failedAtMs > failureCountsMs;
+  }
+
+  /** Connections that were dropped before their login. */
+  get dropped(): number {
+    return this.#startups.dropped;
+  }
+
   /** @param onError a connection could not be taken, as for want of descriptors */
-  serve(onConnection: (socket: Socket) => void, onError: (error: Error) => void): void {
-    this.#net.on('error', onError);
+  serve(onConnection: (socket: Socket, startup: Startup) => void, onError: (error: Error) => void): void {
+    this.#net.on('error', (error) => {
+      this.#failedAtMs = bootTimeMs();
+      onError(error);
+    });
     this.#serve = onConnection;
     const early = [...this.#early];
     this.#early.clear();
-    for (const socket of early) if (!socket.destroyed) onConnection(socket.off('error', ignore));
+    for (const [socket, startup] of early) {
+      if (!socket.destroyed) onConnection(socket.off('error', ignore), startup);
+    }
   }
 
   #take(socket: Socket): void {
+    const startup = this.#startups.admit(socket);
+    if (startup === null) return;
+    keepAlive(socket);
     if (this.#serve !== null) {
-      this.#serve(socket);
-      return;
-    }
-    if (this.#early.size >= maxEarly) {
-      socket.destroy();
+      this.#serve(socket, startup);
       return;
     }
     socket.on('error', ignore);
-    this.#early.add(socket);
+    this.#early.set(socket, startup);
     setTimeout(() => {
       if (this.#early.delete(socket)) socket.destroy();
     }, earlyLimitMs).unref();

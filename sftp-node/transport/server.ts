@@ -3,9 +3,14 @@ import ssh2 from 'ssh2';
 import type { Logger } from '#contracts/log.ts';
 import { ClientConnection, type ConnectionOptions, loginGraceMs } from './connection.ts';
 import type { Port } from './port.ts';
+import type { Startup } from './startups.ts';
 
-/** As OpenSSH's MaxStartups: connections that have not logged in yet. */
-const maxUnauthenticated = 200;
+/** As OpenSSH's options of these names. */
+export interface ClientAlive {
+  /** 0: never. */
+  readonly clientAliveIntervalMs: number;
+  readonly clientAliveCountMax: number;
+}
 
 /** Accepts clients while it is told to, and knows those that are connected. */
 export class SftpServer {
@@ -13,14 +18,20 @@ export class SftpServer {
   readonly #options: ConnectionOptions;
   readonly #log: Logger;
   readonly #clients = new Set<ClientConnection>();
+  #isPaused = false;
   /** Sockets that have not identified themselves as SSH yet, by the address and port of the client. */
-  readonly #arriving = new Map<string, Socket>();
+  readonly #arriving = new Map<string, { readonly socket: Socket; readonly startup: Startup }>();
 
-  constructor(hostKeys: Buffer[], options: ConnectionOptions) {
+  constructor(hostKeys: Buffer[], alive: ClientAlive, options: ConnectionOptions) {
     this.#options = options;
     this.#log = options.log;
     this.#ssh = new ssh2.Server(
-      { hostKeys, ident: 'Holdfast', keepaliveInterval: 15_000, keepaliveCountMax: 3 },
+      {
+        hostKeys,
+        ident: 'Holdfast',
+        keepaliveInterval: alive.clientAliveIntervalMs,
+        keepaliveCountMax: alive.clientAliveCountMax,
+      },
       (connection, { ip, port }) => this.#connected(connection, keyOf(ip, port)),
     );
   }
@@ -33,7 +44,7 @@ export class SftpServer {
   serve(port: Port): void {
     // A connection that cannot be taken, for want of descriptors: those that are here go on.
     port.serve(
-      (socket) => this.#accept(socket),
+      (socket, startup) => this.#accept(socket, startup),
       (error) =>
         this.#log.error({ code: 'SFTP_NODE_FAILED', reason: error.message }, 'a client was not taken'),
     );
@@ -45,23 +56,31 @@ export class SftpServer {
 
   hangUpClients(): void {
     for (const client of this.#clients) client.hangUp();
-    for (const socket of this.#arriving.values()) socket.destroy();
+    for (const { socket } of this.#arriving.values()) socket.destroy();
   }
 
-  #accept(socket: Socket): void {
+  /** Takes nothing from clients until `resumeClients`, or the end. */
+  pauseClients(): void {
+    this.#isPaused = true;
+    for (const client of this.#clients) client.pause();
+  }
+
+  resumeClients(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    for (const client of this.#clients) client.resume();
+  }
+
+  #accept(socket: Socket, startup: Startup): void {
     const address = socket.remoteAddress ?? '';
     // While the service moves away the port stays ours.
-    if (
-      !this.#options.admission.isOpen ||
-      this.#unauthenticated >= maxUnauthenticated ||
-      this.#options.failures.isRefused(address)
-    ) {
+    if (!this.#options.admission.isOpen || this.#options.failures.isRefused(address)) {
       socket.destroy();
       return;
     }
     const key = keyOf(address, socket.remotePort);
-    const grace = setTimeout(() => this.#arriving.get(key)?.destroy(), loginGraceMs);
-    this.#arriving.set(key, socket);
+    const grace = setTimeout(() => socket.destroy(), loginGraceMs);
+    this.#arriving.set(key, { socket, startup });
     socket.on('error', (error) => this.#log.debug({ address, reason: error.message }, 'a socket failed'));
     socket.on('close', () => {
       clearTimeout(grace);
@@ -70,21 +89,19 @@ export class SftpServer {
     this.#ssh.injectSocket(socket);
   }
 
-  get #unauthenticated(): number {
-    return this.#arriving.size + this.clients.filter((client) => client.user === null).length;
-  }
-
   /** ssh2 tells of a connection when the client has sent its identification. */
   #connected(connection: ssh2.Connection, key: string): void {
-    const socket = this.#arriving.get(key);
-    if (socket === undefined) {
+    const arrived = this.#arriving.get(key);
+    if (arrived === undefined) {
       connection.end();
       return;
     }
     this.#arriving.delete(key);
-    const client: ClientConnection = new ClientConnection(connection, socket, this.#options, () =>
-      this.#clients.delete(client),
-    );
+    const { socket, startup } = arrived;
+    const client: ClientConnection = new ClientConnection(connection, socket, this.#options, {
+      onLogin: () => startup.loggedIn(),
+      onClose: () => this.#clients.delete(client),
+    });
     this.#clients.add(client);
   }
 }

@@ -1,14 +1,17 @@
 import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import { callControl } from '../control/client.ts';
 import type { RestoredPlan } from '../core/restored/plan.ts';
+import { ask } from './ask.ts';
+import { exitOfRefusal } from './exit-codes.ts';
 import { configOption } from './options.ts';
-import { agrees, printLine, question, whoAsks } from './person.ts';
+import { exitAs, narrator, printAnswer, printJson } from './output.ts';
+import { agrees, question, whoAsks } from './person.ts';
 import { renderRestored } from './render-restored.ts';
 
 interface AcceptOptions {
   config: string;
+  json?: boolean;
   dryRun?: boolean;
   yes?: boolean;
   yesLoseData?: boolean;
@@ -32,19 +35,28 @@ makes the hosts that hold most the ones that may lead, and begins a new era of e
 
 async function accept(options: AcceptOptions): Promise<void> {
   const { cluster, paths } = loadConfig(options.config);
-  const plan = await callControl<RestoredPlan>(paths.run, 'GET', '/v1/restored');
-  printLine(renderRestored(plan));
-  if (options.dryRun) return;
+  const { json } = options;
+  const plan = await ask<RestoredPlan>(paths.run, json, 'GET', '/v1/restored');
+  narrator(json)(renderRestored(plan));
+  if (options.dryRun === true) {
+    if (json === true) printJson(plan);
+    exitAs(exitOfRefusal(plan.refusal));
+    return;
+  }
   if (plan.refusal === null) await confirm(options, plan, cluster);
-  await callControl(paths.run, 'POST', '/v1/restored/accept', { by: whoAsks(), members: plan.members });
-  printLine(`accepted: one of ${plan.members.join(', ')} takes over (see \`holdfast status\`)`);
+  await ask(paths.run, json, 'POST', '/v1/restored/accept', { by: whoAsks(), members: plan.members });
+  printAnswer(
+    json,
+    { accepted: plan.members },
+    () => `accepted: one of ${plan.members.join(', ')} takes over (see \`holdfast status\`)`,
+  );
 }
 
 async function confirm(options: AcceptOptions, { members, away }: RestoredPlan, cluster: string) {
   if (options.yesLoseData) return;
   if (away.length > 0) {
     const text = `${away.join(', ')} may hold files that clients were told are stored.\nType the name of the cluster to go on: `;
-    if ((await question(text, '--yes-lose-data')) === cluster) return;
-  } else if (options.yes || (await agrees(`Go on with ${members.join(', ')}?`))) return;
+    if ((await question(text, '--yes-lose-data', options.json)) === cluster) return;
+  } else if (options.yes || (await agrees(`Go on with ${members.join(', ')}?`, options.json))) return;
   throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
 }

@@ -1,46 +1,37 @@
 import { Command } from 'commander';
 import { systemClock } from '../adapters/kernel/system-clock.ts';
-import { watchdogOf } from '../adapters/kernel/watchdog.ts';
 import { loadConfig } from '../config/load.ts';
-import { examineEtcd } from '../doctor/etcd.ts';
+import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/finding.ts';
-import {
-  examineCommands,
-  examineHealth,
-  examineHoldings,
-  examineSecrets,
-  examineSupervisor,
-} from '../doctor/host.ts';
 import { configOption } from './options.ts';
-import { printLine } from './person.ts';
+import { exitAs, printAnswer } from './output.ts';
+import { whileWaiting } from './progress.ts';
 
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('look at this host: what is wrong, where, and what to do; exits 1 when something is')
+    .description('look at this host and the service: what is wrong, where, and what to do')
     .addOption(configOption())
-    .option('--json', 'machine-readable')
+    .option('--cluster', 'at the other hosts too, by what they tell in etcd')
     .addHelpText(
       'after',
-      '\nChanges nothing, and may be run at any time. Warnings, as of a certificate that ends within 30 days, exit 0.',
+      `
+Changes nothing, and may be run at any time. Exits 1 when something is wrong. Warnings, as of a certificate that ends
+within 30 days, exit 0.`,
     )
-    .action(async ({ config: file, json }: { config: string; json?: boolean }) => {
-      const config = loadConfig(file);
+    .action(async ({ config, json, cluster }: { config: string; json?: boolean; cluster?: boolean }) => {
       const wallMs = Date.parse(systemClock.wallTimeIso());
-      const findings = [
-        await examineSupervisor(config),
-        ...(await examineHoldings(config)),
-        ...(await examineEtcd(config)),
-        ...(await examineHealth(config, watchdogOf(config), wallMs)),
-        ...examineCommands(config),
-        ...examineSecrets(config),
-      ];
-      if (json) printLine(JSON.stringify(findings, null, 2));
-      else for (const line of findings.flatMap(linesOf)) printLine(line);
-      process.exitCode = findings.some(({ level }) => level === 'error') ? 1 : 0;
+      const looking = examine(loadConfig(config), wallMs, cluster === true);
+      const findings = await whileWaiting('looking at this host and the etcd members', json, looking);
+      printAnswer(json, findings, () => renderFindings(findings));
+      if (findings.some(({ level }) => level === 'error')) exitAs('failed');
     });
 }
 
 const signs = { ok: 'ok     ', warning: 'WARNING', error: 'ERROR  ' };
+
+export function renderFindings(findings: readonly Finding[]): string {
+  return findings.flatMap(linesOf).join('\n');
+}
 
 function linesOf({ level, about, code, what, advice }: Finding): string[] {
   if (level === 'ok') return [`${signs.ok}  ${about}: ${what}`];

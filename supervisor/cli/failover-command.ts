@@ -4,12 +4,16 @@ import { loadConfig } from '../config/load.ts';
 import type { Plan } from '../core/operation/plan.ts';
 import type { OperationRequest } from '../core/operation/request.ts';
 import { isAboutRoots } from '../core/roots/agreement.ts';
-import { configOption } from './options.ts';
+import { exitOfRefusal } from './exit-codes.ts';
+import { configOption, parseHost } from './options.ts';
+import { exitAs, printJson } from './output.ts';
 import { agrees, question, whoAsks } from './person.ts';
 import { runOperation, showPlan } from './run-operation.ts';
 
 interface FailoverOptions {
   config: string;
+  json?: boolean;
+  dryRun?: boolean;
   to?: string;
   force?: boolean;
   yes?: boolean;
@@ -20,8 +24,9 @@ export function failoverCommand(): Command {
   return new Command('failover')
     .description('make a host lead when nobody does and none may by itself')
     .addOption(configOption())
-    .option('--to <host>', 'the host that is to lead; default: who holds most')
+    .option('--to <host>', 'the host that is to lead; default: who holds most', parseHost)
     .option('--force', 'also a host that may lack files which clients were told are stored')
+    .option('--dry-run', 'only show what would be done')
     .option('-y, --yes', 'do not ask (not with --force)')
     .option('--yes-lose-data', 'with --force: do not ask for the name of the cluster')
     .action(failover);
@@ -40,9 +45,15 @@ async function failover(options: FailoverOptions): Promise<void> {
     by: whoAsks(),
     dryRun: false,
   };
-  const plan = await showPlan(run, request);
+  const plan = await showPlan(run, options.json, request);
+  if (options.dryRun === true) {
+    if (options.json === true) printJson(plan);
+    exitAs(exitOfRefusal(plan.refusal));
+    return;
+  }
   if (plan.refusal === null) await confirm(options, plan, config.cluster);
-  await runOperation(run, request, true);
+  // What was confirmed is what is asked for, whoever would be the best a moment later.
+  await runOperation(run, options.json, { ...request, to: plan.to }, true);
 }
 
 async function confirm(options: FailoverOptions, plan: Plan, cluster: string): Promise<void> {
@@ -52,10 +63,10 @@ async function confirm(options: FailoverOptions, plan: Plan, cluster: string): P
   if (options.force === true && lacks === true) {
     if (options.yesLoseData === true) return;
     const text = `${plan.to} may lack files that clients were told are stored.\nType the name of the cluster to go on: `;
-    if ((await question(text, '--yes-lose-data')) === cluster) return;
+    if ((await question(text, '--yes-lose-data', options.json)) === cluster) return;
   } else {
     if (options.yes === true || options.yesLoseData === true) return;
-    if (await agrees(`Make ${plan.to} lead?`)) return;
+    if (await agrees(`Make ${plan.to} lead?`, options.json)) return;
   }
   throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
 }

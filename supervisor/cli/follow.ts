@@ -3,6 +3,7 @@ import { messageOf } from '#contracts/errors.ts';
 import { fetchStatus } from '../control/client.ts';
 import type { Status } from '../control/status.ts';
 import { isOver, type OperationRecord } from '../core/records/operation.ts';
+import { exitCodes } from './exit-codes.ts';
 import { renderOutcome } from './render-operation.ts';
 
 const everyMs = 100;
@@ -30,7 +31,7 @@ export async function followOperation(
     print(
       `\nThe ${id} goes on without being watched: \`holdfast operation show\`, or \`holdfast operation cancel\`.`,
     );
-    process.exit(130);
+    process.exit(exitCodes.interrupted);
   });
   let shown = '';
   let isHeardOf = false;

@@ -1,38 +1,44 @@
-import Table from 'cli-table3';
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
-import { callControl } from '../control/client.ts';
 import type { HistoryRecord } from '../core/records/history.ts';
-import { configOption } from './options.ts';
+import { ask } from './ask.ts';
+import { configOption, parseCount } from './options.ts';
+import { printAnswer } from './output.ts';
+import { table } from './table.ts';
 
 export function historyCommand(): Command {
   return new Command('history')
     .description('how each leadership came to be: cause, who asked, how long nobody served')
     .addOption(configOption())
-    .option('--json', 'machine-readable')
-    .option(
-      '-n, --last <count>',
-      'only the last ones',
-      (text) => Math.max(1, Number.parseInt(text, 10) || 1),
-      20,
-    )
+    .option('-n, --last <count>', 'only the last ones', parseCount, 20)
     .action(async ({ config, json, last }: { config: string; json?: boolean; last: number }) => {
-      const all = await callControl<HistoryRecord[]>(loadConfig(config).paths.run, 'GET', '/v1/history');
+      const all = await ask<HistoryRecord[]>(loadConfig(config).paths.run, json, 'GET', '/v1/history');
       const records = all.slice(-last);
-      process.stdout.write(json === true ? `${JSON.stringify(records, null, 2)}\n` : renderHistory(records));
+      printAnswer(json, records, () => renderHistory(records));
     });
 }
 
-function renderHistory(records: readonly HistoryRecord[]): string {
-  const table = new Table({
-    head: ['Served at', 'Epoch', 'Leader', 'Before', 'Cause', 'Nobody served', 'Up in', 'By'],
-    style: { head: [], border: [], compact: true },
+export function renderHistory(records: readonly HistoryRecord[]): string {
+  const rows = records.map(({ at, epoch, node, from, cause, ...gap }) => {
+    const outage = renderOutage(gap);
+    // To the second; `--json` has it as it was written.
+    return [at.replace(/\.\d+Z$/, 'Z'), String(epoch), node, from?.node ?? '-', outage, cause.code];
   });
-  for (const { at, epoch, node, from, cause, outageMs, phases, requestedBy } of records) {
-    const outage = outageMs === null ? '?' : `${Math.round(outageMs)} ms`;
-    const up = `${Math.round(phases.servingMs)} ms`;
-    table.push([at, String(epoch), node, from?.node ?? '-', cause.code, outage, up, requestedBy ?? '-']);
-  }
-  const details = records.map(({ epoch, cause }) => `${epoch}: ${cause.sentence}`);
-  return `${table.toString()}\n${details.join('\n')}\n`;
+  const details = records.map(({ epoch, cause, phases, requestedBy }) => {
+    const by = requestedBy === null ? '' : `, asked for by ${requestedBy}`;
+    return `${epoch}: ${cause.sentence} (up in ${Math.round(phases.servingMs)} ms${by})`;
+  });
+  return [table(['Served at', 'Epoch', 'Leader', 'Before', 'Nobody served', 'Cause'], rows), ...details].join(
+    '\n',
+  );
+}
+
+/** A span where the end of the service was not seen: at least and at most. */
+function renderOutage({
+  outageMs,
+  outageAtLeastMs,
+}: Pick<HistoryRecord, 'outageMs' | 'outageAtLeastMs'>): string {
+  if (outageMs === null) return '?';
+  const [least, most] = [Math.round(outageAtLeastMs ?? outageMs), Math.round(outageMs)];
+  return least === most ? `${most} ms` : `${least}-${most} ms`;
 }

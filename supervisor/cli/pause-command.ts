@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
-import { callControl } from '../control/client.ts';
+import { ask } from './ask.ts';
 import { configOption } from './options.ts';
+import { printAnswer } from './output.ts';
 import { whoAsks } from './person.ts';
 
 export function pauseCommand(): Command {
@@ -13,9 +14,14 @@ export function pauseCommand(): Command {
       'after',
       '\nThe leader goes on serving, and alone may take over again if it fails. Switchovers can still be asked for.',
     )
-    .action(async ({ config, reason }: { config: string; reason: string }) => {
-      await callControl(loadConfig(config).paths.run, 'POST', '/v1/pause', { by: whoAsks(), reason });
-      process.stdout.write('paused: no other host takes over by itself until `holdfast resume`\n');
+    .action(async ({ config, json, reason }: { config: string; json?: boolean; reason: string }) => {
+      const by = whoAsks();
+      await ask(loadConfig(config).paths.run, json, 'POST', '/v1/pause', { by, reason });
+      printAnswer(
+        json,
+        { paused: { by, reason } },
+        () => 'paused: no other host takes over by itself until `holdfast resume`',
+      );
     });
 }
 
@@ -23,8 +29,8 @@ export function resumeCommand(): Command {
   return new Command('resume')
     .description('end a pause')
     .addOption(configOption())
-    .action(async ({ config }: { config: string }) => {
-      await callControl(loadConfig(config).paths.run, 'POST', '/v1/resume', { by: whoAsks() });
-      process.stdout.write('hosts take over by themselves again\n');
+    .action(async ({ config, json }: { config: string; json?: boolean }) => {
+      await ask(loadConfig(config).paths.run, json, 'POST', '/v1/resume', { by: whoAsks() });
+      printAnswer(json, { paused: null }, () => 'hosts take over by themselves again');
     });
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { createLogger } from '#contracts/log.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
+import { exitCodes } from './exit-codes.ts';
 import { configOption } from './options.ts';
 
 export function releaseCommand(): Command {
@@ -10,6 +11,7 @@ export function releaseCommand(): Command {
       'take the virtual IP off and revoke the lease that a dead supervisor left (systemd does this by itself)',
     )
     .addOption(configOption())
+    .addHelpText('after', '\nTells what it does in log lines, JSON each, with or without --json.')
     .action(async ({ config }: { config: string }) => {
       const checked = loadConfig(config);
       const log = createLogger('release', checked.log.level, { node: checked.node.id });
@@ -27,7 +29,7 @@ export function releaseCommand(): Command {
         watchdog: watchdogOf(checked),
         log,
       });
-      process.exit(ended ? 0 : 1);
+      process.exit(ended ? exitCodes.done : exitCodes.failed);
     });
 }
 
@@ -37,8 +39,9 @@ async function revokeLease(config: Config, leaseId: string): Promise<void> {
     await revokeThroughGateway(config.etcd, leaseId);
   } catch {
     // The gateway may be switched off.
+    const { EtcdClient } = await import('../adapters/etcd/client.ts');
     const { EtcdStore } = await import('../adapters/etcd/store.ts');
     const { systemClock } = await import('../adapters/kernel/system-clock.ts');
-    await new EtcdStore(config, systemClock).revokeLease(leaseId);
+    await new EtcdStore(new EtcdClient(config, systemClock), config).revokeLease(leaseId);
   }
 }

@@ -1,23 +1,20 @@
-import Table from 'cli-table3';
 import type { Plan } from '../core/operation/plan.ts';
 import type { OperationRecord } from '../core/records/operation.ts';
+import { table } from './table.ts';
 
 /** What a switchover or failover would do, and how each host stands. */
 export function renderPlan({ from, to, candidates, refusal }: Plan): string {
-  const table = new Table({
-    head: ['Host', 'Priority', 'May lead'],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { node, priority, reasons } of candidates) {
-    const [first] = reasons;
-    table.push([node, String(priority), first === undefined ? 'yes' : `no: ${first.code}`]);
-  }
+  const rows = candidates.map(({ node, priority, reasons: [first] }) => [
+    node,
+    String(priority),
+    first === undefined ? 'yes' : `no: ${first.code}`,
+  ]);
   const details = candidates.flatMap(({ node, reasons }) =>
     reasons.map(({ code, sentence }) => `${node}: ${code}: ${sentence}`),
   );
   return [
     `from ${from ?? 'nobody'} to ${to ?? 'nobody'}`,
-    table.toString(),
+    table(['Host', 'Priority', 'May lead'], rows),
     ...details,
     ...(refusal === null ? [] : [`It would be refused: ${refusal.code}: ${refusal.sentence}`]),
   ].join('\n');

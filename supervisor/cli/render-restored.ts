@@ -1,30 +1,25 @@
-import Table from 'cli-table3';
 import type { RestoredPlan } from '../core/restored/plan.ts';
 import { pauseSentence } from './render-status.ts';
+import { table } from './table.ts';
 
 /** What each host holds, and who may lead once the restored etcd is accepted. */
 export function renderRestored({ restored, hosts, members, away, paused, refusal }: RestoredPlan): string {
-  const table = new Table({
-    head: ['Host', 'Epoch', 'Position', 'May lead then'],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { node, position } of hosts) {
-    const holdsMost = members.includes(node);
-    table.push([
+  const rows = [
+    ...hosts.map(({ node, position }) => [
       node,
       String(position.epoch),
       String(position.sequence),
-      holdsMost ? 'yes: nobody holds more' : 'after it has caught up',
-    ]);
-  }
-  for (const node of away) table.push([node, '?', '?', 'away: what only it holds is set aside']);
+      members.includes(node) ? 'yes: nobody holds more' : 'after it has caught up',
+    ]),
+    ...away.map((node) => [node, '?', '?', 'away: what only it holds is set aside']),
+  ];
   return [
     ...(restored === null
       ? []
       : [
           `etcd went back from ${restored.seen} to ${restored.found} (seen by ${restored.by}, ${restored.at})`,
         ]),
-    table.toString(),
+    table(['Host', 'Epoch', 'Position', 'May lead then'], rows),
     ...(paused === null
       ? []
       : [`${pauseSentence(paused)} End it with \`holdfast resume\` if it is an old one.`]),

@@ -3,17 +3,18 @@ import { messageOf } from '#contracts/errors.ts';
 import { decide } from '../core/leadership/decide.ts';
 import { epochOf } from '../core/leadership/state.ts';
 import { loadRecording, type Recording } from '../runtime/recent-decisions.ts';
+import { exitAs, printAnswer } from './output.ts';
 
 export function replayCommand(): Command {
   return new Command('replay')
     .description('decide again what a supervisor recorded (decisions-*.json in its state folder) and show it')
     .argument('<file>')
-    .action((file: string) => {
+    .action((file: string, { json }: { json?: boolean }) => {
       const { lines, failure } = replay(loadRecording(file));
-      process.stdout.write(`${lines.join('\n')}\n`);
-      if (failure === null) return;
-      process.stdout.write(`failed: ${failure}\n`);
-      process.exitCode = 1;
+      printAnswer(json, { lines, failure }, () =>
+        [...lines, ...(failure === null ? [] : [`failed: ${failure}`])].join('\n'),
+      );
+      if (failure !== null) exitAs('failed');
     });
 }
 

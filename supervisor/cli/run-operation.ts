@@ -1,37 +1,62 @@
-import { callControl, fetchStatus } from '../control/client.ts';
+import { fetchStatus } from '../control/client.ts';
 import type { Plan } from '../core/operation/plan.ts';
 import type { OperationRequest } from '../core/operation/request.ts';
 import type { OperationRecord } from '../core/records/operation.ts';
+import { ask } from './ask.ts';
 import { BannerWatch } from './banner-watch.ts';
+import { exitOfOperation } from './exit-codes.ts';
 import { followOperation } from './follow.ts';
-import { printLine } from './person.ts';
+import { mustBeKnown } from './known-host.ts';
+import { exitAs, narrator, printJson } from './output.ts';
+import { whileWaiting } from './progress.ts';
 import { renderPlan } from './render-operation.ts';
 
-/** Shows what would come of the request, which changes nothing. */
-export async function showPlan(run: string, request: OperationRequest): Promise<Plan> {
-  const plan = await callControl<Plan>(run, 'POST', '/v1/operations', { ...request, dryRun: true });
-  printLine(renderPlan(plan));
+/**
+ * Shows what would come of the request, which changes nothing.
+ * @throws HoldfastError TARGET_UNKNOWN, with the host that may be meant
+ */
+export async function showPlan(
+  run: string,
+  json: boolean | undefined,
+  request: OperationRequest,
+): Promise<Plan> {
+  if (request.to !== null) mustBeKnown(request.to, await fetchStatus(run));
+  const plan = await ask<Plan>(run, json, 'POST', '/v1/operations', { ...request, dryRun: true });
+  narrator(json)(renderPlan(plan));
   return plan;
 }
 
 /** Asks for the operation, and watches it with the outage that clients see. */
-export async function runOperation(run: string, request: OperationRequest, wait: boolean): Promise<void> {
+export async function runOperation(
+  run: string,
+  json: boolean | undefined,
+  request: OperationRequest,
+  wait: boolean,
+): Promise<void> {
+  const tell = narrator(json);
   const { vips, sftpPort } = await fetchStatus(run);
   const address = vips[0]?.split('/')[0] ?? '';
   const watch = new BannerWatch(address, sftpPort);
   if (wait) watch.start();
+  let operation: OperationRecord | null = null;
+  let outageMs: number | null = null;
   try {
-    const { id, kind, at } = await callControl<OperationRecord>(run, 'POST', '/v1/operations', request);
-    printLine(`${kind} ${id}${at === null ? '' : ` is to begin at ${at}`}`);
-    if (!wait) return;
-    const ended = await followOperation(run, id, printLine);
-    if (ended?.state !== 'done') process.exitCode = 1;
+    operation = await ask<OperationRecord>(run, json, 'POST', '/v1/operations', request);
+    const { id, kind, at } = operation;
+    tell(`${kind} ${id}${at === null ? '' : ` is to begin at ${at}`}`);
+    if (wait) {
+      const ended = await followOperation(run, id, tell);
+      operation = ended ?? operation;
+      exitAs(exitOfOperation(ended));
+    }
   } finally {
-    const outageMs = wait ? await watch.end(request.kind === 'failover' ? 10_000 : 3000) : null;
+    const limitMs = request.kind === 'failover' ? 10_000 : 3000;
+    if (wait) outageMs = await whileWaiting(`waiting for ${address} to answer`, json, watch.end(limitMs));
     if (outageMs !== null) {
-      printLine(
+      tell(
         `clients could not connect to ${address} for ${outageMs.toFixed(0)} ms (seen from this host, every 10 ms)`,
       );
     }
   }
+  if (json === true) printJson({ operation, outageMs });
 }

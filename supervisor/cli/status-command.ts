@@ -1,9 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
-import { messageOf } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import { fetchStatus } from '../control/client.ts';
+import { outlookOf } from '../control/outlook.ts';
+import { askStatus } from './ask.ts';
+import { exitCodes, exitOfVerdict } from './exit-codes.ts';
 import { configOption } from './options.ts';
+import { exitAs, printAnswer, printError } from './output.ts';
 import { renderStatus } from './render-status.ts';
 
 interface StatusOptions {
@@ -16,27 +19,38 @@ export function statusCommand(): Command {
   return new Command('status')
     .description('show the hosts of the cluster as this host sees them')
     .addOption(configOption())
-    .option('--json', 'machine-readable')
     .option('-w, --watch', 'show again every second until Ctrl-C')
+    .addHelpText(
+      'after',
+      '\nExits 4 when nobody leads, and 5 when that is not known: etcd does not answer this host.',
+    )
     .action(showStatus);
 }
 
 async function showStatus({ config, json, watch }: StatusOptions): Promise<void> {
   const { run } = loadConfig(config).paths;
-  const once = async () => {
-    const status = await fetchStatus(run);
-    return json === true ? `${JSON.stringify(status, null, watch === true ? 0 : 2)}\n` : renderStatus(status);
-  };
-  if (watch !== true) {
-    process.stdout.write(await once());
-    return;
-  }
-  process.on('SIGINT', () => process.exit(0));
-  const clear = process.stdout.isTTY && json !== true ? '\x1b[H\x1b[2J' : '';
+  if (watch === true) return watchStatus(run, json === true);
+  const status = await askStatus(run, json);
+  const outlook = outlookOf(status);
+  printAnswer(json, { ...status, outlook }, () => renderStatus(status, outlook));
+  exitAs(exitOfVerdict(outlook.verdict));
+}
+
+/** For a program: one document a line. */
+async function watchStatus(run: string, json: boolean): Promise<never> {
+  process.on('SIGINT', () => process.exit(exitCodes.done));
+  const clear = process.stdout.isTTY && !json ? '\x1b[H\x1b[2J' : '';
   for (;;) {
-    // A supervisor that restarts while being watched is what one watches for.
-    const text = await once().catch((error) => `${messageOf(error)}\n`);
-    process.stdout.write(clear + text);
+    try {
+      const status = await fetchStatus(run);
+      const outlook = outlookOf(status);
+      const text = json ? `${JSON.stringify({ ...status, outlook })}\n` : renderStatus(status, outlook);
+      process.stdout.write(clear + text);
+    } catch (error) {
+      // A supervisor that restarts while being watched is what one watches for.
+      process.stdout.write(clear);
+      printError(error, json);
+    }
     await delay(1000);
   }
 }

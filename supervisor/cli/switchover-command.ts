@@ -2,12 +2,15 @@ import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import type { OperationRequest } from '../core/operation/request.ts';
-import { configOption, parseDuration, parseTime } from './options.ts';
+import { exitOfRefusal } from './exit-codes.ts';
+import { configOption, parseDuration, parseHost, parseTime } from './options.ts';
+import { exitAs, printJson } from './output.ts';
 import { agrees, whoAsks } from './person.ts';
 import { runOperation, showPlan } from './run-operation.ts';
 
 interface SwitchoverOptions {
   config: string;
+  json?: boolean;
   to?: string;
   at?: string;
   drain: number;
@@ -21,7 +24,7 @@ export function switchoverCommand(): Command {
   return new Command('switchover')
     .description('move the service to another host, without losing anything')
     .addOption(configOption())
-    .option('--to <host>', 'the host that takes over; default: the best candidate')
+    .option('--to <host>', 'the host that takes over; default: the best candidate', parseHost)
     .option(
       '--at <time>',
       'begin at this time (ISO 8601 with its offset: 2026-11-24T03:00:00+01:00)',
@@ -51,15 +54,18 @@ async function switchover(options: SwitchoverOptions): Promise<void> {
     by: whoAsks(),
     dryRun: false,
   };
-  const plan = await showPlan(run, request);
+  const plan = await showPlan(run, options.json, request);
   if (options.dryRun === true) {
-    if (plan.refusal !== null) process.exitCode = 1;
+    if (options.json === true) printJson(plan);
+    exitAs(exitOfRefusal(plan.refusal));
     return;
   }
   if (plan.refusal === null && options.yes !== true) {
-    if (!(await agrees(`Move the service from ${plan.from} to ${plan.to}?`))) {
+    if (!(await agrees(`Move the service from ${plan.from} to ${plan.to}?`, options.json))) {
       throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
     }
   }
-  await runOperation(run, request, options.wait && options.at === undefined);
+  // What was confirmed is what is asked for; what is to begin later takes the best of its time.
+  const to = request.at === null ? plan.to : request.to;
+  await runOperation(run, options.json, { ...request, to }, options.wait && options.at === undefined);
 }

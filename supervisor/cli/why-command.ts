@@ -1,10 +1,13 @@
 import { Command } from 'commander';
-import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import { fetchStatus } from '../control/client.ts';
+import { adviceOn, isStale, type Outlook, outlookOf } from '../control/outlook.ts';
 import type { HostStatus, Status } from '../control/status.ts';
+import { askStatus } from './ask.ts';
+import { exitOfVerdict } from './exit-codes.ts';
+import { mustBeKnown } from './known-host.ts';
 import { configOption } from './options.ts';
-import { pauseSentence } from './render-status.ts';
+import { exitAs, printAnswer } from './output.ts';
+import { nextStepLines, pauseSentence } from './render-status.ts';
 
 export function whyCommand(): Command {
   return new Command('why')
@@ -13,50 +16,79 @@ export function whyCommand(): Command {
     )
     .argument('[host]', 'only this one')
     .addOption(configOption())
-    .action(async (host: string | undefined, { config }: { config: string }) => {
-      const status = await fetchStatus(loadConfig(config).paths.run);
-      if (host !== undefined && !status.hosts.some(({ node }) => node === host)) {
-        const names = status.hosts.map(({ node }) => node).join(', ');
-        throw new HoldfastError('TARGET_UNKNOWN', `there is no host ${host} in this cluster: ${names}`);
-      }
-      process.stdout.write(`${renderWhy(status, host).join('\n')}\n`);
+    .addHelpText(
+      'after',
+      '\nExits 4 when nobody leads, and 5 when that is not known: etcd does not answer this host.',
+    )
+    .action(async (host: string | undefined, { config, json }: { config: string; json?: boolean }) => {
+      const status = await askStatus(loadConfig(config).paths.run, json);
+      if (host !== undefined) mustBeKnown(host, status);
+      const outlook = outlookOf(status);
+      printAnswer(json, whyOf(status, outlook, host), () => renderWhy(status, host).join('\n'));
+      exitAs(exitOfVerdict(outlook.verdict));
     });
 }
 
+/** The same for a program: each reason with what to do about it. */
+function whyOf(status: Status, outlook: Outlook, only?: string) {
+  const hosts = hostsOf(status, only).map(({ node, role, inSync, ineligible }) => ({
+    node,
+    role,
+    inSync,
+    mayLead: outlook.mayLead[node],
+    reasons: ineligible.map((reason) => ({ ...reason, advice: adviceOn(reason.code) })),
+  }));
+  return { view: status.view, paused: status.paused, outlook, hosts };
+}
+
 export function renderWhy(status: Status, only?: string): string[] {
-  const hosts = status.hosts.filter(({ node }) => only === undefined || node === only);
+  const outlook = outlookOf(status);
   return [
-    ...leaderLines(status),
-    ...hosts.flatMap(hostLines),
-    ...(only === undefined ? [ifItDied(status)] : []),
+    ...leaderLines(status, outlook),
+    ...hostsOf(status, only).flatMap((host) => hostLines(host, status, outlook)),
+    ...(only === undefined ? [outlook.succession] : []),
+    ...outlook.warnings.flatMap(({ code, sentence }) => [
+      `WARNING: ${code}: ${sentence}.`,
+      ...adviceLines(code),
+    ]),
+    ...nextStepLines(outlook),
   ];
 }
 
-function leaderLines({ leader, paused, inSync }: Status): string[] {
-  const lead =
-    leader === null
-      ? 'Nobody leads.'
-      : `${leader.node} leads at epoch ${leader.epoch} since ${leader.since}: ${leader.cause}.`;
-  const pause = paused === null ? [] : [pauseSentence(paused)];
-  return [lead, ...pause, `Hosts that hold all that was acknowledged: ${inSync.join(', ') || 'none'}.`];
+function hostsOf({ hosts }: Status, only?: string): readonly HostStatus[] {
+  return hosts.filter(({ node }) => only === undefined || node === only);
 }
 
-function hostLines({ node, role, ineligible }: HostStatus): string[] {
-  const away = role === 'away' ? [`${node} is away: it holds no lease at etcd.`] : [];
-  const reasons = ineligible.map(({ code, sentence }) => `${node} may not lead: ${code}: ${sentence}.`);
+function leaderLines(status: Status, { leader, asOf }: Outlook): string[] {
+  const { paused, inSync } = status;
+  const members = inSync.join(', ') || 'none';
+  const holds = isStale(status)
+    ? `Hosts that held all that was acknowledged then: ${members}.`
+    : `Hosts that hold all that was acknowledged: ${members}.`;
+  return [
+    leader,
+    ...(asOf === null ? [] : [`*** ${asOf} ***`]),
+    ...(paused === null ? [] : [pauseSentence(paused)]),
+    ...(status.view.ageMs === null ? [] : [holds]),
+  ];
+}
+
+function hostLines({ node, role, ineligible }: HostStatus, status: Status, { mayLead }: Outlook): string[] {
+  const then = isStale(status) && node !== status.node;
+  const away =
+    role === 'away'
+      ? [`${node} ${then ? 'was' : 'is'} away: it ${then ? 'held' : 'holds'} no lease at etcd.`]
+      : [];
+  const reasons = ineligible.flatMap(({ code, sentence }) => [
+    `${node} ${then ? 'might' : 'may'} not lead: ${code}: ${sentence}.`,
+    ...adviceLines(code),
+  ]);
   if (away.length + reasons.length > 0) return [...away, ...reasons];
+  if (mayLead[node] === 'unknown') return [`Whether ${node} may lead is not known.`];
   return [role === 'leader' ? `${node} may go on leading.` : `${node} may lead.`];
 }
 
-/** As the hosts would decide it: the in-sync, eligible one of the highest priority claims. */
-function ifItDied({ leader, hosts, paused }: Status): string {
-  if (leader === null) return 'Nobody is there to die.';
-  const able = hosts
-    .filter(({ role, ineligible, inSync }) => role === 'standby' && inSync && ineligible.length === 0)
-    .sort((a, b) => b.priority - a.priority);
-  const inThatCase = `If ${leader.node} died now,`;
-  if (paused !== null) return `${inThatCase} nobody would take over, since the cluster is paused.`;
-  if (able.length === 0) return `${inThatCase} nobody would take over: see \`holdfast failover\`.`;
-  const best = able.filter(({ priority }) => priority === able[0]?.priority).map(({ node }) => node);
-  return `${inThatCase} ${best.join(' or ')} would take over when its lease ends.`;
+function adviceLines(code: string): string[] {
+  const advice = adviceOn(code);
+  return advice === '' ? [] : [`  ${advice}`];
 }

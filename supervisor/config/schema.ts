@@ -14,6 +14,17 @@ import { checkTiming, longestVipCommandMs } from './timing.ts';
 const pathSchema = z.string().refine(isAbsolute, 'is not an absolute path');
 const portSchema = z.int().min(1).max(65_535);
 
+/** `start:rate:full`. */
+const startupsSchema = z
+  .string()
+  .regex(/^\d{1,4}:\d{1,3}:\d{1,4}$/, 'is not start:rate:full')
+  .transform((text) => {
+    const [begin = 0, ratePercent = 0, full = 0] = text.split(':').map(Number);
+    return { begin, ratePercent, full };
+  })
+  .refine(({ begin, full }) => begin <= full && full >= 1 && full <= 1000, 'needs start <= full <= 1000')
+  .refine(({ ratePercent }) => ratePercent >= 1 && ratePercent <= 100, 'needs a rate from 1 to 100');
+
 const node = z.strictObject({
   id: nodeIdSchema.meta({ description: 'Name of this host, unique in the cluster', example: 'host-a' }),
   priority: z.int().min(1).max(1000).default(100).meta({
@@ -133,6 +144,27 @@ const sftp = z.strictObject({
     .default('::')
     .meta({ description: 'Address to listen on; `::` is all, IPv4 too', example: '::' }),
   port: portSchema.default(2222).meta({ description: 'TCP port of the SFTP service', example: 2222 }),
+  maxStartups: startupsSchema.default({ begin: 100, ratePercent: 30, full: 200 }).meta({
+    description:
+      "As OpenSSH's start:rate:full, of connections that have not logged in: from `start` on newcomers are dropped, `rate` of a hundred at first and all at `full`",
+    example: '100:30:200',
+  }),
+  perSourceMaxStartups: z.int().min(1).max(1000).default(10).meta({
+    description: 'How many of them one source may have: an IPv4 address, or the /64 of an IPv6 address',
+    example: 10,
+  }),
+  keptStartups: z.int().min(0).max(500).default(20).meta({
+    description: 'As many more for sources that logged in within the last week, and for this host itself',
+    example: 20,
+  }),
+  clientAliveInterval: durationSchema.default(0).meta({
+    description: "As OpenSSH's: a client that is silent for so long is sent an SSH ping; 0s: never",
+    example: '0s',
+  }),
+  clientAliveCountMax: z.int().min(1).max(100).default(3).meta({
+    description: "As OpenSSH's: a client that answers none of so many pings is let go",
+    example: 3,
+  }),
 });
 
 const replication = z.strictObject({

@@ -5,7 +5,11 @@ import { controlSocket } from './server.ts';
 import type { Status } from './status.ts';
 
 const maxAnswerBytes = 16 * 1024 * 1024;
+const refusedStatus = 409;
 const refusalSchema = z.object({ code: z.string(), message: z.string() });
+
+/** The supervisor answered no: what was asked for makes no sense now, and nothing was changed. */
+export class RefusedError extends HoldfastError {}
 
 /** Asks the supervisor of this host. @throws HoldfastError CONTROL_UNREACHABLE */
 export function fetchStatus(runFolder: string): Promise<Status> {
@@ -14,7 +18,7 @@ export function fetchStatus(runFolder: string): Promise<Status> {
 
 /**
  * One request to the supervisor of this host; its answer is taken at its word, since both are of one release.
- * @throws HoldfastError CONTROL_UNREACHABLE, or the code with which it was refused
+ * @throws HoldfastError CONTROL_UNREACHABLE; RefusedError, with the code of the refusal
  */
 export async function callControl<Answer>(
   runFolder: string,
@@ -30,7 +34,8 @@ export async function callControl<Answer>(
   });
   if (status === 200) return JSON.parse(text);
   const { code, message } = refusalSchema.parse(JSON.parse(text));
-  throw new HoldfastError(code in errorTable ? (code as ErrorCode) : 'INTERNAL', message);
+  const known = code in errorTable ? (code as ErrorCode) : 'INTERNAL';
+  throw status === refusedStatus ? new RefusedError(known, message) : new HoldfastError(known, message);
 }
 
 function exchange(

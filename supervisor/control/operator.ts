@@ -5,11 +5,19 @@ import type { NodeId } from '#contracts/identities.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { Cause } from '../core/cause.ts';
 import { isPastReturn } from '../core/leadership/state.ts';
+import { calledOff } from '../core/operation/machine.ts';
 import { type Plan, planOf } from '../core/operation/plan.ts';
 import type { OperationRequest } from '../core/operation/request.ts';
 import type { Era } from '../core/records/era.ts';
 import type { HistoryRecord } from '../core/records/history.ts';
-import { isOver, type Operation, type OperationRecord, recordOf } from '../core/records/operation.ts';
+import { type MendPlan, planMend } from '../core/records/mend.ts';
+import {
+  isOver,
+  type Operation,
+  type OperationRecord,
+  type Pause,
+  recordOf,
+} from '../core/records/operation.ts';
 import { planRestored, type RestoredPlan } from '../core/restored/plan.ts';
 import type { Clock, ClusterStore } from '../runtime/ports.ts';
 
@@ -57,8 +65,15 @@ export class Operator {
       steps: [],
       cancelledBy: null,
       outcome: null,
+      supersedes: unfinished(cluster.operation)?.id ?? null,
     };
-    await this.#write(record, cluster.operation);
+    await this.#write(record, cluster.revisions.operation);
+    if (record.supersedes !== null) {
+      this.#log.warn(
+        { operation: record.id, supersedes: record.supersedes },
+        'nobody led and worked on the one before',
+      );
+    }
     this.#log.info(
       { operation: record.id, to: record.to, at: record.at },
       `${record.kind} asked for by ${record.requestedBy}`,
@@ -71,43 +86,60 @@ export class Operator {
    * @throws HoldfastError NO_OPERATION, OPERATION_TOO_LATE
    */
   async cancel(by: string): Promise<OperationRecord> {
-    const { operation } = await this.#store.read();
+    const { operation, leader } = await this.#store.read();
     if (operation === null || isOver(operation))
       throw new HoldfastError('NO_OPERATION', 'nothing is under way');
-    if (isPastReturn(operation.step)) {
+    if (isPastReturn(operation.step) || leader?.operationId === operation.id) {
       throw new HoldfastError('OPERATION_TOO_LATE', `${operation.id} is at "${operation.step}"`);
     }
-    const record = recordOf(operation);
-    const outcome = { code: 'OPERATION_CANCELLED', sentence: `called off by ${by}` };
-    const called: OperationRecord =
-      operation.state === 'pending'
-        ? { ...record, cancelledBy: by, state: 'cancelled', outcome }
-        : { ...record, cancelledBy: by };
-    await this.#write(called, operation);
-    this.#log.info({ operation: record.id }, `${record.kind} called off by ${by}`);
+    const called = calledOff(recordOf(operation), by, this.#clock.wallTimeIso());
+    await this.#write(called, operation.modRevision);
+    this.#log.info({ operation: called.id }, `${called.kind} called off by ${by}`);
     return called;
   }
 
-  /** @throws HoldfastError ALREADY_PAUSED */
+  /** @throws HoldfastError ALREADY_PAUSED, CHANGED_MEANWHILE */
   async pause(by: string, reason: string): Promise<void> {
-    const { paused, leader } = await this.#store.read();
+    const { paused, leader, revisions } = await this.#store.read();
     if (paused !== null) {
       throw new HoldfastError(
         'ALREADY_PAUSED',
         `paused by ${paused.by} since ${paused.at}: ${paused.reason}`,
       );
     }
-    await this.#store.writePause({ by, at: this.#clock.wallTimeIso(), reason, leader: leader?.node ?? null });
+    const pause: Pause = { by, at: this.#clock.wallTimeIso(), reason, leader: leader?.node ?? null };
+    if (!(await this.#store.writePause(pause, revisions.paused, null))) throw changedMeanwhile('the pause');
     this.#log.warn({ code: 'PAUSED' }, `paused by ${by}: no host takes over by itself: ${reason}`);
     this.#onWritten();
   }
 
-  /** @throws HoldfastError NOT_PAUSED */
+  /** Ends the pause, also one that cannot be read. @throws HoldfastError NOT_PAUSED, CHANGED_MEANWHILE */
   async resume(by: string): Promise<void> {
-    const { paused } = await this.#store.read();
+    const { paused, revisions } = await this.#store.read();
     if (paused === null) throw new HoldfastError('NOT_PAUSED', 'hosts take over by themselves already');
-    await this.#store.writePause(null);
+    if (!(await this.#store.writePause(null, revisions.paused, null))) throw changedMeanwhile('the pause');
     this.#log.info(`the pause is ended by ${by}`);
+    this.#onWritten();
+  }
+
+  /** Keys of etcd that cannot be read, and what mending each would do. */
+  async planMend(): Promise<MendPlan[]> {
+    return planMend(await this.#store.read());
+  }
+
+  /**
+   * Takes a key that cannot be read out of the way, if it is as the operator was shown it.
+   * @throws HoldfastError REQUEST_INVALID, CHANGED_MEANWHILE
+   */
+  async mend(by: string, key: string, modRevision: number): Promise<void> {
+    const plan = (await this.planMend()).find((candidate) => candidate.key === key);
+    if (plan === undefined) throw new HoldfastError('REQUEST_INVALID', `the etcd key "${key}" can be read`);
+    const era =
+      plan.era === null ? null : { number: plan.era, acceptedBy: by, acceptedAt: this.#clock.wallTimeIso() };
+    const isSame = plan.modRevision === modRevision;
+    if (!isSame || !(await this.#store.mendKey(plan.key, modRevision, era)))
+      throw changedMeanwhile(`the key "${key}"`);
+    this.#log.warn({ code: 'ETCD_VALUE_INVALID', key }, `mended by ${by}: ${plan.consequence}`);
     this.#onWritten();
   }
 
@@ -118,7 +150,7 @@ export class Operator {
   /**
    * Goes on with an etcd that was restored from a snapshot.
    * @param members the hosts that hold most, as the operator was shown them
-   * @throws HoldfastError NOT_RESTORED, LEADER_PRESENT, NO_CANDIDATE; OPERATION_RUNNING when it changed meanwhile
+   * @throws HoldfastError NOT_RESTORED, LEADER_PRESENT, NO_CANDIDATE; CHANGED_MEANWHILE
    */
   async acceptRestored(by: string, members: readonly NodeId[]): Promise<void> {
     const view = await this.#store.read();
@@ -127,21 +159,20 @@ export class Operator {
     const era: Era = { number: plan.era, acceptedBy: by, acceptedAt: this.#clock.wallTimeIso() };
     const same = isDeepStrictEqual(plan.members, members);
     if (!same || !(await this.#store.beginEra(era, members, view))) {
-      throw new HoldfastError('OPERATION_RUNNING', 'the cluster changed at the same moment: look again');
+      throw changedMeanwhile('the cluster');
     }
     this.#log.warn({ code: 'ETCD_WENT_BACK', era: era.number, members }, `accepted by ${by}`);
     this.#onWritten();
   }
 
   /** Oldest first. */
-  history(): Promise<HistoryRecord[]> {
-    return this.#store.readHistory();
+  async history(): Promise<HistoryRecord[]> {
+    return (await this.#store.readHistory()).map(({ record }) => record);
   }
 
-  async #write(record: OperationRecord, before: Operation | null): Promise<void> {
-    if (!(await this.#store.writeOperation(record, before?.modRevision ?? 0))) {
-      throw new HoldfastError('OPERATION_RUNNING', 'the operation changed at the same moment: look again');
-    }
+  async #write(record: OperationRecord, modRevision: number): Promise<void> {
+    if (!(await this.#store.writeOperation(record, modRevision, null)))
+      throw changedMeanwhile('the operation');
     this.#onWritten();
   }
 
@@ -152,4 +183,12 @@ export class Operator {
 
 function asError({ code, sentence }: Cause): HoldfastError {
   return new HoldfastError(code as ErrorCode, sentence);
+}
+
+function unfinished(operation: Operation | null): Operation | null {
+  return operation === null || isOver(operation) ? null : operation;
+}
+
+function changedMeanwhile(what: string): HoldfastError {
+  return new HoldfastError('CHANGED_MEANWHILE', `${what} changed at the same moment`);
 }

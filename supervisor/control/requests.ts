@@ -15,3 +15,9 @@ export const acceptEtcdRequestSchema = z.strictObject({
   by: byField,
   members: z.array(nodeIdSchema).max(100),
 });
+/** A key of etcd that cannot be read, as the operator was shown it. */
+export const mendRequestSchema = z.strictObject({
+  by: byField,
+  key: z.string().max(64),
+  modRevision: z.int().positive(),
+});

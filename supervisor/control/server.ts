@@ -13,6 +13,7 @@ import {
   acceptRemovalRequestSchema,
   cancelRequestSchema,
   clearRequestSchema,
+  mendRequestSchema,
   pauseRequestSchema,
   resumeRequestSchema,
 } from './requests.ts';
@@ -41,6 +42,12 @@ function routes(supervisor: Supervisor, operator: Operator, clock: Clock): Recor
     'POST /v1/restored/accept': async (body) => {
       const { by, members } = acceptEtcdRequestSchema.parse(body);
       await operator.acceptRestored(by, members);
+      return {};
+    },
+    'GET /v1/etcd/mend': () => operator.planMend(),
+    'POST /v1/etcd/mend': async (body) => {
+      const { by, key, modRevision } = mendRequestSchema.parse(body);
+      await operator.mend(by, key, modRevision);
       return {};
     },
     'POST /v1/clear': (body) => {

@@ -4,7 +4,7 @@ import { version } from '#contracts/version.ts';
 import type { Cause } from '../core/cause.ts';
 import { epochOf } from '../core/leadership/state.ts';
 import { type OperationRecord, type Pause, recordOf } from '../core/records/operation.ts';
-import type { HealthFact } from '../runtime/ports.ts';
+import type { HealthFact, SftpNodeActivity } from '../runtime/ports.ts';
 import type { Supervisor } from '../runtime/supervisor.ts';
 
 /** One row of `holdfast status`: a host as this one knows it. */
@@ -21,9 +21,21 @@ export interface HostStatus {
     readonly lagBytes: number;
   } | null;
   readonly priority: number;
+  /** The release that it runs; null while it is away. */
+  readonly version: string | null;
   readonly ineligible: readonly Cause[];
-  readonly health: readonly { readonly name: string; readonly level: string; readonly detail: string }[];
+  /** What is not well there; of this host, as it is now. */
+  readonly health: readonly HealthFact[];
   readonly configDigest: string;
+}
+
+export interface View {
+  /** Since what etcd told last was asked for; null: it has not answered since this supervisor started. */
+  readonly ageMs: number | null;
+  /** Older than a lease, it says nothing of who leads now. */
+  readonly staleAfterMs: number;
+  /** Whether etcd answers this host: the latest read, which is made again all the time, is not overdue. */
+  readonly etcdAnswers: boolean;
 }
 
 /** The answer of `GET /v1/status`; `holdfast status --json` prints it. */
@@ -34,6 +46,9 @@ export interface Status {
   readonly version: string;
   readonly phase: string;
   readonly epoch: Epoch;
+  /** How old is what is told of the cluster: everything but what concerns this host alone. */
+  readonly view: View;
+  /** As etcd said it last. Whether it still holds: `view`, and `outlook` of `holdfast status --json`. */
   readonly leader: {
     readonly node: NodeId;
     readonly epoch: Epoch;
@@ -54,7 +69,9 @@ export interface Status {
   /** A comparison of this host with its leader that waits for an operator. */
   readonly heldRemoval: { readonly files: number; readonly of: number; readonly leader: NodeId } | null;
   readonly ineligible: readonly Cause[];
-  readonly activity: { readonly sessions: number; readonly transfers: number };
+  readonly activity: SftpNodeActivity;
+  /** For how long each process of this host stood still at most within the last minute, in milliseconds. */
+  readonly latenessMs: Readonly<Record<string, number>>;
   readonly processes: {
     readonly supervisor: number;
     readonly sftpNode: number | null;
@@ -73,6 +90,7 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     version,
     phase: phase.name,
     epoch: epochOf(phase),
+    view: viewOf(supervisor, nowMs),
     leader: leader && { node: leader.node, epoch: leader.epoch, since: leader.since, cause: leader.cause },
     leaseLeftMs: lease && lease.endsAtMs - nowMs,
     vips: config.vips.map((vip) => `${vip.address.address}/${vip.address.prefixLength}`),
@@ -81,10 +99,11 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     paused: cluster?.paused ?? null,
     sftpPort: config.sftp.port,
     hosts: hostsOf(supervisor),
-    health: supervisor.facts,
+    health: supervisor.healthFacts,
     heldRemoval: state.replicator.heldRemoval,
     ineligible: supervisor.ineligibility(),
     activity: supervisor.sftpNode.activity,
+    latenessMs: supervisor.health.latenessMs,
     processes: {
       supervisor: process.pid,
       sftpNode: supervisor.sftpNode.pid ?? null,
@@ -92,6 +111,16 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     },
     problems: cluster?.problems ?? [],
   };
+}
+
+/** A read is given up after a second, and the next one is sent. */
+const readLimitMs = 1500;
+
+function viewOf({ state, config }: Supervisor, nowMs: number): View {
+  const { ttl, renewEvery } = config.lease;
+  const ageMs = state.cluster === null ? null : Math.max(0, nowMs - state.cluster.sentAtMs);
+  const overdueMs = Math.min(ttl, renewEvery + readLimitMs);
+  return { ageMs, staleAfterMs: ttl, etcdAnswers: ageMs !== null && ageMs <= overdueMs };
 }
 
 /** This one too while etcd knows nothing of it. */
@@ -118,7 +147,8 @@ function hostsOf(supervisor: Supervisor): HostStatus[] {
       replication: progress === undefined ? null : replicationOf(progress),
       priority: record?.priority ?? 0,
       ineligible: node === nodeId ? supervisor.ineligibility() : (record?.ineligible ?? []),
-      health: record?.health ?? [],
+      version: record?.version ?? null,
+      health: node === nodeId ? notWell(supervisor.healthFacts) : (record?.health ?? []),
       configDigest: record?.configDigest ?? '',
     };
   });
@@ -126,4 +156,8 @@ function hostsOf(supervisor: Supervisor): HostStatus[] {
 
 function replicationOf({ state, lagOperations, lagBytes }: PeerProgress) {
   return { state, lagOperations, lagBytes };
+}
+
+function notWell(facts: readonly HealthFact[]): HealthFact[] {
+  return facts.filter(({ level }) => level !== 'ok');
 }

@@ -5,35 +5,26 @@ import { version } from '#contracts/version.ts';
 import { type CommandName, commandPath } from '../adapters/process/command.ts';
 import { type Config, kernelVipsOf } from '../config/schema.ts';
 import { fetchStatus } from '../control/client.ts';
+import type { Status } from '../control/status.ts';
 import { certificateFacts } from '../health/checks/certificates.ts';
 import { gatherHealth } from '../health/facts.ts';
 import type { HealthFact, Watchdog } from '../runtime/ports.ts';
-import { type Finding, fine, wrong } from './finding.ts';
+import { type Finding, fine, levelOf, wrong } from './finding.ts';
 
-/** Whether the supervisor answers, and is of this release. */
-export async function examineSupervisor({ paths }: Config): Promise<Finding> {
+/** Whether the supervisor answers, and is of this release; what it told, for whoever looks on. */
+export async function examineSupervisor({
+  paths,
+}: Config): Promise<{ finding: Finding; status: Status | null }> {
   const about = 'supervisor';
   try {
     const status = await fetchStatus(paths.run);
-    if (status.version !== version) {
-      const what = `release ${status.version} runs, ${version} is installed: restart it`;
-      return wrong('warning', about, 'RELEASE_DIFFERS', what);
+    if (status.version === version) {
+      return { finding: fine(about, `${status.phase}, release ${version}`), status };
     }
-    return fine(about, `${status.phase}, release ${version}`);
+    const what = `release ${status.version} runs, ${version} is installed: restart it`;
+    return { finding: wrong('warning', about, 'RELEASE_DIFFERS', what), status };
   } catch (error) {
-    return wrong('error', about, codeOf(error), messageOf(error));
-  }
-}
-
-/** What this host holds, as its supervisor knows: whether its roots are its own, and whether a comparison waits. */
-export async function examineHoldings({ paths }: Config): Promise<Finding[]> {
-  try {
-    const { health } = await fetchStatus(paths.run);
-    const facts = health.filter(({ name }) => name === 'roots' || name === 'resync');
-    return facts.length === 0 ? [fine('what this host holds', 'is its own')] : facts.map(findingOf);
-  } catch {
-    // That the supervisor does not answer is a finding of its own.
-    return [];
+    return { finding: wrong('error', about, codeOf(error), messageOf(error)), status: null };
   }
 }
 
@@ -47,11 +38,9 @@ export async function examineHealth(
   return facts.map(findingOf);
 }
 
-function findingOf({ name, level, code, detail }: HealthFact): Finding {
-  if (level === 'ok') return fine(name, detail);
-  // etcd refuses who shows a certificate that has ended.
-  const isError = level === 'bad' || code === 'CERTIFICATE_ENDED' || code === 'ETCD_TLS_UNUSABLE';
-  return wrong(isError ? 'error' : 'warning', name, code, detail);
+function findingOf(fact: HealthFact): Finding {
+  const { name, level, code, detail } = fact;
+  return level === 'ok' ? fine(name, detail) : wrong(levelOf(fact), name, code, detail);
 }
 
 /** The commands that addresses take. */

@@ -5,6 +5,7 @@ import { mem } from 'systeminformation';
 import { commandFileProblem } from '../config/command-file.ts';
 import { type Config, commandVipsOf, kernelVipsOf } from '../config/schema.ts';
 import type { HealthFact, Watchdog } from '../runtime/ports.ts';
+import { quarantineFact } from './checks/quarantine.ts';
 
 /** Looks at this host. Never rejects: what cannot be looked at is a fact as well. */
 export async function gatherHealth(config: Config, watchdog: Watchdog | null): Promise<HealthFact[]> {
@@ -20,6 +21,7 @@ export async function gatherHealth(config: Config, watchdog: Watchdog | null): P
     ...interfaces.map((name) => interfaceFact(name)),
     ...commands.map((file) => commandFact(file)),
     ...(watchdog === null ? [] : [watchdogFact(watchdog, config.watchdog.mode === 'required')]),
+    quarantineFact(config),
     memoryFact(),
     loadFact(),
   ]);

@@ -15,7 +15,7 @@ const tryEveryMs = 2000;
 const clocksDifferMs = 60_000;
 
 /** What is known of a leadership of this host that another took over without having been told why. */
-interface Word {
+interface Explanation {
   /** Null: the last one, before this process was started. */
   readonly epoch: number | null;
   readonly cause: (record: HistoryRecord) => Cause;
@@ -31,7 +31,7 @@ export class HistoryAnnotator {
   readonly #store: ClusterStore;
   readonly #clock: Clock;
   readonly #log: Logger;
-  #word: Word | null;
+  #explanation: Explanation | null;
   #lastSeenMs: number;
   #stoodStill: { atMs: number; forMs: number } | null = null;
   #notBeforeMs = 0;
@@ -42,7 +42,11 @@ export class HistoryAnnotator {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#lastSeenMs = options.clock.bootTimeMs();
-    this.#word = { epoch: null, cause: (record) => this.#startedAgain(record), sinceMs: this.#lastSeenMs };
+    this.#explanation = {
+      epoch: null,
+      cause: (record) => this.#startedAgain(record),
+      sinceMs: this.#lastSeenMs,
+    };
   }
 
   /** Called with each decision. `before` is the state that the one at `atMs` came from. */
@@ -53,29 +57,37 @@ export class HistoryAnnotator {
     if (before.phase.name === 'stepping-down' && state.phase.name === 'standby') {
       const { epoch, cause } = before.phase;
       const lost = cause.code === 'LEASE_LOST' || cause.code === 'LEADERSHIP_LOST';
-      if (lost) this.#word = { epoch, cause: this.#livedOn(before.phase.sinceMs), sinceMs: atMs };
+      if (lost) this.#explanation = { epoch, cause: this.#livedOn(before.phase.sinceMs), sinceMs: atMs };
     }
     const leader = state.cluster?.leader ?? null;
-    if (this.#word === null || leader === null || leader.node === this.#nodeId || atMs < this.#notBeforeMs) {
+    if (
+      this.#explanation === null ||
+      leader === null ||
+      leader.node === this.#nodeId ||
+      atMs < this.#notBeforeMs
+    ) {
       return;
     }
     this.#notBeforeMs = atMs + tryEveryMs;
-    void this.#tell(this.#word, atMs);
+    void this.#tell(this.#explanation, atMs);
   }
 
-  async #tell(word: Word, atMs: number): Promise<void> {
+  async #tell(explanation: Explanation, atMs: number): Promise<void> {
     try {
-      const records = await this.#store.readHistory();
-      const record = records.findLast(
-        ({ from }) => from?.node === this.#nodeId && (word.epoch === null || from.epoch === word.epoch),
+      const entries = await this.#store.readHistory();
+      const entry = entries.findLast(
+        ({ record: { from } }) =>
+          from?.node === this.#nodeId && (explanation.epoch === null || from.epoch === explanation.epoch),
       );
-      if (record?.cause.code === 'LEASE_EXPIRED') {
-        const cause = word.cause(record);
-        await this.#store.writeHistory({ ...record, cause });
+      const record = entry?.record;
+      if (entry !== undefined && record?.cause.code === 'LEASE_EXPIRED') {
+        const cause = explanation.cause(record);
+        if (!(await this.#store.writeHistory({ ...record, cause }, entry.modRevision))) return;
         this.#log.info({ epoch: record.epoch, code: cause.code }, `told the history why: ${cause.sentence}`);
       }
-      const isTold = record !== undefined || word.epoch === null || atMs - word.sinceMs > givenUpAfterMs;
-      if (isTold && this.#word === word) this.#word = null;
+      const isTold =
+        record !== undefined || explanation.epoch === null || atMs - explanation.sinceMs > givenUpAfterMs;
+      if (isTold && this.#explanation === explanation) this.#explanation = null;
     } catch (error) {
       this.#log.debug({ reason: messageOf(error) }, 'the history could not be told');
     }

@@ -6,6 +6,7 @@ import { epochOf, type RoleState } from '../core/leadership/state.ts';
 import type { HistoryRecord } from '../core/records/history.ts';
 import type { Leader } from '../core/records/records.ts';
 import type { Clock, ClusterStore } from '../runtime/ports.ts';
+import { type Gap, type Served, ServiceGap } from './service-gap.ts';
 
 type Phases = HistoryRecord['phases'];
 type Part = keyof Phases;
@@ -13,8 +14,6 @@ type Part = keyof Phases;
 interface Promotion {
   readonly epoch: number;
   readonly beganMs: number;
-  /** Since when nobody had led as it began; it is forgotten as soon as there is a leader. */
-  readonly leaderlessSinceMs: number | null;
   readonly phases: Partial<Phases>;
 }
 
@@ -23,19 +22,20 @@ export class HistoryRecorder {
   readonly #store: ClusterStore;
   readonly #clock: Clock;
   readonly #log: Logger;
-  #leader: Leader | null = null;
-  #previous: Leader | null = null;
+  readonly #gap: ServiceGap;
   #promotion: Promotion | null = null;
 
-  constructor(options: { store: ClusterStore; clock: Clock; log: Logger }) {
+  constructor(options: { store: ClusterStore; clock: Clock; leaseTtlMs: number; log: Logger }) {
     this.#store = options.store;
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#gap = new ServiceGap(options.leaseTtlMs);
   }
 
   /** Called with each decision. `before` is the state that the one at `atMs` came from. */
   onDecision(before: RoleState, state: RoleState, atMs: number): void {
-    this.#seeLeader(state.cluster?.leader ?? null);
+    const gap = this.#gap.current;
+    this.#gap.onDecision(state, atMs);
     const { phase } = state;
     if (phase.name !== 'promoting' && phase.name !== 'leading') {
       this.#promotion = null;
@@ -43,28 +43,20 @@ export class HistoryRecorder {
     }
     if (this.#promotion?.epoch !== phase.epoch) {
       if (phase.name === 'leading') return;
-      const { leaderlessSinceMs } = before;
-      this.#promotion = { epoch: phase.epoch, beganMs: atMs, leaderlessSinceMs, phases: {} };
+      this.#promotion = { epoch: phase.epoch, beganMs: atMs, phases: {} };
     }
-    const { phases, beganMs, leaderlessSinceMs } = this.#promotion;
+    const { phases, beganMs } = this.#promotion;
     for (const [part, isUp] of partsUp(state)) if (isUp) phases[part] ??= atMs - beganMs;
     if (phase.name === 'leading' && before.phase.name === 'promoting') {
-      const downSinceMs = before.nodeDeaths.at(-1) ?? leaderlessSinceMs;
-      void this.#write(state, phases as Phases, downSinceMs === null ? null : atMs - downSinceMs);
+      void this.#write(state, phases as Phases, gap, atMs);
     }
   }
 
-  #seeLeader(leader: Leader | null): void {
-    if (leader === null || leader.epoch === this.#leader?.epoch) return;
-    this.#previous = this.#leader;
-    this.#leader = leader;
-  }
-
-  async #write(state: RoleState, phases: Phases, outageMs: number | null): Promise<void> {
-    const leader = this.#leader;
+  async #write(state: RoleState, phases: Phases, gap: Gap | null, atMs: number): Promise<void> {
+    const leader = state.cluster?.leader ?? null;
     if (leader === null) return;
     try {
-      const from = this.#previous ?? (await this.#lastBefore(leader.epoch));
+      const from = gap?.after ?? (await this.#lastBefore(leader.epoch));
       const operation = state.cluster?.operation;
       const asked = operation != null && operation.id === leader.operationId;
       const record: HistoryRecord = {
@@ -72,22 +64,38 @@ export class HistoryRecorder {
         node: leader.node,
         at: this.#clock.wallTimeIso(),
         from: from === null ? null : { node: from.node, epoch: from.epoch },
-        cause: causeOf(state, leader, from),
+        cause: causeOf(state, leader, from, gap),
         requestedBy: asked ? operation.requestedBy : null,
         operationId: leader.operationId,
         phases,
-        outageMs: leader.downMs === null ? outageMs : leader.downMs + phases.servingMs,
+        ...outageOf(leader, phases, gap, atMs),
       };
-      await this.#store.writeHistory(record);
+      await this.#store.writeHistory(record, 0);
     } catch (error) {
       this.#log.warn({ epoch: leader.epoch, reason: messageOf(error) }, 'the history could not be written');
     }
   }
 
-  async #lastBefore(epoch: number): Promise<HistoryRecord | null> {
-    const records = await this.#store.readHistory();
-    return records.findLast((record) => record.epoch < epoch) ?? null;
+  async #lastBefore(epoch: number): Promise<Served | null> {
+    const entries = await this.#store.readHistory();
+    return entries.findLast(({ record }) => record.epoch < epoch)?.record ?? null;
   }
+}
+
+/** A host that handed over to this one told for how long clients were shut out by then. */
+function outageOf(
+  leader: Leader,
+  phases: Phases,
+  gap: Gap | null,
+  atMs: number,
+): Pick<HistoryRecord, 'outageMs' | 'outageAtLeastMs'> {
+  const isDirect = gap === null || gap.after.node === leader.handedOverBy;
+  if (leader.downMs !== null && isDirect && (gap?.failed.size ?? 0) <= 1) {
+    const outageMs = leader.downMs + phases.servingMs;
+    return { outageMs, outageAtLeastMs: outageMs };
+  }
+  if (gap === null) return { outageMs: null, outageAtLeastMs: null };
+  return { outageMs: atMs - gap.earliestMs, outageAtLeastMs: atMs - gap.latestMs };
 }
 
 function partsUp(state: RoleState): [Part, boolean][] {
@@ -101,8 +109,21 @@ function partsUp(state: RoleState): [Part, boolean][] {
   ];
 }
 
-/** Why this leadership came to be, told apart as far as anybody left word. */
-function causeOf(state: RoleState, leader: Leader, from: { node: string; epoch: number } | null): Cause {
+/** Why this leadership came to be, told apart as far as anybody left word: what ended the service before counts. */
+function causeOf(state: RoleState, leader: Leader, from: Served | null, gap: Gap | null): Cause {
+  const first = firstCause(state, gap?.successor ?? leader, from, gap);
+  const failed = [...(gap?.failed ?? [])]
+    .filter(([epoch]) => epoch !== leader.epoch)
+    .map(
+      ([, { node, departure }]) =>
+        `${node} did not come to serve (${departure?.cause.code ?? 'not told why'})`,
+    );
+  return failed.length === 0
+    ? first
+    : { ...first, sentence: [first.sentence, ...failed.slice(0, 10)].join('; ') };
+}
+
+function firstCause(state: RoleState, leader: Leader, from: Served | null, gap: Gap | null): Cause {
   const operation = state.cluster?.operation;
   if (leader.handedOverBy !== null) {
     const { code, sentence } = leader.handOverCause ?? { code: 'STOPPING', sentence: 'not told why' };
@@ -116,8 +137,9 @@ function causeOf(state: RoleState, leader: Leader, from: { node: string; epoch: 
   if (from.node === leader.node && leader.cause !== 'claimed') {
     return { code: 'SFTP_NODE_EXITED', sentence: 'the SFTP node died and was started again' };
   }
-  const departure = state.cluster?.departure;
-  if (departure?.epoch === from.epoch) {
+  const last = state.cluster?.departure;
+  const departure = gap?.departure ?? (last?.epoch === from.epoch ? last : null);
+  if (departure !== null && departure !== undefined) {
     return { code: departure.cause.code, sentence: `${from.node} gave up: ${departure.cause.sentence}` };
   }
   return {

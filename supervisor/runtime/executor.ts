@@ -44,6 +44,8 @@ export class Executor {
       leave: lane('leave'),
       host: lane('host'),
       admit: lane('admit'),
+      'in-sync': lane('in-sync'),
+      format: lane('format'),
       replicator: lane('replicator'),
       'hand-off': lane('hand-off'),
       announce: lane('announce'),
@@ -93,6 +95,8 @@ export class Executor {
       case 'restored':
       case 'leave':
       case 'host':
+      case 'in-sync':
+      case 'format':
         return this.#options.records.write(order);
       case 'exit':
         return this.#options.exit();
@@ -178,6 +182,8 @@ function repeatAfterMs(order: Order): number {
     case 'leave':
     case 'host':
     case 'admit':
+    case 'in-sync':
+    case 'format':
       return 500;
     case 'vip':
       return order.want === 'absent' ? 500 : Infinity;

@@ -41,8 +41,7 @@ export class LeadershipWriter {
     switch (order.want) {
       case 'claim': {
         const record = { ...this.#record(this.#nodeId, 'claimed'), operationId: order.operationId };
-        const { leaseId, inSyncModRevision, alone } = order;
-        const result = await this.#store.claimLeadership(record, leaseId, inSyncModRevision, alone);
+        const result = await this.#store.claimLeadership(record, order.leaseId, order.claim);
         return this.#won(result, record, order.leaseId);
       }
       case 'renew-epoch': {

@@ -1,33 +1,33 @@
+import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { Logger } from '#contracts/log.ts';
 import { epochOf, type RoleState } from '../core/leadership/state.ts';
 import { changedMembers } from '../core/records/membership.ts';
 import type { ClusterView } from '../core/records/records.ts';
 import type { ClusterStore, MembershipRequest, MembershipResult } from './ports.ts';
 
+export interface MembershipOptions {
+  readonly store: ClusterStore;
+  readonly state: () => RoleState;
+  readonly onView: (view: ClusterView) => void;
+  /** The members as they are known to be from now on. */
+  readonly onChanged: (epoch: Epoch, members: readonly NodeId[]) => void;
+  readonly log: Logger;
+}
+
 /**
  * Changes the in-sync set for this host's replicator, by compare-and-swap under the epoch of the leadership that asks:
  * what an earlier leadership asked for changes nothing.
  */
 export class Membership {
-  readonly #options: {
-    readonly store: ClusterStore;
-    readonly state: () => RoleState;
-    readonly onView: (view: ClusterView) => void;
-    readonly log: Logger;
-  };
+  readonly #options: MembershipOptions;
 
-  constructor(options: {
-    readonly store: ClusterStore;
-    readonly state: () => RoleState;
-    readonly onView: (view: ClusterView) => void;
-    readonly log: Logger;
-  }) {
+  constructor(options: MembershipOptions) {
     this.#options = options;
   }
 
   /** @throws HoldfastError ETCD_UNREACHABLE when it is not known whether it changed */
   async change(request: MembershipRequest): Promise<MembershipResult> {
-    const { store, onView, log } = this.#options;
+    const { store, onView, onChanged, log } = this.#options;
     const { phase, cluster, nodeId } = this.#options.state();
     const inSync = cluster?.inSync;
     const before = [...(inSync?.members ?? [])];
@@ -42,7 +42,11 @@ export class Membership {
     }
     const members = changedMembers(before, request.change, request.nodeId, nodeId);
     const reason = `${request.change} ${request.nodeId}: ${request.reason}`;
+    // Known at once, and a leaver before it is out: should the key get lost, nobody who left must come back by it.
+    const observeMembers = (known: readonly string[]) => onChanged(epoch, known);
+    if (request.change === 'remove') observeMembers(members);
     const accepted = await store.writeInSync(epoch, members, reason, inSync.modRevision);
+    if (accepted) observeMembers(members);
     if (accepted) log.info({ epoch, members }, `in-sync set: ${reason}`);
     // The next request needs the new revision of the key.
     const view = await store.read();

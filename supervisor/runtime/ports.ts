@@ -3,8 +3,9 @@ import type { FromReplicator, Peer, PeerProgress, ToReplicator } from '#contract
 import type { Config } from '../config/schema.ts';
 import type { Cause } from '../core/cause.ts';
 import type { SpareFact } from '../core/leadership/state.ts';
+import type { Claim } from '../core/records/claim.ts';
 import type { Era, Restored } from '../core/records/era.ts';
-import type { Departure, HistoryRecord } from '../core/records/history.ts';
+import type { Departure, HistoryEntry, HistoryRecord } from '../core/records/history.ts';
 import type { HostRecord } from '../core/records/host.ts';
 import type { OperationRecord, Pause } from '../core/records/operation.ts';
 import type {
@@ -14,6 +15,7 @@ import type {
   LeaderRecord,
   NodeRecord,
   PeerRecord,
+  SingleKey,
 } from '../core/records/records.ts';
 
 /** Time as the supervisor sees it. Elapsed time and wall time are different methods. */
@@ -30,6 +32,8 @@ export interface Timers {
   after(ms: number, run: () => void): () => void;
   /** @returns ends it */
   every(ms: number, run: () => void): () => void;
+  /** When all I/O that was waiting now has been handled. */
+  afterFullPoll(run: () => void): void;
 }
 
 /** A lease and the boot time at which the request that renewed it last was sent. */
@@ -64,16 +68,8 @@ export interface ClusterStore {
   /** Tells changes below the cluster's prefix as they happen. An accelerator: it may miss some, `read` is the truth. */
   watch(watcher: ClusterWatcher): void;
 
-  /**
-   * Writes the leader key if there is none, and the in-sync set with this host alone if there is none and the cluster
-   * never had a leader, or if it takes over `alone`. From then on the cluster is founded.
-   */
-  claimLeadership(
-    record: LeaderRecord,
-    leaseId: string,
-    inSyncModRevision: number,
-    alone: boolean,
-  ): Promise<LeadershipWrite>;
+  /** Writes the leader key if there is none, and all is as the claim says. */
+  claimLeadership(record: LeaderRecord, leaseId: string, claim: Claim): Promise<LeadershipWrite>;
   /** Moves the leader key from `epoch` to another host's lease, or to a new epoch of this host. */
   moveLeadership(epoch: Epoch, record: LeaderRecord, leaseId: string): Promise<LeadershipWrite>;
   /** Deletes the leader key if it is still of this epoch, and leaves word why. */
@@ -91,20 +87,30 @@ export interface ClusterStore {
   writeHost(record: HostRecord, modRevision: number): Promise<boolean>;
   /** Names who takes over in a moment, or nobody, while this epoch leads. True when written. */
   writeSuccessor(epoch: Epoch, node: NodeId | null, leaseId: string): Promise<boolean>;
-  /** Writes the operation if it is as it was read (0: there is none). True when written. */
-  writeOperation(record: OperationRecord, modRevision: number): Promise<boolean>;
-  writePause(pause: Pause | null): Promise<void>;
-  /** Leaves word that etcd went back, for every host. */
-  writeRestored(restored: Restored): Promise<void>;
+  /** Says in which format the values are, if nothing does yet and this epoch leads. True when written. */
+  writeFormat(epoch: Epoch, node: NodeId): Promise<boolean>;
+  /**
+   * Writes the operation if it is as it was read (0: there is none), and `epoch` leads (null: whoever leads). True when
+   * written.
+   */
+  writeOperation(record: OperationRecord, modRevision: number, epoch: Epoch | null): Promise<boolean>;
+  /** As `writeOperation`; null ends the pause. */
+  writePause(pause: Pause | null, modRevision: number, epoch: Epoch | null): Promise<boolean>;
+  /** Leaves word that etcd went back, for every host, if nobody did or accepted it since `view` was read. */
+  writeRestored(restored: Restored, view: ClusterView): Promise<boolean>;
   /**
    * Goes on with an etcd that was restored: a new era, with these hosts in sync. Only while nobody leads and nothing
    * else was written to these keys since `view` was read. True when written.
    */
   beginEra(era: Era, members: readonly NodeId[], view: ClusterView): Promise<boolean>;
+  /**
+   * Deletes a key that cannot be read if it is as it was read, or writes `era` in its place. True when done.
+   */
+  mendKey(name: SingleKey, modRevision: number, era: Era | null): Promise<boolean>;
   /** Oldest first; records that cannot be read are left out. */
-  readHistory(): Promise<HistoryRecord[]>;
-  /** Writes one and deletes those beyond the limit. */
-  writeHistory(record: HistoryRecord): Promise<void>;
+  readHistory(): Promise<HistoryEntry[]>;
+  /** Writes one if it is as it was read (0: there is none), and deletes those beyond the limit. True when written. */
+  writeHistory(record: HistoryRecord, modRevision: number): Promise<boolean>;
   publishNode(record: NodeRecord, leaseId: string): Promise<void>;
   publishPeer(record: PeerRecord): Promise<void>;
   close(): void;
@@ -173,6 +179,8 @@ export interface SftpNodeReports {
 export interface SftpNodeActivity {
   readonly sessions: number;
   readonly transfers: number;
+  /** Connections that were dropped before login since it started. */
+  readonly dropped: number;
 }
 
 /** The SFTP node process. Orders to a process that is not there, or of another epoch, do nothing. */
@@ -224,6 +232,8 @@ export interface ReplicatorControl {
   close(): void;
   readonly pid: number | undefined;
   readonly followers: readonly PeerProgress[];
+  /** What it finds wrong with replicated files; for people, since no other host would do better. */
+  readonly configFacts: readonly HealthFact[];
 }
 
 /** One thing that was looked at. `bad` makes a standby ineligible; `warn` is for people. */
@@ -247,6 +257,8 @@ export interface HealthReports {
 /** Looks at this host all the time. */
 export interface Health {
   readonly facts: readonly HealthFact[];
+  /** For how long each process of ours stood still at most within the last minute. */
+  readonly latenessMs: Readonly<Record<string, number>>;
   run(signal: AbortSignal): Promise<void>;
 }
 

@@ -4,6 +4,9 @@ import type { Logger } from '#contracts/log.ts';
 import type { LiveNode, NodeRecord, PeerRecord } from '../core/records/records.ts';
 import type { Clock, ClusterStore } from './ports.ts';
 
+/** How often the record is written for its clock alone: the others compare theirs with it. */
+const clockEveryMs = 30_000;
+
 /** What was read so soon after a write may be older than it. */
 const settledMs = 1000;
 
@@ -55,10 +58,19 @@ export class Publisher {
 
   async #publishNode(node: NodeRecord | null, leaseId: string | null): Promise<void> {
     if (node === null || leaseId === null) return;
-    const live: LiveNode = { ...node, leaseId };
-    if (isDeepStrictEqual(live, this.#publishedNode)) return;
-    await this.#store.publishNode(node, leaseId);
-    this.#publishedNode = live;
+    if (this.#isPublished(node, leaseId)) return;
+    // Read for each try: a clock that was read long before it is written would tell the others of a clock that is late.
+    const wallClockMs = Date.parse(this.#clock.wallTimeIso());
+    const stamped: NodeRecord = Number.isFinite(wallClockMs) ? { ...node, wallClockMs } : node;
+    await this.#store.publishNode(stamped, leaseId);
+    this.#publishedNode = { ...stamped, leaseId };
     this.#publishedAtMs = this.#clock.bootTimeMs();
+  }
+
+  #isPublished(node: NodeRecord, leaseId: string): boolean {
+    if (this.#publishedNode === null) return false;
+    if (this.#clock.bootTimeMs() - this.#publishedAtMs >= clockEveryMs) return false;
+    const { wallClockMs, ...published } = this.#publishedNode;
+    return isDeepStrictEqual({ ...node, leaseId }, published);
   }
 }

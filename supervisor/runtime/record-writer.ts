@@ -1,12 +1,13 @@
 import type { NodeId } from '#contracts/identities.ts';
 import type { Order } from '../core/leadership/orders.ts';
-import { type OperationRecord, recordOf } from '../core/records/operation.ts';
+import { changed } from '../core/operation/machine.ts';
+import { recordOf } from '../core/records/operation.ts';
 import type { ClusterView } from '../core/records/records.ts';
 import type { Clock, ClusterStore } from './ports.ts';
 
 type RecordOrder = Extract<
   Order,
-  { kind: 'successor' | 'operation' | 'pause' | 'restored' | 'leave' | 'host' }
+  { kind: 'successor' | 'operation' | 'pause' | 'restored' | 'in-sync' | 'format' | 'leave' | 'host' }
 >;
 
 export interface RecordWriterOptions {
@@ -43,16 +44,27 @@ export class RecordWriter {
       case 'operation':
         return this.#report(order);
       case 'pause': {
-        const paused = cluster()?.paused;
-        if (paused) await store.writePause({ ...paused, leader: order.leader });
+        const { paused, revisions } = cluster() ?? {};
+        if (!paused || revisions === undefined) return;
+        await store.writePause({ ...paused, leader: order.leader }, revisions.paused, order.epoch);
         return;
       }
       case 'restored': {
         const { nodeId, clock } = this.#options;
         const { seen, found } = order;
-        await store.writeRestored({ seen, found, by: nodeId, at: clock.wallTimeIso() });
+        const view = cluster();
+        if (view === null) return;
+        await store.writeRestored({ seen, found, by: nodeId, at: clock.wallTimeIso() }, view);
         return;
       }
+      case 'in-sync': {
+        const reason = 'the key was gone or unreadable: written again by the leader';
+        await store.writeInSync(order.epoch, order.members, reason, order.modRevision);
+        return;
+      }
+      case 'format':
+        await store.writeFormat(order.epoch, this.#options.nodeId);
+        return;
       case 'leave': {
         const inSync = cluster()?.inSync;
         if (inSync?.modRevision !== order.modRevision) return;
@@ -72,18 +84,7 @@ export class RecordWriter {
     const { store, clock, cluster } = this.#options;
     const operation = cluster()?.operation;
     if (operation?.id !== report.id) return;
-    const record = recordOf(operation);
-    const step = report.step ?? record.step;
-    const isNewStep = step !== null && step !== record.steps.at(-1)?.step;
-    const now = clock.wallTimeIso();
-    const told: OperationRecord = {
-      ...record,
-      epoch,
-      state: report.state,
-      step,
-      steps: isNewStep ? [...record.steps, { step, at: now }].slice(-50) : record.steps,
-      outcome: report.outcome,
-    };
-    await store.writeOperation(told, operation.modRevision);
+    const told = changed(recordOf(operation), report, clock.wallTimeIso());
+    await store.writeOperation(told, operation.modRevision, epoch);
   }
 }

@@ -8,9 +8,10 @@ import { type Decision, decide } from '../core/leadership/decide.ts';
 import { ineligibility } from '../core/leadership/eligibility.ts';
 import type { RoleEvent } from '../core/leadership/events.ts';
 import { preparedFor } from '../core/leadership/handing-over.ts';
-import { epochOf, initialState, type RoleState } from '../core/leadership/state.ts';
+import { epochOf, initialState, type RoleState, servedEpoch } from '../core/leadership/state.ts';
 import { type Timing, timingOf } from '../core/leadership/timing.ts';
 import type { ClusterView, NodeRecord, PeerRecord } from '../core/records/records.ts';
+import { ClusterFacts } from '../observers/cluster-facts.ts';
 import { EtcdPlacementObserver } from '../observers/etcd-placement.ts';
 import { HistoryAnnotator } from '../observers/history-annotator.ts';
 import { HistoryRecorder } from '../observers/history-recorder.ts';
@@ -44,6 +45,7 @@ import type {
 import { Publisher } from './publisher.ts';
 import { RecentDecisions, type Recording } from './recent-decisions.ts';
 import { RecordWriter } from './record-writer.ts';
+import { Ticker } from './ticker.ts';
 
 /** All that a supervisor needs of the world. `composition.ts` makes them of real parts, the simulator of models. */
 export interface SupervisorOptions {
@@ -97,6 +99,8 @@ export class Supervisor {
   readonly #placement: EtcdPlacementObserver;
   readonly #watchdog: WatchdogFeeder;
   readonly #holdings: HoldingsObserver;
+  readonly #ticker: Ticker;
+  readonly #clusterFacts: ClusterFacts;
   readonly #over = new AbortController();
   #state: RoleState;
   #peerKey: string | null = null;
@@ -130,13 +134,16 @@ export class Supervisor {
       store,
       state: () => this.#state,
       onView: (view) => this.#onView(view),
+      onChanged: (epoch, members) => observe({ type: 'in-sync-changed', epoch, members }),
       log,
     });
+    this.#ticker = new Ticker({ everyMs: tickMs, clock, timers, tick: () => observe({ type: 'tick' }) });
     this.#publisher = new Publisher(store, clock, log);
     this.#placement = new EtcdPlacementObserver(options.placement, timers, log);
-    this.#history = new HistoryRecorder({ store, clock, log });
+    this.#history = new HistoryRecorder({ store, clock, leaseTtlMs: config.lease.ttl, log });
     this.#holdings = new HoldingsObserver(log);
     this.#annotator = new HistoryAnnotator({ nodeId, store, clock, log });
+    this.#clusterFacts = new ClusterFacts(nodeId, () => Date.parse(clock.wallTimeIso()));
     this.#watchdog = new WatchdogFeeder({
       watchdog: options.watchdog,
       isRequired: config.watchdog.mode === 'required',
@@ -180,7 +187,7 @@ export class Supervisor {
   async run(): Promise<void> {
     const { timers, notifier, cleanUpEarlierRun } = this.#options;
     const { signal } = this.#over;
-    const endTicks = timers.every(tickMs, () => this.#observe({ type: 'tick' }));
+    const endTicks = timers.every(tickMs, () => this.#ticker.tick());
     const endPublishing = timers.every(publishEveryMs, () => this.#publish());
     await cleanUpEarlierRun();
     this.replicator.start();
@@ -215,14 +222,19 @@ export class Supervisor {
     this.replicator.acceptRemoval(files);
   }
 
-  /** What was looked at on this host, and what it holds. */
-  get facts(): readonly HealthFact[] {
-    return [...this.health.facts, ...holdingFacts(this.#state)];
-  }
-
   /** An operator wrote to etcd: it is read at once. */
   readSoon(): void {
     this.#reader.readSoon();
+  }
+
+  /** What was looked at on this host, and what it makes of what etcd says of the others. */
+  get healthFacts(): readonly HealthFact[] {
+    return [
+      ...this.health.facts,
+      ...holdingFacts(this.#state),
+      ...this.replicator.configFacts,
+      ...this.#clusterFacts.facts,
+    ];
   }
 
   /** Why this host may not take over now; empty when it may. */
@@ -319,6 +331,7 @@ export class Supervisor {
   #onView(view: ClusterView): void {
     this.replicator.tellPeers(peersIn(view, this.config.node.id));
     this.#observe({ type: 'cluster-read', view });
+    this.#clusterFacts.onView(view);
     const own = view.nodes.find((node) => node.node === this.config.node.id);
     if (own !== undefined) this.#publisher.onRead(own, view.sentAtMs);
     this.#publish();
@@ -341,10 +354,11 @@ export class Supervisor {
       configDigest,
       hostKeyFingerprints: [...hostKeyFingerprints],
       preparedFor: preparedFor(this.#state),
+      serving: servedEpoch(this.#state.phase),
       ineligible: this.ineligibility(),
-      health: this.facts
+      health: this.healthFacts
         .filter((fact) => fact.level !== 'ok')
-        .map(({ name, level, detail }) => ({ name, level, detail })),
+        .map(({ name, level, code, detail }) => ({ name, level, code, detail })),
     };
   }
 

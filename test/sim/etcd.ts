@@ -1,19 +1,5 @@
-import { type Era, epochBaseOf, type Restored } from '../../supervisor/core/records/era.ts';
-import type { HostRecord, StoredHost } from '../../supervisor/core/records/host.ts';
-import {
-  isOver,
-  type Operation,
-  type OperationRecord,
-  type Pause,
-  type SuccessorRecord,
-} from '../../supervisor/core/records/operation.ts';
-import type {
-  ClusterView,
-  InSyncRecord,
-  Leader,
-  LeaderRecord,
-  LiveNode,
-} from '../../supervisor/core/records/records.ts';
+import type { ICompare, IKeyValue, IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3';
+import type { EtcdChange, EtcdTransaction } from '../../supervisor/adapters/etcd/rpc.ts';
 import type { Random, Timeline } from './timeline.ts';
 
 interface Lease {
@@ -22,54 +8,67 @@ interface Lease {
   generation: number;
 }
 
+interface Stored {
+  readonly value: Buffer;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  readonly leaseId: string;
+}
+
 /**
- * What etcd promises and no more: one order of writes, and leases that end late but never early, counted from when
- * etcd took the renewal in.
+ * What etcd promises and no more: one order of transactions, and leases that end late but never early, counted from
+ * when etcd took the renewal in. It knows nothing of Holdfast: what the real store compares and writes is what counts.
  */
 export class EtcdModel {
   readonly #timeline: Timeline;
   readonly #random: Random;
-  readonly #ttlMs: number;
   readonly #leases = new Map<string, Lease>();
-  readonly #nodes = new Map<string, LiveNode>();
+  #keys = new Map<string, Stored>();
   #revision = 1;
-  #leader: Leader | null = null;
-  #inSync: ClusterView['inSync'] = null;
-  #operation: Operation | null = null;
-  /** How operations ended, by kind and state, and restores. */
-  readonly ended: Record<string, number> = {};
-  #successor: { record: SuccessorRecord; leaseId: string } | null = null;
-  #paused: Pause | null = null;
-  #era = 0;
-  #restored: Restored | null = null;
-  readonly #hosts = new Map<string, StoredHost>();
+  #ttlMs = 0;
   #snapshot: (() => void) | null = null;
-  #highestEpoch = 0;
-  /** A leadership was given an epoch that is not larger than all before it. */
-  epochWentBack = false;
-  readonly watchers: ((leader: Leader | null, revision: number) => void)[] = [];
+  readonly watchers: ((change: EtcdChange) => void)[] = [];
   /** Extra time each request takes. */
   slowMs = 0;
 
-  constructor(timeline: Timeline, random: Random, ttlMs: number) {
+  constructor(timeline: Timeline, random: Random) {
     this.#timeline = timeline;
     this.#random = random;
-    this.#ttlMs = ttlMs;
-  }
-
-  get leader(): Leader | null {
-    return this.#leader;
-  }
-
-  get inSyncMembers(): readonly string[] {
-    return this.#inSync?.members ?? [];
   }
 
   isLive(leaseId: string): boolean {
     return this.#leases.has(leaseId);
   }
 
-  grant(): string {
+  /** The value of a key, as it was written; undefined: there is none, or it is no JSON. */
+  value(key: string): unknown {
+    const stored = this.#keys.get(key);
+    try {
+      return stored && JSON.parse(stored.value.toString('utf8'));
+    } catch {
+      return undefined;
+    }
+  }
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  /** As by `etcdctl put` and `del`. */
+  tamper(key: string, value: string | null): void {
+    const write = Buffer.from(key);
+    this.transaction({
+      compare: [],
+      success: [
+        value === null
+          ? { request_delete_range: { key: write } }
+          : { request_put: { key: write, value: Buffer.from(value) } },
+      ],
+    });
+  }
+
+  grant(ttlMs: number): string {
+    this.#ttlMs = ttlMs;
     const id = String(1000 + this.#revision + this.#leases.size + Math.floor(this.#random.between(0, 1e9)));
     const lease: Lease = { id, endsAt: 0, generation: 0 };
     this.#leases.set(id, lease);
@@ -86,141 +85,34 @@ export class EtcdModel {
 
   revoke(leaseId: string): void {
     if (!this.#leases.delete(leaseId)) return;
-    for (const [id, node] of this.#nodes) if (node.leaseId === leaseId) this.#nodes.delete(id);
-    if (this.#leader?.leaseId === leaseId) this.#leader = null;
-    if (this.#successor?.leaseId === leaseId) this.#successor = null;
-    this.#changed();
+    const keys = [...this.#keys].filter(([, stored]) => stored.leaseId === leaseId).map(([key]) => key);
+    if (keys.length === 0) return;
+    this.#revision += 1;
+    for (const key of keys) this.#delete(key);
   }
 
-  view(sentAtMs: number): ClusterView {
-    return {
-      revision: this.#epochAt(this.#revision),
-      sentAtMs,
-      leader: this.#leader,
-      inSync: this.#inSync,
-      operation: this.#operation && {
-        ...this.#operation,
-        // The model's hosts have no wall clock in common: due since it was written.
-        dueAtMs: sentAtMs - (this.#timeline.now - this.#operation.dueAtMs),
-      },
-      successor: this.#successor?.record ?? null,
-      paused: this.#paused,
-      departure: null,
-      era: this.#era,
-      restored: this.#restored,
-      nodes: [...this.#nodes.values()],
-      peers: [],
-      hosts: [...this.#hosts.values()],
-      founded: this.#inSync !== null,
-      problems: [],
-    };
-  }
-
-  claim(record: LeaderRecord, leaseId: string, inSyncModRevision: number, alone = false): number | null {
-    if (this.#leader !== null || !this.isLive(leaseId)) return null;
-    if ((this.#inSync?.modRevision ?? 0) !== inSyncModRevision) return null;
-    const epoch = this.#newEpoch();
-    this.#leader = { ...record, epoch, leaseId };
-    if (this.#inSync === null || alone) {
-      this.#inSync = { members: [record.node], epoch: 0, reason: '', modRevision: epoch };
+  /** @throws Error as etcd refuses a write on a lease that it does not know */
+  transaction({ compare, success, failure = [] }: EtcdTransaction): ITxnResponse {
+    const succeeded = compare.every((one) => this.#holds(one));
+    const requests = succeeded ? success : failure;
+    for (const { request_put: put } of requests) {
+      const leaseId = String(put?.lease ?? '0');
+      if (leaseId !== '0' && !this.isLive(leaseId)) throw new Error('etcdserver: requested lease not found');
     }
-    return epoch;
-  }
-
-  move(from: number, record: LeaderRecord, leaseId: string): number | null {
-    if (this.#leader?.epoch !== from || !this.isLive(leaseId)) return null;
-    const epoch = this.#newEpoch();
-    this.#leader = { ...record, epoch, leaseId };
-    return epoch;
-  }
-
-  release(epoch: number): void {
-    if (this.#leader?.epoch !== epoch) return;
-    this.#leader = null;
-    this.#changed();
-  }
-
-  writeInSync(epoch: number, members: readonly string[], modRevision: number): boolean {
-    if (this.#leader?.epoch !== epoch || this.#inSync?.modRevision !== modRevision) return false;
-    const record: InSyncRecord = { members: [...members], epoch, reason: '' };
-    this.#inSync = { ...record, modRevision: this.#changed() };
-    return true;
-  }
-
-  writeSuccessor(epoch: number, node: string | null, leaseId: string): boolean {
-    if (this.#leader?.epoch !== epoch || !this.isLive(leaseId)) return false;
-    this.#successor = node === null ? null : { record: { node, epoch }, leaseId };
-    this.#changed();
-    return true;
-  }
-
-  writeOperation(record: OperationRecord, modRevision: number): boolean {
-    if ((this.#operation?.modRevision ?? 0) !== modRevision) return false;
-    const isNew = this.#operation?.id !== record.id;
-    const dueAtMs = isNew ? this.#timeline.now : (this.#operation?.dueAtMs ?? 0);
-    this.#operation = { ...record, modRevision: this.#changed(), dueAtMs };
-    if (isOver(record)) this.#count(`${record.kind} ${record.state}`);
-    return true;
-  }
-
-  get operation(): Operation | null {
-    return this.#operation;
-  }
-
-  writePause(pause: Pause | null): void {
-    this.#paused = pause;
-    this.#changed();
-  }
-
-  writeRestored(restored: Restored): void {
-    this.#restored = restored;
-    this.#changed();
-  }
-
-  beginEra(era: Era, members: readonly string[], view: ClusterView): boolean {
-    if (this.#leader !== null || view.era !== this.#era) return false;
-    if ((this.#inSync?.modRevision ?? 0) !== (view.inSync?.modRevision ?? 0)) return false;
-    this.#era = era.number;
-    this.#restored = null;
-    this.#count('restore accepted');
-    this.#inSync = { members: [...members], epoch: 0, reason: '', modRevision: this.#changed() };
-    return true;
-  }
-
-  leaveInSync(record: InSyncRecord, modRevision: number): boolean {
-    if (this.#inSync?.modRevision !== modRevision) return false;
-    this.#inSync = { ...record, modRevision: this.#changed() };
-    return true;
-  }
-
-  writeHost(record: HostRecord, modRevision: number): boolean {
-    if ((this.#hosts.get(record.node)?.modRevision ?? 0) !== modRevision) return false;
-    this.#hosts.set(record.node, { ...record, modRevision: this.#changed() });
-    return true;
+    if (requests.some(({ request_range: range }) => range === undefined)) this.#revision += 1;
+    const responses = requests.map((request) => this.#carryOut(request));
+    return { succeeded, header: { revision: String(this.#revision) }, responses } as ITxnResponse;
   }
 
   /** Remembers everything, for `restore`. */
   takeSnapshot(): void {
-    const [revision, leader, inSync, operation] = [
-      this.#revision,
-      this.#leader,
-      this.#inSync,
-      this.#operation,
-    ];
-    const [successor, paused, era, restored] = [this.#successor, this.#paused, this.#era, this.#restored];
-    const [leases, nodes] = [[...this.#leases.keys()], [...this.#nodes]];
+    const revision = this.#revision;
+    const keys = new Map(this.#keys);
+    const leases = [...this.#leases.keys()];
     this.#snapshot = () => {
       this.#revision = revision;
-      this.#leader = leader;
-      this.#inSync = inSync;
-      this.#operation = operation;
-      this.#successor = successor;
-      this.#paused = paused;
-      this.#era = era;
-      this.#restored = restored;
+      this.#keys = new Map(keys);
       this.#leases.clear();
-      this.#nodes.clear();
-      for (const [id, node] of nodes) this.#nodes.set(id, node);
       // As etcd does it: every lease of the snapshot has its whole time again.
       for (const id of leases) {
         const lease: Lease = { id, endsAt: 0, generation: 0 };
@@ -236,11 +128,55 @@ export class EtcdModel {
     return this.#snapshot !== null;
   }
 
-  publish(node: LiveNode): void {
-    if (!this.isLive(node.leaseId)) return;
-    const before = this.#nodes.get(node.node)?.preparedFor ?? 0;
-    this.#nodes.set(node.node, node);
-    if (before !== node.preparedFor) this.#changed();
+  #carryOut({ request_put: put, request_delete_range: deletion, request_range: range }: IRequestOp) {
+    if (put?.key !== undefined) {
+      const key = put.key.toString();
+      const value = Buffer.from(put.value as Buffer);
+      const createRevision = this.#keys.get(key)?.createRevision ?? this.#revision;
+      const leaseId = String(put.lease ?? '0');
+      this.#keys.set(key, { value, createRevision, modRevision: this.#revision, leaseId });
+      this.#tell({ key, value, modRevision: String(this.#revision), leaseId });
+    } else if (deletion?.key !== undefined) this.#delete(deletion.key.toString());
+    return range === undefined ? {} : { response_range: this.#range(range) };
+  }
+
+  #range({
+    key,
+    range_end: end,
+    count_only: countOnly,
+  }: NonNullable<IRequestOp['request_range']>): IRangeResponse {
+    const found = this.#found(String(key), end === undefined ? null : String(end));
+    const kvs = countOnly === true ? [] : found.map(([name, stored]) => keyValue(name, stored));
+    return { kvs, count: String(found.length) } as IRangeResponse;
+  }
+
+  #found(key: string, end: string | null): [string, Stored][] {
+    if (end !== null) return [...this.#keys].filter(([name]) => name >= key && name < end);
+    const stored = this.#keys.get(key);
+    return stored === undefined ? [] : [[key, stored]];
+  }
+
+  #holds({
+    key,
+    range_end: end,
+    target,
+    create_revision: created,
+    mod_revision: modified,
+  }: ICompare & { range_end?: Buffer }): boolean {
+    const found = this.#found(String(key), end === undefined ? null : String(end)).map(
+      ([, stored]) => stored,
+    );
+    const all = found.length === 0 ? [{ createRevision: 0, modRevision: 0 }] : found;
+    return all.every((stored) =>
+      target === 'Create'
+        ? stored.createRevision === Number(created)
+        : stored.modRevision === Number(modified),
+    );
+  }
+
+  #delete(key: string): void {
+    if (!this.#keys.delete(key)) return;
+    this.#tell({ key, value: null, modRevision: String(this.#revision), leaseId: '0' });
   }
 
   #extend(lease: Lease): void {
@@ -253,27 +189,20 @@ export class EtcdModel {
     });
   }
 
-  #count(what: string): void {
-    this.ended[what] = (this.ended[what] ?? 0) + 1;
-  }
-
-  #newEpoch(): number {
-    const epoch = this.#epochAt(this.#changed());
-    if (epoch <= this.#highestEpoch) this.epochWentBack = true;
-    this.#highestEpoch = Math.max(this.#highestEpoch, epoch);
-    return epoch;
-  }
-
-  #epochAt(revision: number): number {
-    return epochBaseOf(this.#era) + revision;
-  }
-
-  #changed(): number {
-    this.#revision += 1;
-    // Told when the change is complete.
+  #tell(change: EtcdChange): void {
+    // Told when the transaction is complete.
     this.#timeline.after(0, () => {
-      for (const watcher of this.watchers) watcher(this.#leader, this.#epochAt(this.#revision));
+      for (const watcher of this.watchers) watcher(change);
     });
-    return this.#revision;
   }
+}
+
+function keyValue(key: string, { value, createRevision, modRevision, leaseId }: Stored): IKeyValue {
+  return {
+    key: Buffer.from(key),
+    value,
+    create_revision: String(createRevision),
+    mod_revision: String(modRevision),
+    lease: leaseId,
+  } as IKeyValue;
 }

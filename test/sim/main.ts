@@ -8,49 +8,12 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { execa } from 'execa';
-import { BrokenGuarantee, World } from './world.ts';
+import { type Counts, liveThrough, shorten } from './life.ts';
 
 interface Share {
   readonly start: number;
   readonly step: number;
   readonly seeds: number;
-}
-
-type Counts = Record<string, number>;
-
-interface Life {
-  readonly seed: number;
-  readonly broken: string | null;
-  readonly misfortunes: number;
-  readonly story: string[];
-  readonly acknowledged: number;
-  readonly operations: Counts;
-}
-
-async function liveThrough(seed: number, without: ReadonlySet<number> = new Set()): Promise<Life> {
-  const world = new World(seed, without);
-  try {
-    const counts = await world.run();
-    return { seed, broken: null, misfortunes: world.misfortunes, story: world.story, ...counts };
-  } catch (error) {
-    if (!(error instanceof BrokenGuarantee)) throw error;
-    const { misfortunes, story } = world;
-    return { seed, broken: error.message, misfortunes, story, acknowledged: 0, operations: {} };
-  }
-}
-
-/** The same guarantee broken with fewer misfortunes: each is left out in turn for as long as that works. */
-async function shorten(life: Life): Promise<Life> {
-  const guarantee = (broken: string | null) => broken?.slice(0, 3);
-  const without = new Set<number>();
-  let shortest = life;
-  for (let number = 0; number < life.misfortunes; number++) {
-    without.add(number);
-    const tried = await liveThrough(life.seed, without);
-    if (guarantee(tried.broken) === guarantee(life.broken)) shortest = tried;
-    else without.delete(number);
-  }
-  return shortest;
 }
 
 function add(sum: Counts, more: Counts): void {
@@ -61,7 +24,7 @@ async function work({ start, step, seeds }: Share): Promise<void> {
   const counts: Counts = {};
   for (let seed = start; seed < start + seeds * step; seed += step) {
     const result = await liveThrough(seed);
-    add(counts, { 'writes acknowledged': result.acknowledged, ...result.operations });
+    add(counts, { 'writes acknowledged': result.acknowledged, ...result.counts });
     if (result.broken !== null) parentPort?.postMessage({ broken: await shorten(result) });
   }
   parentPort?.postMessage({ done: seeds, counts });
@@ -76,7 +39,7 @@ async function main(): Promise<void> {
     },
   });
   if (values.seed !== undefined) {
-    const life = await liveThrough(Number(values.seed));
+    const life = await liveThrough(Number(values.seed), new Set(), true);
     const { broken, story } = life.broken === null ? life : await shorten(life);
     process.stdout.write(`${story.join('\n')}\n${broken ?? 'all guarantees hold'}\n`);
     process.exitCode = broken === null ? 0 : 1;

@@ -20,6 +20,8 @@ describe('the docs', () => {
       const text = readFileSync(join(root, path), 'utf8');
       for (const [, code] of text.matchAll(/(?:\bcode: |\badd\(|HoldfastError\(\s*)'([A-Z][A-Z_]+)'/g))
         used.add(String(code));
+      for (const [, code] of text.matchAll(/\bwrong\(\s*'(?:error|warning)',[^;]*?'([A-Z][A-Z_]+)'/g))
+        used.add(String(code));
     }
     const known = new Set<string>([...Object.keys(errorTable), 'NOT_FOUND']);
     assert.deepEqual(

@@ -11,7 +11,8 @@ import {
 import type { Operation } from '#contracts/journal/operation.ts';
 import type { Place } from '../../paths/jail.ts';
 import { wallTimeMs } from '../../wall-time.ts';
-import { type Handler, type SessionContext, shown, syncAndClose, withDirectories } from '../context.ts';
+import { shown } from '../audit.ts';
+import { type Handler, type SessionContext, syncAndClose, withDirectories } from '../context.ts';
 import { longname } from '../longname.ts';
 import { statusCode } from '../protocol.ts';
 import { handleReply, type NamedEntry, nameReply, okReply, statusReply } from '../replies.ts';

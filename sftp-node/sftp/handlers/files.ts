@@ -11,11 +11,13 @@ import {
 } from 'node:fs';
 import type { Attributes, OpenFlags, Operation } from '#contracts/journal/operation.ts';
 import { syncFile } from '../../mutations.ts';
+import type { Place } from '../../paths/jail.ts';
+import { shown, shownAttributes } from '../audit.ts';
 import {
   type Handler,
   orClose,
   type SessionContext,
-  shown,
+  syncAll,
   syncAndClose,
   withDirectories,
 } from '../context.ts';
@@ -61,7 +63,9 @@ export const open: Handler = (context, id, fields) => {
       };
       return context.mutations.apply(operation, change, false).result;
     };
-    const [fd, directoryFd] = openFlags.create ? withDirectories([place], openIt) : [openIt(), null];
+    // Also of a file that was there: whoever made it may not have had it acknowledged yet.
+    const [fd, directoryFd] = writes ? withDirectories([place], openIt) : [openIt(), null];
+    auditOpen(context, place, writes, openFlags);
     return {
       kind: 'file',
       fd,
@@ -72,10 +76,17 @@ export const open: Handler = (context, id, fields) => {
       openedAtMs: performance.now(),
       bytesRead: 0,
       bytesWritten: 0,
+      lastRefusal: '',
     };
   });
   return handleReply(id, context.handles.add(handle));
 };
+
+/** A download has its line when it ends; an upload changes something from its beginning. */
+function auditOpen({ audit }: SessionContext, place: Place, writes: boolean, flags: OpenFlags): void {
+  const level = writes ? 'info' : 'debug';
+  audit[level]({ audit: 'open', path: shown(place.relative), writes, ...flags }, 'open');
+}
 
 function systemFlags(flags: number, { create, exclusive, truncate }: OpenFlags): number {
   const reads = (flags & openFlag.read) !== 0;
@@ -128,7 +139,7 @@ async function closeWritten(
   handle: FileHandle,
   number: number,
 ): Promise<Buffer> {
-  const fds = handle.directoryFd === null ? [handle.fd] : [handle.fd, handle.directoryFd];
+  const fds = descriptorsOf(handle);
   const sequence = orClose(fds, () => {
     settleTimes(context, handle, number);
     return context.mutations.record({ kind: 'close', handle: number }, true);
@@ -141,6 +152,11 @@ async function closeWritten(
   }
   auditTransfer(context, handle);
   return okReply(id);
+}
+
+/** What has to be on disk before the file is there for good. */
+function descriptorsOf({ fd, directoryFd }: FileHandle): number[] {
+  return directoryFd === null ? [fd] : [fd, directoryFd];
 }
 
 /**
@@ -238,6 +254,15 @@ export function writePiece(
   }
 }
 
+/** A WRITE that cannot be streamed: its fields do not fit its packet, or its handle is none that we gave. */
+export const refuseWrite: Handler = (context, _id, fields) => {
+  const name = fields.bytes();
+  fields.u64();
+  fields.bytes();
+  context.handles.writableFile(name);
+  throw new StatusError(statusCode.badMessage, 'The WRITE is malformed');
+};
+
 export const fstat: Handler = (context, id, fields) =>
   attributesReply(id, fstatSync(context.handles.get(fields.bytes()).fd));
 
@@ -248,6 +273,10 @@ export const fsetstat: Handler = async (context, id, fields) => {
     { kind: 'set-handle-attributes', handle: handle.journalHandle, attributes },
     () => setAttributes(handle.fd, attributes),
     true,
+  );
+  context.audit.info(
+    { audit: 'setstat', path: shown(handle.path), ...shownAttributes(attributes) },
+    'setstat',
   );
   await context.mutations.durable(sequence, () => syncFile(handle.fd));
   return okReply(id);
@@ -260,7 +289,7 @@ export const fsyncHandle: Handler = async (context, id, fields) => {
     return okReply(id);
   }
   const sequence = context.mutations.record({ kind: 'sync', handle: handle.journalHandle }, true);
-  await context.mutations.durable(sequence, () => syncFile(handle.fd));
+  await context.mutations.durable(sequence, () => syncAll(descriptorsOf(handle)));
   return okReply(id);
 };
 

@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  closeSync,
   constants,
   fstatSync,
   linkSync,
@@ -8,21 +9,15 @@ import {
   openSync,
   readlinkSync,
   renameSync,
+  type Stats,
   statfsSync,
-  statSync,
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
 import type { Attributes, Operation } from '#contracts/journal/operation.ts';
-import type { Place } from '../../paths/jail.ts';
-import {
-  type Handler,
-  orClose,
-  type SessionContext,
-  shown,
-  syncAndClose,
-  withDirectories,
-} from '../context.ts';
+import { O_PATH, type Place } from '../../paths/jail.ts';
+import { shown, shownAttributes } from '../audit.ts';
+import { type Handler, orClose, type SessionContext, syncAndClose, withDirectories } from '../context.ts';
 import { FieldWriter } from '../fields.ts';
 import { statusCode } from '../protocol.ts';
 import { attributesReply, extendedReply, nameReply, okReply } from '../replies.ts';
@@ -39,8 +34,19 @@ export const lstat: Handler = (context, id, fields) =>
 export const stat: Handler = (context, id, fields) =>
   attributesReply(
     id,
-    context.jail.with(fields.path(), { follow: true }, (place) => statSync(place.at)),
+    context.jail.with(fields.path(), { follow: true }, (place) => statsAt(place)),
   );
+
+/** The walk ended at what is no link. One that took its place since is not followed: it may lead out of the home. */
+function statsAt(place: Place): Stats {
+  const stats = lstatSync(place.at);
+  if (stats.isSymbolicLink()) throw swapped();
+  return stats;
+}
+
+function swapped(): StatusError {
+  return new StatusError(statusCode.noSuchFile, 'The file was replaced by a symbolic link meanwhile');
+}
 
 export const realpath: Handler = (context, id, fields) => {
   const name = context.jail.canonical(fields.path());
@@ -63,11 +69,16 @@ export const setstat: Handler = async (context, id, fields) => {
     const operation: Operation = { kind: 'set-attributes', path: place.relative, attributes };
     const change = () => setAttributes(fd, attributes);
     const { sequence } = orClose([fd], () => context.mutations.apply(operation, change, true));
+    auditAttributes(context, place, attributes);
     return { sequence, fd };
   });
   await context.mutations.durable(sequence, () => syncAndClose([fd]));
   return okReply(id);
 };
+
+function auditAttributes({ audit }: SessionContext, place: Place, attributes: Attributes): void {
+  audit.info({ audit: 'setstat', path: shown(place.relative), ...shownAttributes(attributes) }, 'setstat');
+}
 
 /** The service must be able to enter what it owns. */
 function forDirectory(asked: Attributes): Attributes {
@@ -83,11 +94,26 @@ function openForAttributes(place: Place, { size }: Attributes): number {
   try {
     return openSync(place.at, flags);
   } catch (error) {
-    const stats = lstatSync(place.at);
-    if (!stats.isFile() || (stats.mode & 0o600) === 0o600) throw error;
-    chmodSync(place.at, (stats.mode & 0o777) | 0o600);
+    makeReadable(place, error);
     return openSync(place.at, flags);
   }
+}
+
+/** Through a handle: what takes the name's place meanwhile is not changed. @throws `refusal` when that is no help */
+function makeReadable(place: Place, refusal: unknown): void {
+  const entry = openEntry(place);
+  try {
+    const stats = fstatSync(entry);
+    if (!stats.isFile() || (stats.mode & 0o600) === 0o600) throw refusal;
+    chmodSync(`/proc/self/fd/${entry}`, (stats.mode & 0o777) | 0o600);
+  } finally {
+    closeSync(entry);
+  }
+}
+
+/** The entry itself, whatever its mode and kind. The caller closes. */
+function openEntry({ at }: Place): number {
+  return openSync(at, O_PATH | constants.O_NOFOLLOW);
 }
 
 /** Sets the times of a symbolic link itself; its mode means nothing on Linux. */
@@ -97,7 +123,9 @@ export const lsetstat: Handler = async (context, id, fields) => {
   const { accessedAt, modifiedAt } = attributes;
   const isLink = context.jail.with(path, { follow: false }, (place) => {
     if (!lstatSync(place.at).isSymbolicLink()) return false;
-    if (accessedAt !== undefined && modifiedAt !== undefined) lutimesSync(place.at, accessedAt, modifiedAt);
+    if (accessedAt === undefined || modifiedAt === undefined) return true;
+    lutimesSync(place.at, accessedAt, modifiedAt);
+    auditAttributes(context, place, { accessedAt, modifiedAt });
     return true;
   });
   if (isLink) return okReply(id);
@@ -131,7 +159,8 @@ async function changeName(
     if (place.isHome) throw new StatusError(statusCode.permissionDenied, 'The home itself cannot be changed');
     const { operation, change } = plan(place);
     const made = withDirectories([place], () => context.mutations.apply(operation, change, true).sequence);
-    context.audit.info({ audit: event, path: shown(place.relative) }, event);
+    const target = operation.kind === 'symlink' ? shown(operation.target) : undefined;
+    context.audit.info({ audit: event, path: shown(place.relative), target }, event);
     return made;
   });
   await context.mutations.durable(sequence, () => syncAndClose(parents));
@@ -187,7 +216,14 @@ async function changeTwo(
 export const statvfs: Handler = (context, id, fields) =>
   extendedReply(
     id,
-    context.jail.with(fields.path(), { follow: true }, (place) => fileSystem(place.at)),
+    context.jail.with(fields.path(), { follow: true }, (place) => {
+      const entry = openEntry(place);
+      try {
+        return fileSystem(`/proc/self/fd/${entry}`);
+      } finally {
+        closeSync(entry);
+      }
+    }),
   );
 
 export const fstatvfs: Handler = (context, id, fields) =>

@@ -1,21 +1,25 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
-import { epochBaseOf, eraSchema, restoredSchema } from '../../core/records/era.ts';
-import { departureSchema, type HistoryRecord, historySchema } from '../../core/records/history.ts';
+import { type Era, epochBaseOf, eraAfter, eraSchema, restoredSchema } from '../../core/records/era.ts';
+import { departureSchema, type HistoryEntry, historySchema } from '../../core/records/history.ts';
 import { hostRecordSchema, type StoredHost } from '../../core/records/host.ts';
 import {
-  type Operation,
   type OperationRecord,
   operationSchema,
+  type Pause,
   pauseSchema,
   successorRecordSchema,
 } from '../../core/records/operation.ts';
 import {
   type ClusterView,
+  formatSchema,
+  type InSyncRecord,
   inSyncRecordSchema,
   type Leader,
   nodeRecordSchema,
   peerRecordSchema,
+  type SingleKey,
+  singleKeys,
   storedLeaderSchema,
   unreadableLeader,
 } from '../../core/records/records.ts';
@@ -23,11 +27,13 @@ import {
 /** Values larger than this are not ours. */
 const maxValueBytes = 64 * 1024;
 
+export type StoredKey = Pick<IKeyValue, 'key' | 'value' | 'mod_revision' | 'lease'>;
+
 type Problems = { key: string; what: string }[];
 
 /** Parses one value; what does not fit is reported with its key and left out. */
 function parse<Schema extends z.ZodType>(
-  kv: IKeyValue,
+  kv: StoredKey,
   schema: Schema,
   problems: Problems,
 ): z.infer<Schema> | null {
@@ -50,21 +56,30 @@ function parse<Schema extends z.ZodType>(
   return null;
 }
 
-/** The leader by its key; one that cannot be read is somebody that is not us. */
-export function leaderOf(kv: IKeyValue | undefined, problems: Problems): Leader | null {
+/** The leader by its key; one that cannot be read, or has no lease that would end it, is somebody that is not us. */
+export function leaderOf(kv: StoredKey | undefined, problems: Problems): Leader | null {
   if (kv === undefined) return null;
-  const { era, ...record } = parse(kv, storedLeaderSchema, problems) ?? {
-    node: unreadableLeader,
-    since: '',
-    cause: 'unknown',
-    handedOverBy: null,
-    handOverCause: null,
-    operationId: null,
-    downMs: null,
-    era: 0,
-  };
+  const { era, ...record } = leaderRecordOf(kv, problems) ?? unreadableRecord;
   return { ...record, epoch: epochBaseOf(era) + Number(kv.mod_revision), leaseId: kv.lease };
 }
+
+function leaderRecordOf(kv: StoredKey, problems: Problems): z.infer<typeof storedLeaderSchema> | null {
+  const record = parse(kv, storedLeaderSchema, problems);
+  if (record === null || kv.lease !== '0') return record;
+  problems.push({ key: kv.key.toString('utf8'), what: 'hangs on no lease, so that it would never end' });
+  return null;
+}
+
+const unreadableRecord: z.infer<typeof storedLeaderSchema> = {
+  node: unreadableLeader,
+  since: '',
+  cause: 'unknown',
+  handedOverBy: null,
+  handOverCause: null,
+  operationId: null,
+  downMs: null,
+  era: 0,
+};
 
 /** Keys whose last segment is the id that the value must name, so that one host cannot speak for another. */
 function recordsOf<Record extends { node: string }>(
@@ -92,21 +107,12 @@ function hostsOf(range: IRangeResponse | undefined, problems: Problems): StoredH
   }));
 }
 
-/** The keys that hold one value each, and the folders of values: what a view is read from. */
-export const viewKeys = [
-  'leader',
-  'insync',
-  'operation',
-  'successor',
-  'paused',
-  'departure',
-  'era',
-  'restored',
-  'founded',
-] as const;
-export const viewFolders = ['nodes/', 'peers/', 'hosts/', 'history/'] as const;
+/** The folders of values that a view is read from, beside the single keys. */
+export const viewFolders = ['nodes/', 'peers/', 'hosts/'] as const;
+/** Of the history a view tells only whether there is any. */
+export const historyFolder = 'history/';
 export type ViewRanges = Partial<
-  Record<(typeof viewKeys)[number] | (typeof viewFolders)[number], IRangeResponse | undefined>
+  Record<SingleKey | (typeof viewFolders)[number] | typeof historyFolder, IRangeResponse | undefined>
 >;
 
 export interface ReadMoment {
@@ -114,35 +120,86 @@ export interface ReadMoment {
   /** Boot time at which the read was sent, and the wall clock then. */
   readonly sentAtMs: number;
   readonly wallMs: number;
+  /** The era that was read last: it goes on while the key cannot be read. */
+  readonly knownEra: number;
 }
 
 export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
   const problems: Problems = [];
-  const single = <Schema extends z.ZodType>(kv: IKeyValue | undefined, schema: Schema) =>
-    kv === undefined ? null : parse(kv, schema, problems);
-  const first = (key: (typeof viewKeys)[number]) => ranges[key]?.kvs[0];
-  const era = single(first('era'), eraSchema)?.number ?? 0;
+  const unreadable: SingleKey[] = [];
+  const first = (key: SingleKey) => ranges[key]?.kvs[0];
+  const read = <Schema extends z.ZodType>(key: SingleKey, schema: Schema) => {
+    const kv = first(key);
+    const value = kv === undefined ? null : parse(kv, schema, problems);
+    if (kv !== undefined && value === null) unreadable.push(key);
+    return value;
+  };
+  const leader = leaderOf(first('leader'), problems);
+  if (leader?.node === unreadableLeader) unreadable.push('leader');
+  const era = eraOf(read('era', eraSchema), unreadable, moment, leader);
+  const inSync = read('insync', inSyncRecordSchema);
+  const operation = read('operation', operationSchema);
+  const paused = read('paused', pauseSchema);
+  const revisions = Object.fromEntries(singleKeys.map((key) => [key, modRevisionOf(ranges[key])])) as Record<
+    SingleKey,
+    number
+  >;
+  const everLed: readonly SingleKey[] = ['leader', 'insync', 'departure', 'era', 'restored', 'format'];
   return {
     revision: epochBaseOf(era) + moment.revision,
     era,
-    restored: single(first('restored'), restoredSchema),
+    restored: read('restored', restoredSchema),
     sentAtMs: moment.sentAtMs,
-    leader: leaderOf(first('leader'), problems),
-    inSync: inSyncOf(first('insync'), problems),
-    operation: operationOf(first('operation'), moment, problems),
-    successor: single(first('successor'), successorRecordSchema),
-    departure: single(first('departure'), departureSchema),
-    paused: single(first('paused'), pauseSchema),
+    leader,
+    // An unreadable set lets nobody in.
+    inSync:
+      revisions.insync === 0 ? null : { ...(inSync ?? unreadableInSync), modRevision: revisions.insync },
+    operation: operation && {
+      ...operation,
+      modRevision: revisions.operation,
+      dueAtMs: dueAtMsOf(operation, moment.sentAtMs, moment.wallMs),
+    },
+    successor: read('successor', successorRecordSchema),
+    departure: read('departure', departureSchema),
+    // A pause that cannot be read is in force, and binds everybody.
+    paused: unreadable.includes('paused') ? unreadablePause : paused,
+    format: read('format', formatSchema),
     nodes: recordsOf(ranges['nodes/'], nodeRecordSchema, problems),
     peers: recordsOf(ranges['peers/'], peerRecordSchema, problems),
     hosts: hostsOf(ranges['hosts/'], problems),
-    founded: foundingEvidence.some((key) => (ranges[key]?.kvs.length ?? 0) > 0),
+    isNew: everLed.every((key) => revisions[key] === 0) && !everLedFolders.some((key) => hasAny(ranges[key])),
+    revisions,
+    unreadable,
     problems,
   };
 }
 
-/** What only a cluster has that had a leader; any of it will do, as long as somebody has not deleted all. */
-const foundingEvidence = ['founded', 'leader', 'insync', 'departure', 'era', 'hosts/', 'history/'] as const;
+/** Only hosts of a cluster that was led are in them. */
+const everLedFolders = [historyFolder, 'hosts/'] as const;
+
+const unreadableInSync: InSyncRecord = { members: [], epoch: 0, reason: 'the record cannot be read' };
+
+const unreadablePause: Pause = {
+  by: 'somebody',
+  at: new Date(0).toISOString(),
+  reason: 'the record cannot be read',
+  leader: null,
+};
+
+/** While the key cannot be read, epochs go on in the era that was known: going back would look like a restore. */
+function eraOf(
+  era: Era | null,
+  unreadable: readonly SingleKey[],
+  { knownEra }: ReadMoment,
+  leader: Leader | null,
+): number {
+  if (!unreadable.includes('era')) return era?.number ?? 0;
+  return Math.max(knownEra, leader === null ? 0 : eraAfter(leader.epoch) - 1);
+}
+
+function hasAny(range: IRangeResponse | undefined): boolean {
+  return Number(range?.count ?? 0) > 0;
+}
 
 /** Of the one key that was asked for; 0: it does not exist. */
 export function modRevisionOf(range: IRangeResponse | undefined): number {
@@ -150,33 +207,13 @@ export function modRevisionOf(range: IRangeResponse | undefined): number {
 }
 
 /** Oldest first. */
-export function historyOf(kvs: readonly IKeyValue[]): { key: Buffer; record: HistoryRecord }[] {
+export function historyOf(kvs: readonly StoredKey[]): (HistoryEntry & { readonly key: Buffer })[] {
   return kvs
     .flatMap((kv) => {
       const record = parse(kv, historySchema, []);
-      return record === null ? [] : [{ key: kv.key, record }];
+      return record === null ? [] : [{ key: kv.key, record, modRevision: Number(kv.mod_revision) }];
     })
     .sort((a, b) => a.record.epoch - b.record.epoch);
-}
-
-/** An unreadable set lets nobody in: losing the record must not look like a new cluster. */
-function inSyncOf(kv: IKeyValue | undefined, problems: Problems): ClusterView['inSync'] {
-  if (kv === undefined) return null;
-  const unreadable = { members: [], epoch: 0, reason: 'the record cannot be read' };
-  return {
-    ...(parse(kv, inSyncRecordSchema, problems) ?? unreadable),
-    modRevision: Number(kv.mod_revision),
-  };
-}
-
-function operationOf(
-  kv: IKeyValue | undefined,
-  { sentAtMs, wallMs }: ReadMoment,
-  problems: Problems,
-): Operation | null {
-  const record = kv === undefined ? null : parse(kv, operationSchema, problems);
-  if (kv === undefined || record === null) return null;
-  return { ...record, modRevision: Number(kv.mod_revision), dueAtMs: dueAtMsOf(record, sentAtMs, wallMs) };
 }
 
 /**

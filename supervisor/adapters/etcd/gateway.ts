@@ -38,7 +38,7 @@ async function tokenFrom(etcd: EtcdMembers, endpoint: string): Promise<string | 
   const [password = ''] = readFileSync(passwordFile, 'utf8').split('\n');
   const request = new GatewayRequest(etcd, new URL('/v3/auth/authenticate', endpoint), null);
   const { status, answer } = await request.send({ name: username, password });
-  if (status !== 200) throw new Error(`${request.url}: ${status} ${answer}`);
+  if (status !== 200) throw new GatewayRefusal(`${request.url}: ${status} ${answer}`);
   return JSON.parse(answer).token;
 }
 
@@ -48,11 +48,14 @@ async function revokeBy(request: GatewayRequest, leaseId: string): Promise<void>
   if (status !== 200) throw new Error(`${request.url}: ${status} ${answer}`);
 }
 
-/** One request of etcd's API in its JSON form. @throws Error when it was not answered with 200 */
+/** The member answered, and not with what it was asked for: it lives. */
+export class GatewayRefusal extends Error {}
+
+/** One request of etcd's API in its JSON form. @throws GatewayRefusal; Error when the member did not answer */
 export async function askGateway(etcd: EtcdMembers, endpoint: string, path: string, body: unknown) {
   const request = new GatewayRequest(etcd, new URL(path, endpoint), tokenFrom(etcd, endpoint));
   const { status, answer } = await request.send(body);
-  if (status !== 200) throw new Error(`${endpoint}${path}: ${status} ${answer}`);
+  if (status !== 200) throw new GatewayRefusal(`${endpoint}${path}: ${status} ${answer}`);
   return JSON.parse(answer) as unknown;
 }
 

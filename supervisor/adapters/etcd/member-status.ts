@@ -33,7 +33,7 @@ const answerSchema = z
 /** What a member of etcd says of itself. */
 export type MemberStatus = z.infer<typeof answerSchema>;
 
-/** Through the HTTP gateway: the etcd3 package leaves out most of it. @throws Error when the member does not answer */
+/** Through the HTTP gateway: the etcd3 package leaves out most of it. @throws GatewayRefusal; Error when the member does not answer */
 export async function memberStatus(etcd: EtcdMembers, endpoint: string): Promise<MemberStatus> {
   return answerSchema.parse(await askGateway(etcd, endpoint, '/v3/maintenance/status', {}));
 }

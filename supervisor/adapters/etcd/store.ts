@@ -1,208 +1,132 @@
-import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
+import type { ICompare, IRequestOp, ITxnResponse } from 'etcd3';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
-import type { Logger } from '#contracts/log.ts';
-import type { Config } from '../../config/schema.ts';
+import type { Claim } from '../../core/records/claim.ts';
 import { type Era, epochBaseOf, type Restored } from '../../core/records/era.ts';
-import { type Departure, type HistoryRecord, historyLimit } from '../../core/records/history.ts';
+import {
+  type Departure,
+  type HistoryEntry,
+  type HistoryRecord,
+  historyLimit,
+} from '../../core/records/history.ts';
 import type { HostRecord } from '../../core/records/host.ts';
 import type { OperationRecord, Pause } from '../../core/records/operation.ts';
-import type {
-  ClusterView,
-  InSyncRecord,
-  LeaderRecord,
-  NodeRecord,
-  PeerRecord,
+import {
+  type ClusterView,
+  formatVersion,
+  type InSyncRecord,
+  type LeaderRecord,
+  type NodeRecord,
+  type PeerRecord,
+  type SingleKey,
+  singleKeys,
 } from '../../core/records/records.ts';
-import type {
-  Clock,
-  ClusterStore,
-  ClusterWatcher,
-  LeadershipWrite,
-  LeaseGrant,
-} from '../../runtime/ports.ts';
-import { historyOf, modRevisionOf, viewFolders, viewKeys, viewOf } from './codec.ts';
-import { certificateProblems } from './credentials.ts';
-import { CredentialsRenewal } from './credentials-renewal.ts';
-import { EndpointRing, openEndpoints } from './endpoints.ts';
-import { watchMember } from './watch.ts';
+import type { ClusterStore, ClusterWatcher, LeadershipWrite, LeaseGrant } from '../../runtime/ports.ts';
+import { historyFolder, historyOf, leaderOf, viewFolders, viewOf } from './codec.ts';
+import type { EtcdRpc } from './rpc.ts';
 
 /** How long a write may take before its author reads again to learn whether it happened. */
 const writeBudgetMs = 2000;
 /** A renewal or read that takes longer is given up for a fresh one, which may meet a member that is back. */
 const pollBudgetMs = 1000;
 
-/** The cluster state in etcd, under `/holdfast/<cluster>/`, through the RPC clients of the etcd3 package. */
+/**
+ * The cluster state in etcd, under `/holdfast/<cluster>/`: what each change compares and writes, in one transaction.
+ *
+ * A request may be sent to two members, and be carried out twice: the second finds the compare broken by the first. So
+ * a transaction whose compare fails looks at what it wanted to write: when all of that is there, it was its own success.
+ */
 export class EtcdStore implements ClusterStore {
-  readonly #ring: EndpointRing;
-  readonly #clock: Clock;
+  readonly #rpc: EtcdRpc;
   readonly #ttlMs: number;
-  readonly #hedgeMs: number;
   readonly #prefix: string;
-  readonly #watchers: ClusterWatcher[] = [];
-  readonly #endWatches: (() => void)[] = [];
-  readonly #renewal: CredentialsRenewal;
-  /** As it was read last; the key's revision, so that a claim counts in the era that is. */
+  /** As it was read last: a claim counts in the era that is. */
   #era = { number: 0, modRevision: 0 };
-  /** Whether the key says so that tells of a cluster that had a leader: one of an earlier release has none. */
-  #isMarked = false;
 
-  /** @throws HoldfastError ETCD_TLS_UNUSABLE */
-  constructor(config: Config, clock: Clock, log: Logger | null = null) {
-    const { etcd } = config;
-    const wallMs = () => Date.parse(clock.wallTimeIso());
-    this.#ring = new EndpointRing(openEndpoints(etcd), () => certificateProblems(etcd.tls, wallMs()));
-    this.#renewal = new CredentialsRenewal(etcd.tls, () => this.#reopen(etcd), log);
-    this.#clock = clock;
-    this.#ttlMs = config.lease.ttl;
-    this.#hedgeMs = Math.min(300, config.lease.renewEvery / 2);
-    this.#prefix = `/holdfast/${config.cluster}/`;
-  }
-
-  get endpoints(): string[] {
-    return this.#ring.urls;
+  constructor(rpc: EtcdRpc, { cluster, lease }: { cluster: string; lease: { ttl: number } }) {
+    this.#rpc = rpc;
+    this.#ttlMs = lease.ttl;
+    this.#prefix = `/holdfast/${cluster}/`;
   }
 
   async grantLease(): Promise<LeaseGrant> {
-    return this.#ask(async (client, options) => {
-      const sentAtMs = this.#clock.bootTimeMs();
-      const granted = await client.leaseClient.leaseGrant({ TTL: this.#ttlMs / 1000 }, options);
-      if (Number(granted.TTL) * 1000 !== this.#ttlMs) {
-        throw new HoldfastError(
-          'ETCD_TTL_REFUSED',
-          `etcd grants ${granted.TTL} s where lease.ttl asks for ${this.#ttlMs / 1000} s`,
-        );
-      }
-      return { leaseId: granted.ID, sentAtMs };
-    }, writeBudgetMs);
+    const { answer, sentAtMs } = await this.#rpc.grantLease(this.#ttlMs / 1000, writeBudgetMs);
+    if (answer.ttlSeconds * 1000 === this.#ttlMs) return { leaseId: answer.id, sentAtMs };
+    throw new HoldfastError(
+      'ETCD_TTL_REFUSED',
+      `etcd grants ${answer.ttlSeconds} s where lease.ttl asks for ${this.#ttlMs / 1000} s`,
+    );
   }
 
   async renewLease(leaseId: string): Promise<LeaseGrant | null> {
-    return this.#ask((client, options) => this.#keepAliveOnce(client, leaseId, options), pollBudgetMs);
-  }
-
-  /**
-   * One request, one answer, one stream, which is closed in every case. (The library's `keepaliveOnce` is bound to
-   * the client that granted the lease; ours asks any member.)
-   */
-  async #keepAliveOnce(
-    client: Etcd3,
-    leaseId: string,
-    options: { deadline: Date },
-  ): Promise<LeaseGrant | null> {
-    const stream = await client.leaseClient.leaseKeepAlive(options);
-    const sentAtMs = this.#clock.bootTimeMs();
-    try {
-      const answer = await new Promise<{ TTL: string }>((resolve, reject) => {
-        stream.on('data', resolve);
-        stream.on('error', reject);
-        stream.on('end', () => reject(new Error('the renewal stream ended without an answer')));
-        stream.write({ ID: leaseId });
-      });
-      return Number(answer.TTL) > 0 ? { leaseId, sentAtMs } : null;
-    } finally {
-      stream.on('error', () => {});
-      stream.end();
-    }
+    const renewed = await this.#rpc.renewLease(leaseId, pollBudgetMs);
+    return renewed && { leaseId, sentAtMs: renewed.sentAtMs };
   }
 
   async revokeLease(leaseId: string): Promise<void> {
-    await this.#ask(async (client, options) => {
-      try {
-        await client.leaseClient.leaseRevoke({ ID: leaseId }, options);
-      } catch (error) {
-        if (!String(error).includes('requested lease not found')) throw error;
-      }
-    }, writeBudgetMs);
+    await this.#rpc.revokeLease(leaseId, writeBudgetMs);
   }
 
   async read(): Promise<ClusterView> {
-    const keys = [...viewKeys, ...viewFolders];
-    const ranges: IRequestOp[] = keys.map((name) => {
+    const names = [...singleKeys, ...viewFolders, historyFolder];
+    const success = names.map((name): IRequestOp => {
       const key = this.#key(name);
       if (!name.endsWith('/')) return { request_range: { key } };
       const range = { key, range_end: prefixEnd(key) };
-      // Only whether there is any.
-      return { request_range: name === 'history/' ? { ...range, limit: 1, keys_only: true } : range };
+      return { request_range: name === historyFolder ? { ...range, count_only: true } : range };
     });
-    return this.#ask(async (client, options) => {
-      const sentAtMs = this.#clock.bootTimeMs();
-      const wallMs = Date.parse(this.#clock.wallTimeIso());
-      const answer = await client.kv.txn({ success: ranges }, options);
-      const answers = answer.responses.map((response) => response.response_range);
-      const moment = { revision: Number(answer.header.revision), sentAtMs, wallMs };
-      const answered = Object.fromEntries(keys.map((name, index) => [name, answers[index]]));
-      const view = viewOf(moment, answered);
-      this.#era = { number: view.era, modRevision: modRevisionOf(answered.era) };
-      this.#isMarked = modRevisionOf(answered.founded) > 0;
-      return view;
-    }, pollBudgetMs);
-  }
-
-  /** Connections with the certificates that are there now, and watches on them. */
-  #reopen(etcd: Config['etcd']): void {
-    this.#ring.replace(openEndpoints(etcd));
-    this.#beginWatches();
+    const { answer, sentAtMs, wallMs } = await this.#rpc.transaction({ compare: [], success }, pollBudgetMs);
+    const ranges = Object.fromEntries(
+      names.map((name, index) => [name, answer.responses[index]?.response_range]),
+    );
+    const revision = Number(answer.header.revision);
+    const view = viewOf({ revision, sentAtMs, wallMs, knownEra: this.#era.number }, ranges);
+    this.#era = { number: view.era, modRevision: view.revisions.era };
+    return view;
   }
 
   watch(watcher: ClusterWatcher): void {
-    this.#watchers.push(watcher);
-    this.#beginWatches();
-  }
-
-  #beginWatches(): void {
-    for (const end of this.#endWatches.splice(0)) end();
-    const cluster = {
-      prefix: this.#prefix,
-      leaderKey: this.#key('leader'),
-      epochAt: (revision: string) => this.#epochAt(revision),
-    };
-    // One watch a member: any of them may be the one that still answers.
-    this.#ring.each(({ client }) => {
-      for (const watcher of this.#watchers) this.#endWatches.push(watchMember(client, cluster, watcher));
+    const leaderKey = `${this.#prefix}leader`;
+    this.#rpc.watch(this.#prefix, {
+      onKey: ({ key, value, modRevision, leaseId }) => {
+        if (key !== leaderKey) return;
+        // With an era that is not known yet a deletion looks old: the next read tells.
+        if (value === null) return watcher.onLeader(null, this.#epochAt(modRevision));
+        const stored = { key: Buffer.from(key), value, mod_revision: modRevision, lease: leaseId };
+        const leader = leaderOf(stored, []);
+        if (leader !== null) watcher.onLeader(leader, leader.epoch);
+      },
+      onChange: () => watcher.onChange(),
     });
   }
 
-  async claimLeadership(
-    record: LeaderRecord,
-    leaseId: string,
-    inSyncModRevision: number,
-    alone: boolean,
-  ): Promise<LeadershipWrite> {
-    const isNew = inSyncModRevision === 0 && !alone;
-    const reason = alone ? `failover to ${record.node}` : isNew ? 'a new cluster' : null;
-    return this.#writeLeader(
-      [
-        absent(this.#key('leader')),
-        unchanged(this.#key('insync'), inSyncModRevision),
-        unchanged(this.#key('era'), this.#era.modRevision),
-        ...(isNew ? [absent(this.#key('founded'))] : []),
-      ],
-      [
-        this.#putLeader(record, leaseId),
-        ...this.#marking(record),
-        ...(reason === null ? [] : [this.#put('insync', { members: [record.node], epoch: 0, reason })]),
-      ],
-    );
+  async claimLeadership(record: LeaderRecord, leaseId: string, claim: Claim): Promise<LeadershipWrite> {
+    const { inSyncModRevision, operationModRevision, alone, isNew } = claim;
+    const history = this.#key(historyFolder);
+    const compare = [
+      absent(this.#key('leader')),
+      unchanged(this.#key('insync'), inSyncModRevision),
+      unchanged(this.#key('era'), this.#era.modRevision),
+      ...(operationModRevision === null ? [] : [unchanged(this.#key('operation'), operationModRevision)]),
+      ...(isNew ? [absent(this.#key('format')), { ...absent(history), range_end: prefixEnd(history) }] : []),
+    ];
+    const reason = isNew ? 'a new cluster' : alone ? `failover to ${record.node}` : null;
+    return this.#writeLeader(compare, [
+      this.#putLeader(record, leaseId),
+      ...(reason === null ? [] : [this.#put('insync', { members: [record.node], epoch: 0, reason })]),
+      ...(isNew ? [this.#putFormat(record.node)] : []),
+    ]);
   }
 
   async moveLeadership(epoch: Epoch, record: LeaderRecord, leaseId: string): Promise<LeadershipWrite> {
-    return this.#writeLeader(
-      [this.#leads(epoch)],
-      [this.#putLeader(record, leaseId), ...this.#marking(record)],
-    );
-  }
-
-  /** The cluster has a leader: from now on a missing key never makes it look new. */
-  #marking({ node, since }: LeaderRecord): IRequestOp[] {
-    return this.#isMarked ? [] : [this.#put('founded', { by: node, at: since })];
+    return this.#writeLeader([this.#leads(epoch)], [this.#putLeader(record, leaseId)]);
   }
 
   async #writeLeader(compare: ICompare[], success: IRequestOp[]): Promise<LeadershipWrite> {
-    return this.#ask(async (client, options) => {
-      const answer = await client.kv.txn({ compare, success }, options);
-      return answer.succeeded ? { won: true, epoch: this.#epochAt(answer.header.revision) } : { won: false };
-    }, writeBudgetMs);
+    const answer = await this.#transaction(compare, success);
+    if (answer.succeeded) return { won: true, epoch: this.#epochAt(answer.header.revision) };
+    const mine = ownSuccess(success, answer);
+    return mine === null ? { won: false } : { won: true, epoch: this.#epochAt(mine) };
   }
 
   async releaseLeadership(epoch: Epoch, departure: Departure): Promise<void> {
@@ -234,6 +158,10 @@ export class EtcdStore implements ClusterStore {
     return this.#writeIf([unchanged(this.#key(name), modRevision)], [this.#put(name, record)]);
   }
 
+  async writeFormat(epoch: Epoch, node: NodeId): Promise<boolean> {
+    return this.#writeIf([this.#leads(epoch), absent(this.#key('format'))], [this.#putFormat(node)]);
+  }
+
   async writeSuccessor(epoch: Epoch, node: NodeId | null, leaseId: string): Promise<boolean> {
     const key = this.#key('successor');
     const write: IRequestOp =
@@ -241,27 +169,38 @@ export class EtcdStore implements ClusterStore {
     return this.#writeIf([this.#leads(epoch)], [write]);
   }
 
-  async writeOperation(record: OperationRecord, modRevision: number): Promise<boolean> {
-    return this.#writeIf([unchanged(this.#key('operation'), modRevision)], [this.#put('operation', record)]);
+  async writeOperation(record: OperationRecord, modRevision: number, epoch: Epoch | null): Promise<boolean> {
+    return this.#writeIf(
+      [unchanged(this.#key('operation'), modRevision), ...this.#ledBy(epoch)],
+      [this.#put('operation', record)],
+    );
   }
 
-  async writePause(pause: Pause | null): Promise<void> {
+  async writePause(pause: Pause | null, modRevision: number, epoch: Epoch | null): Promise<boolean> {
     const key = this.#key('paused');
-    await this.#write(pause === null ? { request_delete_range: { key } } : this.#put('paused', pause));
+    return this.#writeIf(
+      [unchanged(key, modRevision), ...this.#ledBy(epoch)],
+      [pause === null ? { request_delete_range: { key } } : this.#put('paused', pause)],
+    );
   }
 
-  async writeRestored(restored: Restored): Promise<void> {
-    await this.#write(this.#put('restored', restored));
+  async writeRestored(restored: Restored, view: ClusterView): Promise<boolean> {
+    return this.#writeIf(
+      [
+        unchanged(this.#key('restored'), view.revisions.restored),
+        unchanged(this.#key('era'), view.revisions.era),
+      ],
+      [this.#put('restored', restored)],
+    );
   }
 
   async beginEra(era: Era, members: readonly NodeId[], view: ClusterView): Promise<boolean> {
     const reason = `etcd was restored, accepted by ${era.acceptedBy}`;
+    const seen = (['era', 'insync', 'restored'] as const).map((name) =>
+      unchanged(this.#key(name), view.revisions[name]),
+    );
     return this.#writeIf(
-      [
-        absent(this.#key('leader')),
-        unchanged(this.#key('era'), this.#era.modRevision),
-        unchanged(this.#key('insync'), view.inSync?.modRevision ?? 0),
-      ],
+      [absent(this.#key('leader')), ...seen],
       [
         this.#put('era', era),
         this.#put('insync', { members, epoch: 0, reason }),
@@ -270,52 +209,55 @@ export class EtcdStore implements ClusterStore {
     );
   }
 
-  async readHistory(): Promise<HistoryRecord[]> {
-    return (await this.#history()).map(({ record }) => record);
+  async mendKey(name: SingleKey, modRevision: number, era: Era | null): Promise<boolean> {
+    const key = this.#key(name);
+    const write = name === 'era' && era !== null ? this.#put('era', era) : { request_delete_range: { key } };
+    return this.#writeIf([unchanged(key, modRevision)], [write]);
   }
 
-  async writeHistory(record: HistoryRecord): Promise<void> {
-    await this.#write(this.#put(`history/${record.epoch}`, record));
+  async readHistory(): Promise<HistoryEntry[]> {
+    return (await this.#history()).map(({ record, modRevision }) => ({ record, modRevision }));
+  }
+
+  async writeHistory(record: HistoryRecord, modRevision: number): Promise<boolean> {
+    const name = `history/${record.epoch}`;
+    const written = await this.#writeIf([unchanged(this.#key(name), modRevision)], [this.#put(name, record)]);
     const old = (await this.#history()).slice(0, -historyLimit);
     // As many as one transaction may hold; the rest with the next record.
     const success = old.slice(0, 100).map(({ key }) => ({ request_delete_range: { key } }));
-    if (success.length > 0) await this.#writeIf([], success);
+    if (success.length > 0) await this.#transaction([], success);
+    return written;
   }
 
   async #history() {
-    const key = this.#key('history/');
-    const range = { key, range_end: prefixEnd(key) };
-    const { kvs } = await this.#ask((client, options) => client.kv.range(range, options), writeBudgetMs);
-    return historyOf(kvs);
+    const key = this.#key(historyFolder);
+    const success = [{ request_range: { key, range_end: prefixEnd(key) } }];
+    const { answer } = await this.#rpc.transaction({ compare: [], success }, writeBudgetMs);
+    return historyOf(answer.responses[0]?.response_range?.kvs ?? []);
   }
 
+  /** The record of a host, on its own lease: nobody else writes it. */
   async publishNode(record: NodeRecord, leaseId: string): Promise<void> {
-    await this.#write(this.#put(`nodes/${record.node}`, record, leaseId));
+    await this.#transaction([], [this.#put(`nodes/${record.node}`, record, leaseId)]);
   }
 
   async publishPeer(record: PeerRecord): Promise<void> {
-    await this.#write(this.#put(`peers/${record.node}`, record));
+    await this.#transaction([], [this.#put(`peers/${record.node}`, record)]);
   }
 
   close(): void {
-    this.#renewal.end();
-    for (const end of this.#endWatches) end();
-    this.#ring.close();
+    this.#rpc.close();
   }
 
   async #writeIf(compare: ICompare[], success: IRequestOp[]): Promise<boolean> {
-    return this.#ask(
-      async (client, options) => (await client.kv.txn({ compare, success }, options)).succeeded,
-      writeBudgetMs,
-    );
+    const answer = await this.#transaction(compare, success);
+    return answer.succeeded || ownSuccess(success, answer) !== null;
   }
 
-  async #write(operation: IRequestOp): Promise<void> {
-    await this.#writeIf([], [operation]);
-  }
-
-  #ask<Answer>(call: (client: Etcd3, options: { deadline: Date }) => Promise<Answer>, budgetMs: number) {
-    return this.#ring.ask((client, deadline) => call(client, { deadline }), budgetMs, this.#hedgeMs);
+  async #transaction(compare: ICompare[], success: IRequestOp[]): Promise<ITxnResponse> {
+    const failure = success.map((write): IRequestOp => ({ request_range: { key: keyOf(write) } }));
+    const { answer } = await this.#rpc.transaction({ compare, success, failure }, writeBudgetMs);
+    return answer;
   }
 
   #epochAt(revision: string | number): Epoch {
@@ -326,8 +268,18 @@ export class EtcdStore implements ClusterStore {
     return unchanged(this.#key('leader'), epoch - epochBaseOf(this.#era.number));
   }
 
+  /** 0: nobody leads; null: whoever does, or nobody. */
+  #ledBy(epoch: Epoch | null): ICompare[] {
+    if (epoch === 0) return [absent(this.#key('leader'))];
+    return epoch === null ? [] : [this.#leads(epoch)];
+  }
+
   #putLeader(record: LeaderRecord, leaseId: string): IRequestOp {
     return this.#put('leader', { ...record, era: this.#era.number }, leaseId);
+  }
+
+  #putFormat(by: NodeId): IRequestOp {
+    return this.#put('format', { version: formatVersion, by });
   }
 
   #key(name: string): Buffer {
@@ -338,6 +290,30 @@ export class EtcdStore implements ClusterStore {
     const lease = leaseId === undefined ? {} : { lease: leaseId };
     return { request_put: { key: this.#key(name), value: Buffer.from(JSON.stringify(value)), ...lease } };
   }
+}
+
+function keyOf({ request_put: put, request_delete_range: deletion }: IRequestOp): Buffer {
+  const key = put?.key ?? deletion?.key;
+  if (key === undefined) throw new Error('a transaction writes what is neither put nor deleted');
+  return Buffer.from(key);
+}
+
+/**
+ * The revision at which it was written, when what a failed transaction found is all as it would have left it, and was
+ * left so by one write; null otherwise. 0: there is nothing but deletions, and gone is gone, whoever did it.
+ */
+function ownSuccess(success: readonly IRequestOp[], { responses }: ITxnResponse): number | null {
+  const revisions = new Set<number>();
+  for (const [index, { request_put: put }] of success.entries()) {
+    const found = responses[index]?.response_range?.kvs[0];
+    const isAsWritten =
+      put === undefined
+        ? found === undefined
+        : found?.value.equals(Buffer.from(put.value as Buffer)) && found.lease === String(put.lease ?? '0');
+    if (!isAsWritten) return null;
+    if (found !== undefined) revisions.add(Number(found.mod_revision));
+  }
+  return revisions.size > 1 ? null : ([...revisions][0] ?? 0);
 }
 
 function absent(key: Buffer): ICompare {

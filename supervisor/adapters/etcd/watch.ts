@@ -1,23 +1,14 @@
 import type { Etcd3 } from 'etcd3';
-import type { ClusterWatcher } from '../../runtime/ports.ts';
-import { leaderOf } from './codec.ts';
+import type { EtcdWatcher } from './rpc.ts';
 
 const againAfterMs = 500;
-
-export interface WatchedCluster {
-  readonly prefix: string;
-  readonly leaderKey: Buffer;
-  /** The epoch that an etcd revision stands for. */
-  readonly epochAt: (revision: string) => number;
-}
 
 /**
  * Watches one member for as long as its client is open. One that was interrupted begins anew from what is there then:
  * the library's own would ask for what it missed, and stay silent for ever when that was compacted, or when etcd went
  * back to an older snapshot.
  */
-export function watchMember(client: Etcd3, cluster: WatchedCluster, watcher: ClusterWatcher): () => void {
-  const { prefix, leaderKey, epochAt } = cluster;
+export function watchMember(client: Etcd3, prefix: string, watcher: EtcdWatcher): () => void {
   let isClosed = false;
   let timer: NodeJS.Timeout | null = null;
 
@@ -30,13 +21,11 @@ export function watchMember(client: Etcd3, cluster: WatchedCluster, watcher: Clu
       timer = setTimeout(begin, againAfterMs);
       timer.unref();
     };
-    stream.on('put', (kv) => {
-      const leader = kv.key.equals(leaderKey) ? leaderOf(kv, []) : null;
-      if (leader !== null) watcher.onLeader(leader, leader.epoch);
+    stream.on('put', ({ key, value, mod_revision, lease }) => {
+      watcher.onKey({ key: key.toString('utf8'), value, modRevision: mod_revision, leaseId: lease });
     });
-    stream.on('delete', (kv) => {
-      // With an era that is not known yet it looks old: the next read tells.
-      if (kv.key.equals(leaderKey)) watcher.onLeader(null, epochAt(kv.mod_revision));
+    stream.on('delete', ({ key, mod_revision }) => {
+      watcher.onKey({ key: key.toString('utf8'), value: null, modRevision: mod_revision, leaseId: '0' });
     });
     stream.on('data', () => watcher.onChange());
     // What changed meanwhile is read.

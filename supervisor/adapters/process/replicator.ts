@@ -12,6 +12,7 @@ import {
 import type { Logger } from '#contracts/log.ts';
 import type { Config } from '../../config/schema.ts';
 import type {
+  HealthFact,
   MembershipRequest,
   ReplicatorControl,
   ReplicatorReports,
@@ -35,12 +36,15 @@ export class ReplicatorProcess implements ReplicatorControl {
   #peers: Peer[] = [];
   #restartMs = firstRestartMs;
   #closed = false;
+  readonly #onLate: (byMs: number) => void;
   status: ReplicatorStatus | null = null;
 
-  constructor(config: Config, reports: ReplicatorReports, log: Logger) {
+  /** @param onLate the process stood still for so long */
+  constructor(config: Config, reports: ReplicatorReports, log: Logger, onLate: (byMs: number) => void) {
     this.#config = config;
     this.#reports = reports;
     this.#log = log;
+    this.#onLate = onLate;
   }
 
   get pid(): number | undefined {
@@ -49,6 +53,16 @@ export class ReplicatorProcess implements ReplicatorControl {
 
   get followers(): readonly PeerProgress[] {
     return this.status?.peers ?? [];
+  }
+
+  get configFacts(): HealthFact[] {
+    const problems = this.status?.configProblems ?? [];
+    return problems.map(({ path, code, sentence }) => ({
+      name: path,
+      level: 'warn',
+      code,
+      detail: sentence,
+    }));
   }
 
   start(): void {
@@ -105,6 +119,9 @@ export class ReplicatorProcess implements ReplicatorControl {
       case 'status':
         this.status = message;
         this.#reports.status(message);
+        return;
+      case 'late':
+        this.#onLate(message.byMs);
         return;
       case 'membership':
         void this.#changeMembership(message);

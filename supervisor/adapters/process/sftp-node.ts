@@ -12,6 +12,8 @@ import type { Cause } from '../../core/cause.ts';
 import type { SftpNodeActivity, SftpNodeControl, SftpNodeReports } from '../../runtime/ports.ts';
 import { Child, compileCacheOf } from './child.ts';
 
+type NodeAnswer = Extract<FromSftpNode, { type: 'pong' }>;
+
 /** A process, of which leadership it is (null: a spare), and what it said before it failed. */
 interface Running {
   readonly child: Child<typeof fromSftpNodeSchema>;
@@ -19,7 +21,11 @@ interface Running {
   /** It was told to drain, or to shut its gate: only `resume` takes that back. */
   isLeaving: boolean;
   failure: Cause | null;
+  /** Its latest answer to a ping. */
+  answer: NodeAnswer | null;
 }
+
+const noActivity: SftpNodeActivity = { sessions: 0, transfers: 0, dropped: 0 };
 
 /**
  * At most one SFTP node process, started for one epoch and gone before the next is started; and at most one spare,
@@ -31,12 +37,15 @@ export class SftpNodeProcess implements SftpNodeControl {
   readonly #log: Logger;
   #running: Running | null = null;
   #spare: Running | null = null;
-  activity: SftpNodeActivity = { sessions: 0, transfers: 0 };
+  readonly #onLate: (byMs: number) => void;
+  activity: SftpNodeActivity = noActivity;
 
-  constructor(config: Config, reports: SftpNodeReports, log: Logger) {
+  /** @param onLate the process stood still for so long */
+  constructor(config: Config, reports: SftpNodeReports, log: Logger, onLate: (byMs: number) => void) {
     this.#config = config;
     this.#reports = reports;
     this.#log = log;
+    this.#onLate = onLate;
   }
 
   get pid(): number | undefined {
@@ -88,6 +97,15 @@ export class SftpNodeProcess implements SftpNodeControl {
     this.#send(epoch, { type: 'stop' });
   }
 
+  /** Asks the process that serves whether it lives: NodeQuestions of the health checks. */
+  ask(id: number): void {
+    this.#running?.child.send({ type: 'ping', id });
+  }
+
+  get answer(): NodeAnswer | null {
+    return this.#running?.answer ?? null;
+  }
+
   kill(): void {
     this.#running?.child.kill();
   }
@@ -105,6 +123,7 @@ export class SftpNodeProcess implements SftpNodeControl {
       epoch: null,
       isLeaving: false,
       failure: null,
+      answer: null,
     };
     return running;
   }
@@ -116,6 +135,10 @@ export class SftpNodeProcess implements SftpNodeControl {
   #receive(running: Running, message: FromSftpNode): void {
     if (message.type === 'rehearsed') {
       if (running === this.#spare) this.#reports.spare('ready');
+      return;
+    }
+    if (message.type === 'late') {
+      this.#onLate(message.byMs);
       return;
     }
     const { epoch } = running;
@@ -141,7 +164,14 @@ export class SftpNodeProcess implements SftpNodeControl {
         this.#reports.gateShut(epoch);
         return;
       case 'activity':
-        this.activity = { sessions: message.sessions, transfers: message.transfers };
+        this.activity = {
+          sessions: message.sessions,
+          transfers: message.transfers,
+          dropped: message.dropped,
+        };
+        return;
+      case 'pong':
+        running.answer = message;
     }
   }
 
@@ -152,7 +182,7 @@ export class SftpNodeProcess implements SftpNodeControl {
       return;
     }
     this.#running = null;
-    this.activity = { sessions: 0, transfers: 0 };
+    this.activity = noActivity;
     this.#reports.exited(
       running.epoch ?? 0,
       running.failure ?? { code: 'SFTP_NODE_EXITED', sentence: `the SFTP node ended: ${how}` },
@@ -170,6 +200,13 @@ function settingsOf(config: Config): SftpNodeSettings {
     filesRoot: join(config.paths.data, 'files'),
     journalSocket: join(config.paths.run, 'journal.sock'),
     mode: config.replication.mode,
+    startups: {
+      ...config.sftp.maxStartups,
+      perSource: config.sftp.perSourceMaxStartups,
+      kept: config.sftp.keptStartups,
+    },
+    clientAliveIntervalMs: config.sftp.clientAliveInterval,
+    clientAliveCountMax: config.sftp.clientAliveCountMax,
     logLevel: config.log.level,
   };
 }

@@ -1,6 +1,7 @@
 import type { WentBack } from '../records/era.ts';
 import type { ClusterView } from '../records/records.ts';
 import type { RoleEvent } from './events.ts';
+import { isReplicated } from './replicated-cause.ts';
 import { absentReplicator, epochOf, type RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
 
@@ -18,6 +19,8 @@ export function absorb(state: RoleState, event: RoleEvent, timing: Timing): Role
     case 'leader-written':
     case 'leader-released':
       return absorbCluster(state, event);
+    case 'in-sync-changed':
+      return event.epoch === epochOf(state.phase) ? { ...state, knownInSync: event.members } : state;
     case 'replicator-ready':
     case 'replicator-status':
     case 'replicator-gone':
@@ -89,6 +92,7 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
     if (overtaken) return state;
     return {
       ...accept(view),
+      knownInSync: isReadable(view) ? (view.inSync?.members ?? null) : state.knownInSync,
       revisionsLost: revisionsLost(state, view),
       operationAppeared: operationAppeared(state, event),
     };
@@ -105,6 +109,10 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
   if (known.leader?.epoch !== event.epoch) return state;
   const revision = Math.max(known.revision, event.leader?.epoch ?? 0);
   return accept({ ...known, revision, leader: event.leader });
+}
+
+function isReadable({ inSync, unreadable }: ClusterView): boolean {
+  return inSync !== null && !unreadable.includes('insync');
 }
 
 /** One that was there when this host came has no such time. */
@@ -149,7 +157,13 @@ function absorbReplicator(state: RoleState, event: ReplicatorEvent): RoleState {
       };
       const epoch = Math.max(highestEpoch, event.status.toldEpoch);
       const seen = epoch > replicator.seen.epoch ? { epoch, sinceMs: event.at } : replicator.seen;
-      return { ...state, replicator: { ...replicator, ...told, seen, ready: true } };
+      const isMended = configDigest !== replicator.configDigest && isReplicated(state.lastFailure);
+      return {
+        ...state,
+        // What the last promotion failed at is another one now: that is tried at once.
+        ...(isMended ? { claimNotBeforeMs: 0, lastFailure: null } : {}),
+        replicator: { ...replicator, ...told, seen, ready: true },
+      };
     }
   }
 }

@@ -1,7 +1,9 @@
 import type { Cause } from '../cause.ts';
+import { failoverEnded, failoverReport } from '../operation/failover.ts';
 import { beginRelief, beginStop, beginSwitchover, fromHandingOver } from './handing-over.ts';
 import { isLeaseOver, isOff, isServing, leaderKeyIsMine, lossOf } from './leadership.ts';
-import { epochOf, type Phase, type RoleState } from './state.ts';
+import { isReplicated } from './replicated-cause.ts';
+import { epochOf, type OperationReport, type Phase, type RoleState } from './state.ts';
 import { enterStandby, enterSteppingDown, type Phased, type Step } from './step.ts';
 import type { Timing } from './timing.ts';
 import { type Transition, transitionRow } from './transitions.ts';
@@ -56,10 +58,18 @@ function fromStandby(state: RoleState, at: number, timing: Timing): Step | null 
   if (mine && !state.stopping && epoch > state.endedEpoch) {
     return isLeaseOver(state, at, timing) ? null : enterPromoting(state, at, epoch);
   }
+  const operation = failoverReport(state, at, timing);
+  if (operation !== null && !isSame(operation, state.operation)) {
+    return { state: { ...state, operation }, cause: null };
+  }
   const isQuiet = state.node.is === 'absent' && state.spare === 'absent' && state.vip.is === 'absent';
   return state.stopping && isQuiet && isReleased(state, at, timing)
     ? { state: { ...state, phase: { name: 'stopped' } }, cause: null }
     : null;
+}
+
+function isSame(a: OperationReport, b: OperationReport | null): boolean {
+  return a.id === b?.id && a.state === b.state && a.epoch === b.epoch;
 }
 
 /**
@@ -100,7 +110,9 @@ function fromPromoting(
   if (state.stopping) return failPromotion(state, phase, at, stoppingCause, timing);
   if (!isServing(state, phase.epoch) || state.announcedFor !== phase.epoch) return null;
   const leading: Phase = { name: 'leading', epoch: phase.epoch, sinceMs: at };
-  return { state: { ...state, phase: leading }, cause: null };
+  const outcome: Cause = { code: 'TAKEN_OVER', sentence: `${state.nodeId} leads` };
+  const operation = failoverEnded(state, phase.epoch, 'done', outcome);
+  return { state: { ...state, operation, phase: leading }, cause: null };
 }
 
 const stoppingCause: Cause = { code: 'STOPPING', sentence: 'the supervisor was told to stop' };
@@ -131,6 +143,10 @@ function failPromotion(
   cause: Cause,
   timing: Timing,
 ): Step {
+  if (isReplicated(cause)) {
+    const waiting = { ...state, promotionFailedAtMs: at, claimNotBeforeMs: at + timing.replicatedBackoffMs };
+    return enterSteppingDown(waiting, at, phase.epoch, cause);
+  }
   const failedPromotions = state.failedPromotions + 1;
   const wait = Math.min(timing.maxBackoffMs, timing.backoffMs * 2 ** (failedPromotions - 1));
   const failed = { ...state, failedPromotions, promotionFailedAtMs: at, claimNotBeforeMs: at + wait };

@@ -1,4 +1,4 @@
-import { failoverToHere } from '../operation/operation.ts';
+import { failoverUnderWay } from '../operation/failover.ts';
 import { rootCodes } from '../roots/agreement.ts';
 import { standingOf } from '../roots/standing.ts';
 import { ineligibility } from './eligibility.ts';
@@ -8,7 +8,14 @@ import type { Timing } from './timing.ts';
 
 /** What an operator's word overrides: it is about what this host may lack, not about whether it can serve. */
 const overridden = ['NO_FAILOVER', 'BACKOFF', 'PROMOTIONS_FAILED'];
-const overriddenByForce = [...overridden, ...rootCodes, 'NOT_IN_SYNC', 'DISK_LOW', 'LINK_DOWN'];
+const overriddenByForce = [
+  ...overridden,
+  ...rootCodes,
+  'NOT_IN_SYNC',
+  'IN_SYNC_MISSING',
+  'DISK_LOW',
+  'LINK_DOWN',
+];
 
 /** The codes of reasons that an operator's failover overrides. */
 export function overriddenBy({ force }: { readonly force: boolean }): readonly string[] {
@@ -22,7 +29,7 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
   if (at - cluster.sentAtMs >= timing.leaseTtlMs) return null;
   // By force too: an operator's word has the roots admitted first.
   if (standingOf(state).is !== 'agreed') return null;
-  const asked = failoverToHere(state, at, timing);
+  const asked = failoverUnderWay(state);
   const ignored = asked === null ? forWantOfOthers(state, at, timing) : overriddenBy(asked);
   const reasons = ineligibility(state, at, timing).filter(({ code }) => !ignored.includes(code));
   if (reasons.length > 0) return null;
@@ -31,15 +38,19 @@ export function claimOrder(state: RoleState, at: number, timing: Timing): Order 
     kind: 'leadership',
     want: 'claim',
     leaseId: lease.id,
-    inSyncModRevision: cluster.inSync?.modRevision ?? 0,
     operationId: asked?.id ?? null,
-    alone: asked?.force === true && cluster.inSync?.members.includes(state.nodeId) !== true,
+    claim: {
+      inSyncModRevision: cluster.revisions.insync,
+      operationModRevision: asked?.modRevision ?? null,
+      alone: asked?.force === true && cluster.inSync?.members.includes(state.nodeId) !== true,
+      isNew: cluster.isNew,
+    },
   };
 }
 
 /** Whether an operator wants this host to lead whatever it lacks. */
-export function isForcedHere(state: RoleState, at: number, timing: Timing): boolean {
-  return state.cluster?.leader === null && failoverToHere(state, at, timing)?.force === true;
+export function isForcedHere(state: RoleState): boolean {
+  return state.cluster?.leader === null && failoverUnderWay(state)?.force === true;
 }
 
 /** When no other host took over for so long, one that keeps failing tries again: better that than no service. */

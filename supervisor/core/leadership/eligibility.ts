@@ -1,4 +1,6 @@
+import type { NodeId } from '#contracts/identities.ts';
 import type { Cause } from '../cause.ts';
+import { type ClusterView, formatVersion, type SingleKey } from '../records/records.ts';
 import { restoredCause, wentBackIn } from '../restored/went-back.ts';
 import { rootCauseOf, standingOf } from '../roots/standing.ts';
 import { leaseDeadlineMs } from './lease.ts';
@@ -24,16 +26,8 @@ export function ineligibility(state: RoleState, at: number, timing: Timing): Cau
   if (state.phase.name === 'standby' && state.node.is !== 'absent') {
     add('SFTP_NODE_STUCK', 'the SFTP node of an earlier leadership does not end: its disk stands still');
   }
-  const inSync = state.cluster?.inSync;
   if (state.cluster === null) add('CLUSTER_UNKNOWN', 'the cluster state could not be read yet');
-  else if (!inSync && state.cluster.founded) {
-    add('NOT_IN_SYNC', 'etcd has no in-sync set any more: who holds everything is not known');
-  } else if (inSync && !inSync.members.includes(state.nodeId)) {
-    add(
-      'NOT_IN_SYNC',
-      `the in-sync set is {${inSync.members.join(', ')}}: this host may lack acknowledged files`,
-    );
-  }
+  else reasons.push(...againstByCluster(state.cluster, state.nodeId));
   if (state.cluster !== null && state.replicator.ready) {
     const cause = rootCauseOf(standingOf(state));
     if (cause !== null) reasons.push(cause);
@@ -43,6 +37,35 @@ export function ineligibility(state: RoleState, at: number, timing: Timing): Cau
   reasons.push(...state.unfit);
   return [...reasons, ...failuresOf(state, at, timing)];
 }
+
+/** What etcd says against this host. A record that is missing or cannot be read makes nobody eligible. */
+function againstByCluster(cluster: ClusterView, nodeId: NodeId): Cause[] {
+  const reasons: Cause[] = [];
+  const { inSync, isNew, format, unreadable } = cluster;
+  if (inSync === null && !isNew) {
+    const sentence =
+      'etcd holds no in-sync set, though this cluster has had a leader: who holds everything is not known';
+    reasons.push({ code: 'IN_SYNC_MISSING', sentence });
+  } else if (inSync !== null && !inSync.members.includes(nodeId)) {
+    const set = unreadable.includes('insync') ? 'cannot be read' : `is {${inSync.members.join(', ')}}`;
+    reasons.push({
+      code: 'NOT_IN_SYNC',
+      sentence: `the in-sync set ${set}: this host may lack acknowledged files`,
+    });
+  }
+  if (format !== null && format.version > formatVersion) {
+    const sentence = `the cluster's format in etcd is ${format.version}, this release knows ${formatVersion}`;
+    reasons.push({ code: 'FORMAT_UNKNOWN', sentence });
+  }
+  for (const key of unreadable.filter((name) => forbidding.includes(name))) {
+    const sentence = `the etcd key "${key}" cannot be read: \`holdfast etcd mend ${key}\` shows it and what to do`;
+    reasons.push({ code: 'ETCD_VALUE_INVALID', sentence });
+  }
+  return reasons;
+}
+
+/** Keys that could forbid to lead: while one cannot be read, it does. */
+const forbidding: readonly SingleKey[] = ['era', 'restored', 'format'];
 
 /** No flapping: a host whose promotions fail waits longer each time, and after a few leaves it to the others. */
 function failuresOf(state: RoleState, at: number, timing: Timing): Cause[] {

@@ -1,4 +1,4 @@
-import type { Epoch } from '#contracts/identities.ts';
+import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { FromReplicator } from '#contracts/ipc/replicator.ts';
 import type { Cause } from '../cause.ts';
 import type { ClusterView, Leader } from '../records/records.ts';
@@ -18,6 +18,8 @@ export type RoleEvent = { readonly at: number } & (
   | { readonly type: 'leader-written'; readonly leader: Leader }
   /** Our own write deleted the leader key of this epoch, or moved it to `leader`. */
   | { readonly type: 'leader-released'; readonly epoch: Epoch; readonly leader: Leader | null }
+  /** Our own write of the in-sync set succeeded, or is about to take members away. */
+  | { readonly type: 'in-sync-changed'; readonly epoch: Epoch; readonly members: readonly NodeId[] }
   | { readonly type: 'replicator-ready' }
   | { readonly type: 'replicator-status'; readonly status: ReplicatorStatus }
   | { readonly type: 'replicator-gone' }

@@ -110,7 +110,7 @@ function objectionOf(state: RoleState, phase: HandingOver, at: number, timing: T
   if (!phase.canBeCalledOff || isPastReturn(phase.step)) return null;
   const objection = objectionTo(state, phase.operationId, phase.to);
   if (objection !== null) return objection;
-  if (phase.step === 'preparing') return null;
+  if (phase.step === 'preparing' && isWrittenDown(state, phase)) return null;
   const { handedOff } = state.replicator;
   if (phase.step === 'handing-off' && handedOff?.epoch === phase.epoch && !handedOff.complete) {
     const sentence = `${phase.to?.node} did not confirm the last operations: ${handedOff.reason}`;
@@ -143,6 +143,7 @@ function nextStep(state: RoleState, phase: HandingOver, at: number, timing: Timi
       // One that is not ready can take over all the same: it only takes longer.
       const successor = state.cluster?.nodes.find((node) => node.node === phase.to?.node);
       const late = at - phase.sinceMs > timing.prepareLimitMs;
+      if (!isWrittenDown(state, phase)) return null;
       return late || successor?.preparedFor === phase.epoch ? to('draining') : null;
     }
     case 'draining': {
@@ -160,6 +161,13 @@ function nextStep(state: RoleState, phase: HandingOver, at: number, timing: Timi
     case 'transferring':
       return null;
   }
+}
+
+/** Whether etcd says that the operation runs: an operator may call one that is pending off at any moment. */
+function isWrittenDown({ cluster }: RoleState, { operationId, epoch }: HandingOver): boolean {
+  const operation = cluster?.operation;
+  if (operationId === null) return true;
+  return operation?.id === operationId && operation.state === 'running' && operation.epoch === epoch;
 }
 
 /** The leadership after which this host stands ready, with its spare loaded; 0: none. */

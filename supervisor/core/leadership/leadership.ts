@@ -1,4 +1,5 @@
 import type { Cause } from '../cause.ts';
+import { unreadableLeader } from '../records/records.ts';
 import { restoredCause, wentBackIn } from '../restored/went-back.ts';
 import { standingOf } from '../roots/standing.ts';
 import { leaseDeadlineMs } from './lease.ts';
@@ -58,6 +59,10 @@ export function lossOf(state: RoleState, epoch: number, at: number, timing: Timi
   }
   const leader = state.cluster?.leader;
   if (leaderKeyIsMine(state) && leader?.epoch === epoch) return null;
+  if (leader?.node === unreadableLeader) {
+    const sentence = 'the leader key holds what Holdfast did not write: see `holdfast etcd mend leader`';
+    return { code: 'LEADERSHIP_LOST', sentence };
+  }
   const who = leader ? `${leader.node} leads at epoch ${leader.epoch}` : 'the leader key is gone';
   return { code: 'LEADERSHIP_LOST', sentence: `etcd says that ${who}` };
 }

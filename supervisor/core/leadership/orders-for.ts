@@ -3,7 +3,7 @@ import { operationReport } from '../operation/operation.ts';
 import { wentBackIn } from '../restored/went-back.ts';
 import { mustLeave, rootIdOf, rootOrders, type Standing, standingOf } from '../roots/standing.ts';
 import { claimOrder, isForcedHere } from './claim.ts';
-import { isOff, isServing, leaderKeyIsMine, vipIsOn } from './leadership.ts';
+import { isOff, isServing, leaderKeyIsMine, replicatorLeads, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import type { Order } from './orders.ts';
 import { isPastReturn, type RoleState } from './state.ts';
@@ -40,10 +40,12 @@ function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
   } else {
     orders.push({ kind: 'replicator', want: 'idle' });
   }
-  orders.push(...rootOrders(state, standing, isForcedHere(state, at, timing)));
+  orders.push(...rootOrders(state, standing, isForcedHere(state)));
   orders.push(...spareOrders(state));
   const wentBack = wentBackIn(state);
   if (wentBack !== null && state.cluster?.restored === null) orders.push({ kind: 'restored', ...wentBack });
+  const report = operationReport(state, 0);
+  if (report !== null) orders.push({ kind: 'operation', epoch: 0, report });
   const claim = claimOrder(state, at, timing);
   if (claim !== null) orders.push(claim);
   return orders;
@@ -107,15 +109,23 @@ function leadOrder(state: RoleState, epoch: number, standing: Standing): Order {
 function recordOrders(state: RoleState, epoch: number): Order[] {
   const orders: Order[] = [];
   if (state.cluster?.successor?.epoch === epoch) orders.push({ kind: 'successor', epoch, node: null });
-  const { paused } = state.cluster ?? {};
-  if (paused != null && paused.leader !== state.nodeId) orders.push({ kind: 'pause', leader: state.nodeId });
+  const { paused, unreadable = [], inSync, revisions, format } = state.cluster ?? {};
+  if (paused != null && !unreadable.includes('paused') && paused.leader !== state.nodeId) {
+    orders.push({ kind: 'pause', epoch, leader: state.nodeId });
+  }
+  const members = state.knownInSync;
+  if (members !== null && revisions !== undefined && (inSync === null || unreadable.includes('insync'))) {
+    orders.push({ kind: 'in-sync', epoch, members, modRevision: revisions.insync });
+  }
+  if (format === null && revisions?.format === 0) orders.push({ kind: 'format', epoch });
   const report = operationReport(state, epoch);
   if (report !== null) orders.push({ kind: 'operation', epoch, report });
   return orders;
 }
 
 /**
- * The SFTP node needs host keys, which the replicator makes on the first leader of a cluster. One that died under
+ * The SFTP node needs host keys, which the replicator makes on the first leader of a cluster, before it says that it
+ * leads; if there are none then, the SFTP node is started all the same and says what is wrong with them. One that died under
  * this epoch starts again under a new one, because the journal's sequence died with it.
  */
 function nodeOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>): Order[] {
@@ -126,7 +136,8 @@ function nodeOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>): O
       : [{ kind: 'leadership', want: 'renew-epoch', epoch: phase.epoch, leaseId: lease.id }];
   }
   if (node.is !== 'absent' && node.epoch !== phase.epoch) return [{ kind: 'sftp-node', want: 'killed' }];
-  if (state.replicator.hostKeyFingerprints.length === 0) return [];
+  const mayBeMade = !replicatorLeads(state, phase.epoch);
+  if (state.replicator.hostKeyFingerprints.length === 0 && mayBeMade) return [];
   return [{ kind: 'sftp-node', want: 'running', epoch: phase.epoch }];
 }
 

@@ -1,5 +1,6 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { Cause } from '../cause.ts';
+import type { Claim } from '../records/claim.ts';
 import type { HostRecord } from '../records/host.ts';
 import type { OperationReport, Successor } from './state.ts';
 
@@ -46,9 +47,7 @@ export type Order =
       readonly kind: 'leadership';
       readonly want: 'claim';
       readonly leaseId: string;
-      readonly inSyncModRevision: number;
-      /** By an operator's word, though this host may lack what was acknowledged: it alone is in sync then. */
-      readonly alone: boolean;
+      readonly claim: Claim;
       /** The failover that an operator asked for. */
       readonly operationId: string | null;
     }
@@ -78,6 +77,15 @@ export type Order =
   | { readonly kind: 'operation'; readonly epoch: Epoch; readonly report: OperationReport }
   /** Etcd is to say that it was restored from an older snapshot, for every host to know. */
   | { readonly kind: 'restored'; readonly seen: number; readonly found: number }
+  /** The in-sync set is gone from etcd, or cannot be read: the living leader knows it. */
+  | {
+      readonly kind: 'in-sync';
+      readonly epoch: Epoch;
+      readonly members: readonly NodeId[];
+      readonly modRevision: number;
+    }
+  /** Etcd is to say in which format its values are. */
+  | { readonly kind: 'format'; readonly epoch: Epoch }
   /** A newcomer is not to be in the in-sync set, if that is as it was read. */
   | { readonly kind: 'leave'; readonly modRevision: number; readonly cause: Cause }
   /** The host's roots are to get an identity in the place of those they carry. */
@@ -85,5 +93,5 @@ export type Order =
   /** What etcd is to say that this host holds. */
   | { readonly kind: 'host'; readonly record: HostRecord; readonly modRevision: number }
   /** The pause goes on with this host as the one that may take over again. */
-  | { readonly kind: 'pause'; readonly leader: NodeId }
+  | { readonly kind: 'pause'; readonly epoch: Epoch; readonly leader: NodeId }
   | { readonly kind: 'exit' };

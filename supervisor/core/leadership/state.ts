@@ -79,10 +79,10 @@ export type SpareFact = 'absent' | 'loading' | 'ready';
 /** What this host tells of the operation that it runs or ran. */
 export interface OperationReport {
   readonly id: string;
-  /** The leadership that runs it: of another one, also of this host, the report says nothing. */
+  /** The leadership that runs it; 0: a host that does not lead. Of another one the report says nothing. */
   readonly epoch: Epoch;
   readonly state: 'running' | 'done' | 'failed' | 'cancelled';
-  readonly step: HandOverStep | null;
+  readonly step: string | null;
   readonly outcome: Cause | null;
 }
 
@@ -121,6 +121,11 @@ export interface RoleState {
   readonly clusterKnownAtMs: number;
   /** What this host saw of etcd and is gone from it; null when etcd never went back, or that was accepted. */
   readonly revisionsLost: WentBack | null;
+  /**
+   * The in-sync set as this host knows it while it leads, for when the key is gone from etcd or cannot be read: a member
+   * that was to be removed counts as removed from when it was asked for. Null: not known.
+   */
+  readonly knownInSync: readonly NodeId[] | null;
   /** Boot time since which nobody leads, as far as is known; null while somebody does. */
   readonly leaderlessSinceMs: number | null;
   readonly node: NodeFact;
@@ -189,6 +194,7 @@ export function initialState(
     cluster: null,
     clusterKnownAtMs: 0,
     revisionsLost: null,
+    knownInSync: null,
     leaderlessSinceMs: null,
     node: { is: 'absent' },
     spare: 'absent',
@@ -216,4 +222,10 @@ export function initialState(
 /** The epoch that the phase belongs to; 0 for a standby. */
 export function epochOf(phase: Phase): Epoch {
   return 'epoch' in phase ? phase.epoch : 0;
+}
+
+/** The leadership under which clients are served in this phase; 0: none. */
+export function servedEpoch(phase: Phase): Epoch {
+  const isServing = phase.name === 'leading' || (phase.name === 'handing-over' && !isPastReturn(phase.step));
+  return isServing ? phase.epoch : 0;
 }

@@ -1,4 +1,5 @@
 import type { Cause } from '../cause.ts';
+import { failoverEnded } from '../operation/failover.ts';
 import type { Phase, RoleState } from './state.ts';
 
 export type Phased<Name extends Phase['name']> = Extract<Phase, { name: Name }>;
@@ -13,7 +14,8 @@ export function enterSteppingDown(state: RoleState, at: number, epoch: number, c
   // No permit is given any more, and none was for longer than the lease. Without a lease it is not known how long.
   const gateEndsAtMs = state.lease?.endsAtMs ?? Number.POSITIVE_INFINITY;
   const phase: Phase = { name: 'stepping-down', epoch, sinceMs: at, cause, gateEndsAtMs };
-  return { state: { ...state, phase, failure: null, lastFailure: cause }, cause };
+  const operation = failoverEnded(state, epoch, 'failed', cause);
+  return { state: { ...state, operation, phase, failure: null, lastFailure: cause }, cause };
 }
 
 export function enterStandby(state: RoleState, epoch: number): Step {

@@ -19,6 +19,8 @@ export interface Timing {
   /** The wait after the first failed promotion; it doubles with each further one. */
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
+  /** The wait, always the same, after a promotion failed at what is the same on every host. */
+  readonly replicatedBackoffMs: number;
   /** A host whose promotions failed this often in a row leaves it to the others. */
   readonly maxFailedPromotions: number;
   /** How long after the last failure it may try again. */
@@ -45,6 +47,7 @@ export function timingOf(lease: { ttl: number; margin: number }, vipCommandMs = 
     missedAfterMs: 60_000,
     backoffMs: 1000,
     maxBackoffMs: 60_000,
+    replicatedBackoffMs: 5000,
     maxFailedPromotions: 5,
     failuresForgottenAfterMs: 600_000,
     provenAfterMs: 60_000,

@@ -59,25 +59,15 @@ export function objectionTo(
     : { code: 'TARGET_AWAY', sentence: `${to.node} was started again meanwhile` };
 }
 
-/**
- * A failover that an operator asked this host for, while nobody leads. It is to be done soon or not at all, by what
- * the wall clocks say, or by what this host saw itself: they may differ.
- */
-export function failoverToHere(state: RoleState, at: number, timing: Timing): Operation | null {
-  const operation = state.cluster?.operation ?? null;
-  if (operation?.kind !== 'failover' || operation.state !== 'pending') return null;
-  if (operation.to !== state.nodeId || operation.cancelledBy !== null) return null;
-  const appeared = state.operationAppeared;
-  const seenMs = appeared?.id === operation.id ? appeared.afterMs : operation.dueAtMs;
-  const dueAtMs = Math.max(operation.dueAtMs, seenMs);
-  return isMissed({ dueAtMs }, at, timing) ? null : operation;
-}
-
-function isMissed({ dueAtMs }: Pick<Operation, 'dueAtMs'>, at: number, timing: Timing): boolean {
+/** Whether it is too late to begin what was due then. */
+export function isMissed({ dueAtMs }: Pick<Operation, 'dueAtMs'>, at: number, timing: Timing): boolean {
   return at - dueAtMs > timing.missedAfterMs;
 }
 
-/** What etcd is to say of the operation now, by the word of the leader at `epoch`; null: it says so, or there is none. */
+/**
+ * What etcd is to say of the operation now, by the word of the leader at `epoch` (0: of a host that does not lead);
+ * null: it says so, or there is none.
+ */
 export function operationReport(state: RoleState, epoch: number): OperationReport | null {
   const operation = state.cluster?.operation ?? null;
   if (operation === null || isOver(operation)) return null;
@@ -86,7 +76,7 @@ export function operationReport(state: RoleState, epoch: number): OperationRepor
     const told = operation.state === own.state && operation.step === own.step;
     return told ? null : own;
   }
-  return left(operation, state, epoch);
+  return epoch === 0 ? null : left(operation, state, epoch);
 }
 
 /** What became of an operation that another leadership began, or that made this one. */

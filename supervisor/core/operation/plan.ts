@@ -2,8 +2,8 @@ import { comparePositions, type NodeId } from '#contracts/identities.ts';
 import type { Cause } from '../cause.ts';
 import { type Candidate, candidatesOf } from '../leadership/candidates.ts';
 import { overriddenBy } from '../leadership/claim.ts';
-import { isOver } from '../records/operation.ts';
-import type { ClusterView } from '../records/records.ts';
+import { type ClusterView, unreadableLeader } from '../records/records.ts';
+import { mayBeReplaced } from './machine.ts';
 import type { OperationRequest } from './request.ts';
 
 /** What would be done, and what stands against it. */
@@ -21,7 +21,12 @@ export function planOf(request: OperationRequest, cluster: ClusterView, wallMs: 
     request.kind === 'switchover' ? candidatesOf(cluster, leader ?? '') : failoverCandidates(cluster);
   const plan = { from: leader, to: request.to ?? candidates[0]?.node ?? null, candidates };
   const refuse = (code: string, sentence: string): Plan => ({ ...plan, refusal: { code, sentence } });
-  if (running !== null && !isOver(running)) {
+  if (cluster.leader?.node === unreadableLeader) {
+    const sentence =
+      'the etcd key "leader" cannot be read, and nobody leads by it: see `holdfast etcd mend leader`';
+    return refuse('ETCD_VALUE_INVALID', sentence);
+  }
+  if (running !== null && !mayBeReplaced(running, cluster.leader !== null)) {
     const when = running.at === null ? '' : ` for ${running.at}`;
     return refuse(
       'OPERATION_RUNNING',

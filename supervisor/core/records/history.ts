@@ -3,7 +3,7 @@ import { epochSchema, nodeIdSchema } from '#contracts/identities.ts';
 import { causeSchema } from '../cause.ts';
 
 /** `history/<epoch>`: how one leadership came to be, written by its leader once it serves. The last ones are kept. */
-export const historySchema = z.object({
+export const historySchema = z.looseObject({
   epoch: epochSchema,
   node: nodeIdSchema,
   /** When it served; wall clock, ISO 8601. */
@@ -23,12 +23,20 @@ export const historySchema = z.object({
     servingMs: z.number(),
   }),
   /**
-   * How long nobody served. After a planned move: from shutting clients out to serving. Otherwise from when the leader
-   * key was gone, or the SFTP node died: a lease that ended by itself had been silent for up to its TTL before.
+   * How long nobody served, at most and at least: from when the last leadership that served was last known to, to
+   * serving. They are equal where the end was seen: after a planned move, or when the SFTP node died. A lease that ended
+   * by itself had been silent for up to its TTL before. Null: not known.
    */
   outageMs: z.number().nullable(),
+  outageAtLeastMs: z.number().nullable().default(null),
 });
 export type HistoryRecord = z.infer<typeof historySchema>;
+
+/** A record with where it was last written, for changing it by compare-and-swap. */
+export interface HistoryEntry {
+  readonly record: HistoryRecord;
+  readonly modRevision: number;
+}
 
 /** `departure`: why a leader went without handing over, by its own word or that of what cleaned up after it. */
 export const departureSchema = z.object({

@@ -19,6 +19,3 @@ export type HostRecord = z.infer<typeof hostRecordSchema>;
 export interface StoredHost extends HostRecord {
   readonly modRevision: number;
 }
-
-/** `founded`: the cluster has had a leader. Written with the first claim, never removed. */
-export const foundedSchema = z.object({ by: nodeIdSchema, at: z.string() });

@@ -6,7 +6,7 @@ import { causeSchema } from '../cause.ts';
  * `operation`: what an operator asked for last, and how far it is. Kept without a lease: it outlives everybody who
  * works on it. A new one is written over one that is over, and never over one that is not.
  */
-export const operationSchema = z.object({
+export const operationSchema = z.looseObject({
   id: z.string().regex(/^[0-9a-f]{8}$/),
   kind: z.enum(['switchover', 'failover']),
   /** Who led when it was asked for. Null: nobody. */
@@ -32,6 +32,8 @@ export const operationSchema = z.object({
   /** Who asked to call it off. */
   cancelledBy: z.string().nullable(),
   outcome: causeSchema.nullable(),
+  /** The operation whose place it took before that was over: nobody led, so nobody worked on it. */
+  supersedes: z.string().nullable().default(null),
 });
 export type OperationRecord = z.infer<typeof operationSchema>;
 
@@ -56,7 +58,7 @@ export const successorRecordSchema = z.object({ node: nodeIdSchema, epoch: epoch
 export type SuccessorRecord = z.infer<typeof successorRecordSchema>;
 
 /** `paused`: nobody is promoted by automation, but for the host that led when it was paused. */
-export const pauseSchema = z.object({
+export const pauseSchema = z.looseObject({
   by: z.string(),
   at: z.iso.datetime(),
   reason: z.string(),

@@ -6,7 +6,10 @@ import type { Departure } from './history.ts';
 import type { StoredHost } from './host.ts';
 import type { Operation, Pause, SuccessorRecord } from './operation.ts';
 
-/** The values under `/holdfast/<cluster>/` in etcd, JSON each. Unknown fields of newer releases are dropped. */
+/**
+ * The values under `/holdfast/<cluster>/` in etcd, JSON each. Of records that are read, changed and written back
+ * (`operation`, `paused`, `history/<epoch>`) the fields of newer releases are kept; of others they are dropped.
+ */
 
 /**
  * `leader`, on the lease of the leader. The epoch is the key's mod_revision, counted from the beginning of the era, so
@@ -44,9 +47,20 @@ export const nodeRecordSchema = z.object({
   hostKeyFingerprints: z.array(z.string()),
   /** The leadership after which this host is ready to take over, with its SFTP node loaded; 0: none. */
   preparedFor: epochSchema.default(0),
+  /** The leadership under which this host serves clients; 0: it does not. */
+  serving: epochSchema.default(0),
   /** Why this host may not take over now; empty when it may. */
   ineligible: z.array(causeSchema),
-  health: z.array(z.object({ name: z.string(), level: z.enum(['ok', 'warn', 'bad']), detail: z.string() })),
+  health: z.array(
+    z.object({
+      name: z.string(),
+      level: z.enum(['ok', 'warn', 'bad']),
+      code: z.string().default(''),
+      detail: z.string(),
+    }),
+  ),
+  /** The wall clock of that host when this was written; written again at least every half minute. */
+  wallClockMs: z.number().optional(),
 });
 export type NodeRecord = z.infer<typeof nodeRecordSchema>;
 
@@ -81,6 +95,29 @@ export interface LiveNode extends NodeRecord {
   readonly leaseId: string;
 }
 
+/** The keys that hold one value each. */
+export const singleKeys = [
+  'leader',
+  'insync',
+  'operation',
+  'successor',
+  'paused',
+  'departure',
+  'era',
+  'restored',
+  'format',
+] as const;
+export type SingleKey = (typeof singleKeys)[number];
+
+/**
+ * `format`: what the values mean, kept without a lease since the first leader of the cluster. A release takes part only
+ * in a format that it knows. The key also tells that the cluster has had a leader.
+ */
+export const formatSchema = z.looseObject({ version: z.int().positive(), by: nodeIdSchema });
+export type Format = z.infer<typeof formatSchema>;
+/** History: 1, the first that is written down. */
+export const formatVersion = 1;
+
 /** One consistent read of the whole cluster state, at one etcd revision. */
 export interface ClusterView {
   /** Counted from the beginning of the era, as epochs are. */
@@ -101,8 +138,14 @@ export interface ClusterView {
   readonly peers: readonly PeerRecord[];
   /** What each host held last. */
   readonly hosts: readonly StoredHost[];
-  /** Whether the cluster ever had a leader: a first start happens once in its life. */
-  readonly founded: boolean;
+  /** Null: no leader of a release that writes it has led yet. */
+  readonly format: Format | null;
+  /** Nobody has ever led this cluster, by all that etcd holds: the one time that a host may lead without an in-sync set. */
+  readonly isNew: boolean;
+  /** Where each key was last written, for compare-and-swap; 0: it does not exist. */
+  readonly revisions: Readonly<Record<SingleKey, number>>;
+  /** Keys that are there and cannot be read. What they would forbid is forbidden until an operator mends them. */
+  readonly unreadable: readonly SingleKey[];
   /** Keys whose value is not what Holdfast writes: reported, never trusted. */
   readonly problems: readonly { readonly key: string; readonly what: string }[];
 }

@@ -17,7 +17,7 @@ export function standingOf({ cluster, clusterName, nodeId, replicator }: RoleSta
     roots,
     highestEpoch,
     known: knownHost(cluster.hosts, nodeId),
-    founded: cluster.founded,
+    founded: !cluster.isNew,
   });
 }
 

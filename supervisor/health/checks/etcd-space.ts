@@ -1,6 +1,6 @@
-import { type MemberStatus, memberStatus } from '../../adapters/etcd/member-status.ts';
+import type { MemberStatus } from '../../adapters/etcd/member-status.ts';
 import type { Cause } from '../../core/cause.ts';
-import type { EtcdMembers, HealthFact } from '../../runtime/ports.ts';
+import type { HealthFact } from '../../runtime/ports.ts';
 
 /** Of the quota, when it is time to act. */
 const highWaterMark = 0.8;
@@ -20,10 +20,9 @@ export function spaceProblem(status: MemberStatus, endpoint: string): Cause | nu
   return { code: 'ETCD_SPACE_LOW', sentence };
 }
 
-/** Null when there is nothing to tell; also when the member does not answer, which the lease tells. */
-export async function etcdSpaceFact(etcd: EtcdMembers, endpoint: string): Promise<HealthFact | null> {
-  const status = await memberStatus(etcd, endpoint).catch(() => null);
-  const problem = status === null ? null : spaceProblem(status, endpoint);
+/** Null when there is nothing to tell. */
+export function etcdSpaceFact(status: MemberStatus, endpoint: string): HealthFact | null {
+  const problem = spaceProblem(status, endpoint);
   if (problem === null) return null;
   return { name: `etcd ${endpoint}`, level: 'warn', code: problem.code, detail: problem.sentence };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { exitCodes } from '../../../supervisor/cli/exit-codes.ts';
 import type { LabHost } from '../../lab/host.ts';
 import { Lab } from '../../lab/lab.ts';
 
@@ -85,7 +86,7 @@ describe('members of etcd', { timeout: 240_000 }, () => {
     leader.startSupervisor();
     const why = await lab.wait('the reasons of a host that started meanwhile', async () => {
       const { exitCode, text } = await leader.holdfast('why', leader.name);
-      return exitCode === 0 ? text : null;
+      return exitCode === exitCodes.unknown ? text : null;
     });
     assert.match(why, new RegExp(`^${leader.name} is away: it holds no lease at etcd`, 'm'));
     assert.match(why, new RegExp(`^${leader.name} may not lead: CLUSTER_UNKNOWN`, 'm'));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { exitCodes } from '../../../supervisor/cli/exit-codes.ts';
 import type { HistoryRecord } from '../../../supervisor/core/records/history.ts';
 import { isOver } from '../../../supervisor/core/records/operation.ts';
 import type { LabHost } from '../../lab/host.ts';
@@ -77,19 +78,20 @@ describe('operators', { timeout: 600_000 }, () => {
   });
 
   it('are refused what makes no sense, with the reason', async () => {
-    const refusals: [args: string[], code: RegExp][] = [
-      [['switchover', '--to', leader.name, '--yes'], /ALREADY_LEADING/],
-      [['switchover', '--to', 'nowhere', '--yes'], /TARGET_UNKNOWN.*a, b, c/],
-      [['switchover', '--at', '2020-01-01T00:00:00Z', '--yes'], /REQUEST_INVALID.*past/],
-      [['switchover', '--at', '2030-01-01T00:00:00', '--yes'], /offset/],
-      [['switchover'], /give --yes/],
-      [['failover', '--yes'], /LEADER_PRESENT/],
-      [['operation', 'cancel'], /NO_OPERATION/],
-      [['resume'], /NOT_PAUSED/],
+    const { refused, usage } = exitCodes;
+    const refusals: [args: string[], code: RegExp, exit: number][] = [
+      [['switchover', '--to', leader.name, '--yes'], /ALREADY_LEADING/, refused],
+      [['switchover', '--to', 'nowhere', '--yes'], /TARGET_UNKNOWN.*a, b, c/, usage],
+      [['switchover', '--at', '2020-01-01T00:00:00Z', '--yes'], /REQUEST_INVALID.*past/, usage],
+      [['switchover', '--at', '2030-01-01T00:00:00', '--yes'], /offset/, usage],
+      [['switchover'], /give --yes/, usage],
+      [['failover', '--yes'], /LEADER_PRESENT/, refused],
+      [['operation', 'cancel'], /NO_OPERATION/, refused],
+      [['resume'], /NOT_PAUSED/, refused],
     ];
-    for (const [args, code] of refusals) {
+    for (const [args, code, exit] of refusals) {
       const { exitCode, text } = await holdfast(leader, ...args);
-      assert.equal(exitCode, 1, `${args.join(' ')}: ${text}`);
+      assert.equal(exitCode, exit, `${args.join(' ')}: ${text}`);
       assert.match(text, code);
     }
   });
@@ -209,7 +211,7 @@ describe('operators', { timeout: 600_000 }, () => {
       );
     });
     const refused = await holdfast(target, 'failover', '--to', target.name, '--yes');
-    assert.equal(refused.exitCode, 1);
+    assert.equal(refused.exitCode, exitCodes.refused);
     assert.match(refused.text, /NOT_IN_SYNC/);
     const forced = await holdfast(target, 'failover', '--to', target.name, '--force', '--yes-lose-data');
     assert.equal(forced.exitCode, 0, forced.text);

@@ -4,6 +4,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import ssh2 from 'ssh2';
 import { Cluster } from './support/cluster.ts';
 import { FakeNode } from './support/fake-node.ts';
@@ -133,6 +134,27 @@ describe('the in-sync set', () => {
     assert.deepEqual(...(treesOf(cluster, 'two', 'one') as [string[], string[]]));
   });
 
+  it('removes nobody whose acknowledgement lay unread while the leader stood still', async () => {
+    await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 2000 });
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const [one, two] = [cluster.host('one'), cluster.host('two')];
+    one.forget();
+    two.signal('SIGSTOP');
+    node.put('in-between', 'x');
+    await delay(100);
+    one.signal('SIGSTOP');
+    two.signal('SIGCONT');
+    await delay(2500);
+    one.signal('SIGCONT');
+    await node.settled();
+    const changes = one.received.filter(({ type }) => type === 'membership');
+    assert.deepEqual(changes, []);
+    assert.ok(cluster.inSync.includes('two'));
+    const late = await one.until('its lateness', () => one.received.find(({ type }) => type === 'late'));
+    assert.ok(late.type === 'late' && late.byMs > 2000);
+  });
+
   it('does not wait for a supervisor that does not answer: nothing is acknowledged until it does', async () => {
     await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 300 });
     const node = await cluster.lead('one');
@@ -188,6 +210,21 @@ describe('the in-sync set', () => {
 });
 
 describe('peers', () => {
+  it('get in while strangers hold all the connections that they can get', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const sockets = ['127.0.0.2', '127.0.0.3'].flatMap((localAddress) =>
+      Array.from({ length: 64 }, () =>
+        connect({ port: cluster.host('one').port, host: '127.0.0.1', localAddress }).on('error', () => {}),
+      ),
+    );
+    await cluster
+      .host('one')
+      .until('strangers to be dropped', () => /CONNECTIONS_DROPPED/.test(cluster.host('one').log));
+    await cluster.lead('one');
+    await cluster.untilInSync('two');
+    for (const socket of sockets) socket.destroy();
+  });
+
   it('talks only to the keys that etcd names', async () => {
     await using cluster = await Cluster.start(['one', 'two']);
     const [one, two] = [cluster.host('one'), cluster.host('two')];

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { hash } from '@node-rs/argon2';
 import { execa } from 'execa';
 import ssh2 from 'ssh2';
@@ -24,7 +25,7 @@ export const bundle = join(import.meta.dirname, '../../../dist/sftp-node.js');
 
 /** Node's own fork, since the test wants to close the channel like a supervisor that dies. */
 function forkNode(program: string): ChildProcess {
-  return fork(program, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  return fork(program, [], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
 }
 
 /** As `holdfast password` does it, with less work for the machine. */
@@ -109,6 +110,8 @@ export class NodeFixture {
   readonly journal = new FakeJournal(join(this.folder, 'journal.sock'));
   readonly epoch = 7;
   readonly messages: FromSftpNode[] = [];
+  /** What it logs. */
+  readonly lines: Record<string, unknown>[] = [];
   #process: ChildProcess | null = null;
   #exited: Promise<unknown> = Promise.resolve();
   port = 0;
@@ -148,9 +151,13 @@ export class NodeFixture {
   }
 
   /** Starts the node; resolves with what became of it: `listening` or `failed`. */
-  async start({ port = 0, program = source } = {}): Promise<FromSftpNode> {
+  async start({
+    port = 0,
+    program = source,
+    settings = {} as Partial<SftpNodeSettings>,
+  } = {}): Promise<FromSftpNode> {
     if (this.#process === null) this.#fork(program);
-    await this.send({ type: 'start', epoch: this.epoch, settings: this.#settings(port) });
+    await this.send({ type: 'start', epoch: this.epoch, settings: { ...this.#settings(port), ...settings } });
     const first = await waitFor('the node to listen or fail', () =>
       this.messages.find(({ type }) => type === 'listening' || type === 'failed'),
     );
@@ -169,6 +176,8 @@ export class NodeFixture {
     const node = forkNode(program);
     this.#process = node;
     this.#exited = new Promise((resolve) => node.once('exit', resolve));
+    if (node.stdout !== null)
+      createInterface({ input: node.stdout }).on('line', (line) => this.lines.push(JSON.parse(line)));
     node.on('message', (message) => this.messages.push(fromSftpNodeSchema.parse(message)));
   }
 
@@ -182,6 +191,9 @@ export class NodeFixture {
       filesRoot: this.filesRoot,
       journalSocket: join(this.folder, 'journal.sock'),
       mode: 'sync',
+      startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
+      clientAliveIntervalMs: 0,
+      clientAliveCountMax: 3,
       logLevel: 'info',
     };
   }

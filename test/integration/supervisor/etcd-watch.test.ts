@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { execa } from 'execa';
+import { EtcdClient } from '../../../supervisor/adapters/etcd/client.ts';
 import { EtcdStore } from '../../../supervisor/adapters/etcd/store.ts';
 import { systemClock } from '../../../supervisor/adapters/kernel/system-clock.ts';
 import type { Config } from '../../../supervisor/config/schema.ts';
@@ -25,14 +26,12 @@ describe('the watch of an etcd member', { timeout: 60_000 }, () => {
     [clientPort, peerPort] = [await freePort(), await freePort()];
     await startEtcd();
     proxy = await CuttableProxy.to(clientPort);
-    store = new EtcdStore(
-      {
-        cluster: 'test',
-        etcd: { endpoints: [`http://127.0.0.1:${proxy.port}`] },
-        lease: { ttl: 5000, renewEvery: 500, margin: 500 },
-      } as unknown as Config,
-      systemClock,
-    );
+    const config = {
+      cluster: 'test',
+      etcd: { endpoints: [`http://127.0.0.1:${proxy.port}`] },
+      lease: { ttl: 5000, renewEvery: 500, margin: 500 },
+    } as unknown as Config;
+    store = new EtcdStore(new EtcdClient(config, systemClock), config);
     store.watch({ onChange: () => changes++, onLeader: () => {} });
     await tellsChanges();
   });

@@ -9,6 +9,7 @@ function setUp({ full = false } = {}) {
   const gate: WriteGate = new WriteGate({
     epoch: 1,
     onOpen: () => mutations.wake(),
+    onDoubt: () => {},
     onExpired: () => {},
     now: () => clock.now,
   });

@@ -71,6 +71,20 @@ describe('replies', () => {
     assert.equal((queue.failure as Error).name, 'MayNotAcknowledge');
   });
 
+  it('that acknowledge a change wait for a permit that lies unread, and leave when it opens the gate', async () => {
+    const { queue, sent, state } = setUp();
+    state.mayAcknowledge = false;
+    queue.push(Buffer.from('first'), true);
+    queue.push(Buffer.from('second'), false);
+    assert.deepEqual(sent, []);
+    setImmediate(() => {
+      state.mayAcknowledge = true;
+    });
+    await queue.idle();
+    assert.deepEqual(sent, ['first', 'second']);
+    assert.equal(state.hungUp, 0);
+  });
+
   it('that tell of no change leave while the gate is shut', () => {
     const { queue, sent, state } = setUp();
     state.mayAcknowledge = false;

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MessageChannel } from 'node:worker_threads';
+import { bootTimeMs } from '#contracts/boot-time.ts';
 import { WriteGate } from '../../../sftp-node/write-gate.ts';
 
 function gateAt(epoch: number) {
   const clock = { now: 1000 };
-  const gate = new WriteGate({ epoch, onOpen: () => {}, onExpired: () => {}, now: () => clock.now });
+  const gate = new WriteGate({
+    epoch,
+    onOpen: () => {},
+    onDoubt: () => {},
+    onExpired: () => {},
+    now: () => clock.now,
+  });
   return { clock, gate };
 }
 
@@ -33,5 +42,60 @@ describe('the write gate (G1)', () => {
     assert.equal(gate.isOpen, true);
     gate.shut();
     assert.equal(gate.isOpen, false);
+  });
+
+  describe('of a process that stood still beyond its end', () => {
+    /** A gate for 20 ms, and a supervisor's way to it. */
+    function setUp(onDoubt = (_gate: WriteGate) => {}) {
+      const { port1: supervisor, port2: node } = new MessageChannel();
+      const seen: string[] = [];
+      const gate: WriteGate = new WriteGate({
+        epoch: 5,
+        onOpen: () => seen.push('open'),
+        onDoubt: () => {
+          seen.push(`doubt, ${gate.isOpen ? 'open' : 'shut'}`);
+          onDoubt(gate);
+        },
+        onExpired: () => seen.push('expired'),
+      });
+      const end = () => {
+        gate.shut();
+        supervisor.close();
+      };
+      const permitFor = (ms: number) => ({ epoch: 5, validUntilMs: bootTimeMs() + ms });
+      node.on('message', (permit) => gate.permit(permit)).unref();
+      gate.permit(permitFor(20));
+      return { supervisor, gate, seen, permitFor, end };
+    }
+
+    const block = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+    it('is shut, but costs no client the connection when a permit lies unread', async () => {
+      const { supervisor, gate, seen, permitFor, end } = setUp();
+      block(60);
+      assert.equal(gate.isOpen, false, 'the permit that lies unread opens nothing');
+      supervisor.postMessage(permitFor(60_000));
+      await delay(20);
+      assert.ok(gate.isOpen);
+      assert.ok(!seen.includes('expired'), seen.join());
+      end();
+    });
+
+    it('lets clients go when none does', async () => {
+      const { gate, seen, end } = setUp();
+      block(60);
+      await delay(20);
+      assert.equal(gate.isOpen, false);
+      assert.deepEqual(seen, ['open', 'doubt, shut', 'expired']);
+      end();
+    });
+
+    it('tells nothing more once it was shut', async () => {
+      const { seen, end } = setUp((gate) => setImmediate(() => gate.shut()));
+      block(60);
+      await delay(20);
+      assert.ok(!seen.includes('expired'), seen.join());
+      end();
+    });
   });
 });

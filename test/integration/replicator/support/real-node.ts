@@ -28,6 +28,9 @@ export class RealNode implements AsyncDisposable {
         filesRoot,
         journalSocket,
         mode,
+        startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
+        clientAliveIntervalMs: 0,
+        clientAliveCountMax: 3,
         logLevel: 'warn',
       },
     };

@@ -116,7 +116,8 @@ replication: { address: ${addressOf(name)} }
   /** What `holdfast status` tells on the machine; null when nobody answers. */
   async status(machine: Machine): Promise<Status | null> {
     const { stdout } = await machine.exec('holdfast', ['status', '--json'], { reject: false });
-    return stdout === '' ? null : JSON.parse(stdout);
+    const told = stdout === '' ? null : JSON.parse(stdout);
+    return told === null || 'error' in told ? null : told;
   }
 
   async hasVip(machine: Machine): Promise<boolean> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { LoopWatch } from '#contracts/lateness.ts';
 import { Acknowledgements } from '../../../../replicator/source/acknowledgements.ts';
 import { Membership } from '../../../../replicator/source/membership.ts';
 
@@ -31,6 +32,24 @@ describe('membership', () => {
     assert.deepEqual(sent, []);
     review(1000);
     assert.equal(sent.length, 1);
+  });
+
+  it('removes nobody for a time in which this process stood still', () => {
+    const { acknowledgements, sent, review } = setUp(['one', 'two']);
+    const clock = { now: 0 };
+    const watch = new LoopWatch({ now: () => clock.now });
+    acknowledgements.received(1, true, watch.attendedMs());
+    clock.now = 2500;
+    review(watch.attendedMs());
+    watch.beat();
+    review(watch.attendedMs());
+    assert.deepEqual(sent, []);
+    for (let beats = 0; beats < 8; beats++) {
+      clock.now += 100;
+      watch.beat();
+      review(watch.attendedMs());
+    }
+    assert.equal(sent.length, 1, 'what remains of its time counts');
   });
 
   it('has one request under way at a time, and repeats it when no answer comes', () => {

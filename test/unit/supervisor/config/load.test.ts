@@ -28,6 +28,22 @@ describe('holdfast.yaml', () => {
     });
   });
 
+  it('shares out places before login, and sends no SSH pings, unless told otherwise', () => {
+    const sftpOf = (text: string) => parseConfig(`${valid}${text}`).config?.sftp;
+    const { maxStartups, perSourceMaxStartups, clientAliveInterval } = sftpOf('') ?? {};
+    assert.deepEqual(maxStartups, { begin: 100, ratePercent: 30, full: 200 });
+    assert.equal(perSourceMaxStartups, 10);
+    assert.equal(clientAliveInterval, 0);
+    assert.deepEqual(sftpOf('sftp: { maxStartups: "10:30:60" }\n')?.maxStartups, {
+      begin: 10,
+      ratePercent: 30,
+      full: 60,
+    });
+    for (const wrong of ['60:30:10', '10:0:60', '10:30:2000', '10', 'many']) {
+      assert.equal(problems(`${valid}sftp: { maxStartups: "${wrong}" }\n`).length, 1, wrong);
+    }
+  });
+
   it('names an unknown setting by line and suggests the known one', () => {
     assert.deepEqual(problems(valid.replace('cluster: demo', 'cluster: demo\nlaese: { ttl: 3s }')), [
       'f:2:1  laese is not a setting; did you mean "lease"?',

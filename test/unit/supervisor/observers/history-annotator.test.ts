@@ -33,9 +33,10 @@ describe('what a host tells the history afterwards', () => {
   /** From now on; the wall clock shows `upMs` more than when the host was booted. */
   function begin(wallNowMs = wallStartMs): void {
     const store = {
-      readHistory: async () => records,
+      readHistory: async () => records.map((one) => ({ record: one, modRevision: 1 })),
       writeHistory: async (record: HistoryRecord) => {
         records = records.map((old) => (old.epoch === record.epoch ? record : old));
+        return true;
       },
     } as unknown as ClusterStore;
     const clock = { bootTimeMs: () => host.at, wallTimeIso: () => new Date(wallNowMs).toISOString() };
@@ -47,6 +48,7 @@ describe('what a host tells the history afterwards', () => {
     return {
       ...{ epoch: fromEpoch + 100, node: 'b', at: new Date(wallStartMs).toISOString(), phases, cause },
       ...{ from: { node: 'a', epoch: fromEpoch }, requestedBy: null, operationId: null, outageMs: 3000 },
+      outageAtLeastMs: 0,
     };
   }
 

@@ -6,7 +6,7 @@ import type { HistoryRecord } from '../../../../supervisor/core/records/history.
 import { HistoryRecorder } from '../../../../supervisor/observers/history-recorder.ts';
 import type { Observation } from '../../../../supervisor/runtime/observation.ts';
 import type { ClusterStore } from '../../../../supervisor/runtime/ports.ts';
-import { Host, leaderOf } from '../core/leadership/host.ts';
+import { Host, leaderOf, liveNode } from '../core/leadership/host.ts';
 
 describe('the history of leaderships', () => {
   let host: Host;
@@ -15,11 +15,11 @@ describe('the history of leaderships', () => {
   beforeEach(() => {
     written = [];
     const store = {
-      readHistory: async () => written,
-      writeHistory: async (record: HistoryRecord) => void written.push(record),
+      readHistory: async () => written.map((record) => ({ record, modRevision: 1 })),
+      writeHistory: async (record: HistoryRecord) => written.push(record) > 0,
     } as unknown as ClusterStore;
     const clock = { bootTimeMs: () => host.at, wallTimeIso: () => '2026-01-01T00:00:00.000Z' };
-    keeper = new HistoryRecorder({ store, clock, log: pino({ level: 'silent' }) });
+    keeper = new HistoryRecorder({ store, clock, leaseTtlMs: 3000, log: pino({ level: 'silent' }) });
     host = new WatchedHost();
   });
 
@@ -46,23 +46,63 @@ describe('the history of leaderships', () => {
     return written.at(-1);
   }
 
-  it('tells how long nobody led before a host claimed', async () => {
+  it('tells no outage of the first leader of a cluster', async () => {
     host.ready().pass(300).renew();
     host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
     host.pass(150);
     const record = await serve(200);
-    assert.deepEqual([record?.cause.code, record?.outageMs], ['FIRST_START', 450]);
+    assert.deepEqual([record?.cause.code, record?.outageMs], ['FIRST_START', null]);
     assert.equal(record?.phases.servingMs, 150);
   });
 
-  it('tells it too when another led before', async () => {
-    host.ready().read({ leader: leaderOf('b', 150) });
+  /** b serves at 150, as is read at 10,000 ms. */
+  const served = { leader: leaderOf('b', 150), nodes: [liveNode('b', { serving: 150 })] };
+
+  it('counts a lease that ended by itself from when it was last renewed, and says that this is a bound', async () => {
+    host.ready().read(served);
     host.pass(500).renew().read({ leader: null, revision: 180 });
     host.pass(40);
     host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
     host.pass(100);
     const record = await serve(200);
-    assert.deepEqual([record?.from, record?.outageMs], [{ node: 'b', epoch: 150 }, 140]);
+    assert.deepEqual(record?.from, { node: 'b', epoch: 150 });
+    assert.deepEqual([record?.outageMs, record?.outageAtLeastMs], [640 + 3000, 140]);
+  });
+
+  it('counts from when a host that gave up by its own word was last seen to serve', async () => {
+    host.ready().read(served);
+    const departure = { node: 'b', epoch: 150, cause: { code: 'DISK_LOW', sentence: 'full' } };
+    host.pass(500).renew().read({ leader: null, revision: 180, departure });
+    host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
+    const record = await serve(200);
+    assert.deepEqual([record?.outageMs, record?.outageAtLeastMs], [500, 0]);
+    assert.equal(record?.cause.code, 'DISK_LOW');
+  });
+
+  it('counts from the last service and keeps its cause when a successor fails in between', async () => {
+    host.ready().read(served);
+    const departure = { node: 'b', epoch: 150, cause: { code: 'DISK_LOW', sentence: 'full' } };
+    host.pass(500).renew().read({ leader: null, revision: 160, departure });
+    host
+      .pass(500)
+      .renew()
+      .read({ leader: leaderOf('c', 170), revision: 170, departure });
+    const failure = { node: 'c', epoch: 170, cause: { code: 'VIP_IN_USE', sentence: 'a stranger' } };
+    host.pass(2000).renew().read({ leader: null, revision: 180, departure: failure });
+    host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
+    const record = await serve(200);
+    assert.equal(record?.outageMs, 3000);
+    assert.equal(record?.outageAtLeastMs, 2500);
+    assert.deepEqual([record?.from?.node, record?.cause.code], ['b', 'DISK_LOW']);
+    assert.match(record?.cause.sentence ?? '', /b gave up: full; c did not come to serve \(VIP_IN_USE\)/);
+  });
+
+  it('knows of no outage that began before this host was there', async () => {
+    host.ready().read({ leader: leaderOf('b', 150) });
+    host.pass(500).renew().read({ leader: null, revision: 180 });
+    host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
+    const record = await serve(200);
+    assert.deepEqual([record?.outageMs, record?.outageAtLeastMs], [null, null]);
   });
 
   it('counts from the death of the SFTP node when the same host goes on', async () => {
@@ -80,7 +120,7 @@ describe('the history of leaderships', () => {
   });
 
   it('counts a planned move from when clients were shut out', async () => {
-    host.ready().read({ leader: leaderOf('b', 150) });
+    host.ready().read(served);
     const given = { ...leaderOf('a', 200), handedOverBy: 'b', downMs: 35 };
     host.see({ type: 'leader-written', leader: given });
     host.pass(20);

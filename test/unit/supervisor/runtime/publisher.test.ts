@@ -10,6 +10,8 @@ const { leaseId, ...well } = liveNode('a');
 const unwell: NodeRecord = { ...well, ineligible: [{ code: 'VIP_UNKNOWN', sentence: '' }] };
 
 describe('the record of this host', () => {
+  let wallMs = Date.parse('2026-11-26T03:00:00Z');
+  const stamped = (record: NodeRecord): NodeRecord => ({ ...record, wallClockMs: wallMs });
   let now: number;
   let written: NodeRecord[];
   let fails: boolean;
@@ -23,7 +25,7 @@ describe('the record of this host', () => {
       written.push(record);
     };
     const store = { publishNode } as unknown as ClusterStore;
-    const clock = { bootTimeMs: () => now, wallTimeIso: () => '' };
+    const clock = { bootTimeMs: () => now, wallTimeIso: () => new Date(wallMs).toISOString() };
     publisher = new Publisher(store, clock, pino({ level: 'silent' }));
   });
   const publish = (record: NodeRecord) => publisher.publish(record, leaseId, null);
@@ -35,7 +37,7 @@ describe('the record of this host', () => {
     await publish(unwell);
     fails = false;
     await publish(unwell);
-    assert.deepEqual(written, [well, unwell]);
+    assert.deepEqual(written, [well, unwell].map(stamped));
   });
 
   it('is put right when a write that was lost on its way arrives after newer ones', async () => {
@@ -44,14 +46,33 @@ describe('the record of this host', () => {
     now += 1500;
     publisher.onRead({ ...unwell, leaseId }, now);
     await publish(well);
-    assert.deepEqual(written, [unwell, well, well]);
+    assert.deepEqual(written, [unwell, well, well].map(stamped));
   });
 
   it('is left alone when etcd has it, or was asked too early to have it', async () => {
     await publish(well);
     publisher.onRead({ ...unwell, leaseId }, now + 10);
-    publisher.onRead({ ...well, leaseId }, now + 2000);
+    publisher.onRead({ ...stamped(well), leaseId }, now + 2000);
     await publish(well);
-    assert.deepEqual(written, [well]);
+    assert.deepEqual(written, [stamped(well)]);
+  });
+
+  it('is written every half minute for its clock, and no oftener', async () => {
+    await publish(well);
+    now += 29_000;
+    await publish(well);
+    assert.equal(written.length, 1);
+    now += 1000;
+    await publish(well);
+    assert.equal(written.length, 2);
+  });
+
+  it('has the clock as it is at each try', async () => {
+    fails = true;
+    await publish(well);
+    fails = false;
+    wallMs += 60_000;
+    await publish(well);
+    assert.deepEqual(written, [stamped(well)]);
   });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import { viewOf } from '../../../../../supervisor/adapters/etcd/codec.ts';
+import { recordOf } from '../../../../../supervisor/core/records/operation.ts';
 
 function range(...entries: [key: string, value: unknown, modRevision?: number][]): IRangeResponse {
   const kvs = entries.map(
@@ -16,7 +17,7 @@ function range(...entries: [key: string, value: unknown, modRevision?: number][]
   return { kvs } as IRangeResponse;
 }
 
-const moment = { revision: 9, sentAtMs: 1000, wallMs: Date.parse('2026-01-01T00:00:10Z') };
+const moment = { revision: 9, sentAtMs: 1000, wallMs: Date.parse('2026-01-01T00:00:10Z'), knownEra: 0 };
 const leader = {
   node: 'a',
   since: 's',
@@ -93,17 +94,56 @@ describe('the view of the cluster', () => {
     }
   });
 
-  it('trusts no operation, successor or pause that it cannot read, and names the keys', () => {
+  it('trusts no operation or successor that it cannot read, takes such a pause for one that is in force, and names the keys', () => {
     const view = viewOf(moment, {
       operation: range(['operation', { ...operation, to: '../../x' }]),
       successor: range(['successor', { node: 'b' }]),
       paused: range(['paused', 'yes']),
     });
-    assert.deepEqual([view.operation, view.successor, view.paused], [null, null, null]);
+    assert.deepEqual([view.operation, view.successor, view.paused?.leader], [null, null, null]);
+    assert.deepEqual(view.unreadable, ['operation', 'paused', 'successor']);
+    assert.deepEqual([view.revisions.operation, view.revisions.paused, view.revisions.era], [5, 5, 0]);
     assert.deepEqual(
-      view.problems.map(({ key }) => key),
-      ['operation', 'successor', 'paused'].map((name) => `/holdfast/demo/${name}`),
+      view.problems.map(({ key }) => key).sort(),
+      ['operation', 'paused', 'successor'].map((name) => `/holdfast/demo/${name}`),
     );
+  });
+
+  it('goes on in the era that was known while its key cannot be read, or in that of the leader', () => {
+    const ranges = { era: range(['era', 'x']) };
+    assert.equal(viewOf({ ...moment, knownEra: 2 }, ranges).era, 2);
+    const led = { ...ranges, leader: range(['leader', { ...leader, era: 3 }]) };
+    assert.equal(viewOf({ ...moment, knownEra: 2 }, led).era, 3);
+  });
+
+  it('takes a leader key that hangs on no lease for one that would never end, and nobody of ours', () => {
+    const held = range(['leader', leader]);
+    for (const kv of held.kvs) kv.lease = '0';
+    const view = viewOf(moment, { leader: held });
+    assert.deepEqual([view.leader?.node, view.unreadable], ['unreadable', ['leader']]);
+  });
+
+  it('knows a cluster that has never been led, by all that etcd holds', () => {
+    assert.equal(viewOf(moment, {}).isNew, true);
+    const counted = (count: string) => ({ kvs: [], count }) as unknown as IRangeResponse;
+    assert.equal(viewOf(moment, { 'history/': counted('0') }).isNew, true);
+    assert.equal(viewOf(moment, { 'history/': counted('1') }).isNew, false);
+    for (const key of ['insync', 'departure', 'era', 'restored', 'format'] as const) {
+      assert.equal(viewOf(moment, { [key]: range([key, {}]) }).isNew, false, key);
+    }
+  });
+
+  it('keeps the fields of a newer release in what is written back', () => {
+    const view = viewOf(moment, {
+      operation: range(['operation', { ...operation, approvedBy: 'bob' }]),
+      paused: range([
+        'paused',
+        { by: 'x', at: '2026-01-01T00:00:00Z', reason: '', leader: null, until: 'noon' },
+      ]),
+    });
+    assert.ok(view.operation !== null && view.paused !== null);
+    assert.equal(recordOf(view.operation).approvedBy, 'bob');
+    assert.equal(view.paused.until, 'noon');
   });
 
   it('counts revisions and epochs on from where an era begins', () => {

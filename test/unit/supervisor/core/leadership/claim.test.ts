@@ -35,15 +35,15 @@ describe('a claim', () => {
 
   it('carries a pause over to the leader that an operator made', () => {
     const host = new Host('c').leading(320).read({ leader: leaderOf('c', 320), paused: pause });
-    assert.deepEqual(host.order('pause'), { kind: 'pause', leader: 'c' });
+    assert.deepEqual(host.order('pause'), { kind: 'pause', epoch: 320, leader: 'c' });
   });
 
   it('is made by an operator’s word during a pause, after failures, and with noFailover', () => {
     const operation = operationOf({ kind: 'failover', to: 'a', dueAtMs: 9000 });
-    const host = new Host('a', true).ready().read({ paused: { ...pause, leader: 'b' }, operation });
+    const host = new Host('a', true).ready().takesUp(operation, { paused: { ...pause, leader: 'b' } });
     assert.equal(host.order('leadership')?.want, 'claim');
     assert.equal(
-      new Host('c', true).ready().read({ operation }).order('leadership'),
+      new Host('c', true).ready().takesUp(operation).order('leadership'),
       undefined,
       'not its word',
     );
@@ -51,32 +51,30 @@ describe('a claim', () => {
 
   it('is made without what was acknowledged by force alone, and then the host is the in-sync set (G5)', () => {
     const operation = operationOf({ kind: 'failover', to: 'a', dueAtMs: 9000 });
-    const unforced = new Host('a').ready().read({ inSync: outOfSync, operation });
+    const unforced = new Host('a').ready().takesUp(operation, { inSync: outOfSync });
     assert.equal(unforced.order('leadership'), undefined);
-    const forced = new Host('a')
-      .ready()
-      .read({ inSync: outOfSync, operation: { ...operation, force: true } });
+    const forced = new Host('a').ready().takesUp({ ...operation, force: true }, { inSync: outOfSync });
     const order = forced.order('leadership');
-    assert.ok(order?.want === 'claim' && order.alone);
+    assert.ok(order?.want === 'claim' && order.claim.alone);
   });
 
   it('is made by force where the in-sync set is lost, and then the host is the set', () => {
     const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: 9000 });
-    const order = new Host('a').ready().read({ inSync: null, operation }).order('leadership');
-    assert.ok(order?.want === 'claim' && order.alone);
+    const order = new Host('a').ready().takesUp(operation, { inSync: null }).order('leadership');
+    assert.ok(order?.want === 'claim' && order.claim.alone);
   });
 
   it('keeps the in-sync set when a forced host is in it', () => {
     const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: 9000 });
-    const order = new Host('a').ready().read({ operation }).order('leadership');
-    assert.ok(order?.want === 'claim' && !order.alone);
+    const order = new Host('a').ready().takesUp(operation).order('leadership');
+    assert.ok(order?.want === 'claim' && !order.claim.alone);
   });
 
   it('is not forced while the host has no lease, or may still have the address', () => {
     const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: 9000 });
     const host = new Host('a').renew();
     host.see({ type: 'replicator-ready' });
-    host.read({ operation });
+    host.takesUp(operation);
     assert.equal(host.order('leadership'), undefined);
   });
 
@@ -91,7 +89,7 @@ describe('a claim', () => {
       at.renew();
       at.see({ type: 'vip-absent' });
       at.see({ type: 'replicator-ready' });
-      return at.read({ inSync: outOfSync, operation });
+      return at.takesUp(operation, { inSync: outOfSync });
     };
     assert.equal(readyWith(new Host('a')).order('leadership'), undefined, 'it was there before this host');
     const cutOff = new Host('a').ready();
@@ -101,7 +99,7 @@ describe('a claim', () => {
 
   it('is made by a word that this host saw appear, whatever the wall clock of who wrote it', () => {
     const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: -3_600_000 });
-    const host = new Host('a').ready().read({ inSync: outOfSync, operation });
+    const host = new Host('a').ready().takesUp(operation, { inSync: outOfSync });
     assert.equal(host.order('leadership')?.want, 'claim');
   });
 });

@@ -106,3 +106,51 @@ describe('a host whose promotions fail', () => {
     assert.ok(codes(host).includes('BACKOFF'), 'another host goes first');
   });
 });
+
+describe('a promotion that fails at what is the same on every host', () => {
+  const broken = { code: 'HOST_KEY_INVALID', sentence: 'host_keys/ssh_host_ed25519_key is no private key' };
+
+  function failAtHostKeys(host: Host, epoch: number): void {
+    host.see({ type: 'leader-written', leader: leaderOf('a', epoch) });
+    host.see({ type: 'node-starting', epoch });
+    host.see({ type: 'node-exited', epoch, cause: broken });
+    host.see({ type: 'vip-absent' });
+    host.see({ type: 'leader-released', epoch, leader: null });
+    assert.equal(host.phase, 'standby');
+  }
+
+  it('bars nobody, however often: each time the same short wait', () => {
+    const host = new Host().ready();
+    for (let count = 0; count < 2 * timing.maxFailedPromotions; count++) {
+      failAtHostKeys(host, 200 + 10 * count);
+      assert.deepEqual(codes(host), ['BACKOFF']);
+      host.pass(timing.replicatedBackoffMs).renew().read();
+      assert.deepEqual(codes(host), []);
+    }
+    assert.equal(host.state.failedPromotions, 0);
+  });
+
+  it('is tried again as soon as the configuration is another one', () => {
+    const host = new Host().ready();
+    failAtHostKeys(host, 200);
+    host.replicator('idle', 0, { configDigest: 'mended' });
+    assert.deepEqual(codes(host), []);
+    assert.equal(host.read().order('leadership')?.want, 'claim');
+  });
+
+  it('leaves what the host failed at by itself as it was', () => {
+    const host = new Host().ready();
+    fail(host, 200);
+    host.replicator('idle', 0, { configDigest: 'another' });
+    assert.deepEqual(codes(host), ['BACKOFF']);
+  });
+
+  it('is not waited for when there are no host keys: the SFTP node is started and says why', () => {
+    const host = new Host().ready();
+    host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
+    host.replicator('follower', 100, { hostKeyFingerprints: [] });
+    assert.equal(host.order('sftp-node'), undefined, 'they may be made yet');
+    host.replicator('leader', 200, { hostKeyFingerprints: [] });
+    assert.equal(host.order('sftp-node')?.want, 'running');
+  });
+});

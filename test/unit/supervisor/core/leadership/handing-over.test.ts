@@ -129,11 +129,15 @@ describe('a switchover', () => {
     return `${report?.state} ${report?.outcome?.code}`;
   };
 
+  /** As etcd has it once the leader has written that it runs. */
+  const written = (parts = {}) => operationOf({ state: 'running', epoch: 200, ...parts });
+
   it('goes to the host named, with the transfers given their time', () => {
     const host = asked({ to: 'b', drainMs: 30_000 });
     assert.equal(host.phase, 'handing-over');
     assert.equal(host.order('successor')?.node, 'b');
     assert.equal(host.order('operation')?.report.step, 'preparing');
+    host.read({ leader, nodes, operation: written({ to: 'b', drainMs: 30_000 }) });
     host.pass(timing.prepareLimitMs).renew().pass(1);
     assert.deepEqual(host.order('sftp-node'), {
       kind: 'sftp-node',
@@ -150,6 +154,27 @@ describe('a switchover', () => {
     assert.deepEqual([order.to.node, order.operationId], ['b', '0123abcd']);
     host.see({ type: 'leader-released', epoch: 200, leader: leaderOf('b', 320) });
     assert.equal(host.phase, 'standby');
+  });
+
+  it('shuts nobody out before etcd says that it runs: until then it may be called off at any moment', () => {
+    const host = asked({});
+    host.read({ leader, nodes: prepared, operation: operationOf({}) });
+    host.pass(timing.prepareLimitMs).renew().pass(1);
+    assert.equal(host.order('sftp-node'), undefined);
+    assert.equal(host.order('gate')?.want, 'open');
+    host.read({
+      leader,
+      nodes: prepared,
+      operation: operationOf({ state: 'cancelled', cancelledBy: 'root' }),
+    });
+    assert.equal(host.phase, 'leading');
+  });
+
+  it('is called off when etcd never comes to say that it runs', () => {
+    const host = asked({});
+    host.pass(timing.handOverStepLimitMs).renew().pass(1);
+    assert.equal(host.phase, 'leading');
+    assert.equal(told(host), 'failed HAND_OVER_TIMEOUT');
   });
 
   it('goes to the best candidate when none is named', () => {

@@ -3,6 +3,7 @@ import { type Decision, decide } from '../../../../../supervisor/core/leadership
 import type { Order } from '../../../../../supervisor/core/leadership/orders.ts';
 import { initialState, type RoleState } from '../../../../../supervisor/core/leadership/state.ts';
 import { timingOf } from '../../../../../supervisor/core/leadership/timing.ts';
+import type { Operation } from '../../../../../supervisor/core/records/operation.ts';
 import type { ClusterView, LiveNode } from '../../../../../supervisor/core/records/records.ts';
 import type { Observation } from '../../../../../supervisor/runtime/observation.ts';
 
@@ -54,14 +55,28 @@ export class Host {
     return this;
   }
 
+  /** Reads an operator's failover to this host as it is asked for, takes it up, and reads that it runs. */
+  takesUp(operation: Operation, parts: Partial<ClusterView> = {}): this {
+    this.read({ ...parts, operation });
+    const report = this.order('operation')?.report;
+    if (report?.state !== 'running') return this;
+    const running: Operation = {
+      ...operation,
+      state: 'running',
+      epoch: 0,
+      modRevision: operation.modRevision + 1,
+    };
+    return this.read({ ...parts, operation: running });
+  }
+
   replicator(
     role: 'idle' | 'leader' | 'follower',
     highestEpoch = 0,
-    { roots = rootsOf(this.id), caughtUp = true }: { roots?: RootsReport; caughtUp?: boolean } = {},
+    told: Partial<ReplicatorStatus> = {},
   ): this {
-    const status = { ...statusOf(this.id), ...{ role, highestEpoch, roots, caughtUp } };
     const position = { epoch: highestEpoch, sequence: 0 };
-    this.see({ type: 'replicator-status', status: { ...status, position } });
+    const status = { ...statusOf(this.id), role, highestEpoch, position, ...told };
+    this.see({ type: 'replicator-status', status });
     return this;
   }
 
@@ -108,12 +123,36 @@ export function leaderOf(node: string, epoch: number, leaseId = `lease-${node}`)
   return { node, epoch, leaseId, ...origin };
 }
 
+const everybody = { members: ['a', 'b', 'c'], epoch: 0, reason: '', modRevision: 7 };
+
+const noKeys = {
+  leader: 0,
+  insync: 0,
+  operation: 0,
+  successor: 0,
+  paused: 0,
+  departure: 0,
+  era: 0,
+  restored: 0,
+  format: 3,
+};
+
 export function view(parts: Partial<ClusterView>): ClusterView {
+  const inSync = parts.inSync === undefined ? everybody : parts.inSync;
+  const revisions = {
+    ...noKeys,
+    insync: inSync?.modRevision ?? 0,
+    operation: parts.operation?.modRevision ?? 0,
+  };
   return {
     revision: 1,
     sentAtMs: 0,
     leader: null,
-    inSync: { members: ['a', 'b', 'c'], epoch: 0, reason: '', modRevision: 7 },
+    inSync,
+    revisions,
+    format: { version: 1, by: 'a' },
+    isNew: false,
+    unreadable: [],
     operation: null,
     successor: null,
     paused: null,
@@ -123,14 +162,15 @@ export function view(parts: Partial<ClusterView>): ClusterView {
     nodes: [],
     peers: [],
     hosts: [],
-    founded: true,
     problems: [],
     ...parts,
   };
 }
 
 /** Of an idle replicator with everything in order. */
-export function statusOf(host: string): Extract<Observation, { type: 'replicator-status' }>['status'] {
+export type ReplicatorStatus = Extract<Observation, { type: 'replicator-status' }>['status'];
+
+export function statusOf(host: string): ReplicatorStatus {
   return {
     type: 'status',
     role: 'idle',
@@ -139,6 +179,7 @@ export function statusOf(host: string): Extract<Observation, { type: 'replicator
     position: { epoch: 0, sequence: 0 },
     caughtUp: true,
     configDigest: 'd',
+    configProblems: [],
     hostKeyFingerprints: ['SHA256:k'],
     peers: [],
     quarantined: 0,
@@ -149,13 +190,13 @@ export function statusOf(host: string): Extract<Observation, { type: 'replicator
 }
 
 /** Roots that agree. */
-export function rootsOf(host: string, id = `roots-${host}`): RootsReport {
+export function rootsOf(host: string, id = `roots-${host}`, cluster = 'test'): RootsReport {
   const root = (name: 'data' | 'config' | 'state') => ({
     path: `/srv/${name}`,
     isEmpty: false,
     place: '1:1',
     record: {
-      ...{ format: 1 as const, cluster: 'test', host, root: name, id, admittedAt: 10, revision: 3 },
+      ...{ format: 1 as const, cluster, host, root: name, id, admittedAt: 10, revision: 3 },
       ...{ held: { epoch: 0, sequence: 0 }, holdsFiles: true, place: '1:1' },
     },
   });
@@ -174,6 +215,7 @@ export function liveNode(node: string, parts: Partial<LiveNode> = {}): LiveNode 
     configDigest: 'd',
     hostKeyFingerprints: [],
     preparedFor: 0,
+    serving: 0,
     ineligible: [],
     health: [],
     ...parts,

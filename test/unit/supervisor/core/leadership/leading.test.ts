@@ -163,4 +163,52 @@ describe('a leader', () => {
     host.see({ type: 'vip-absent' });
     assert.equal(host.phase, 'standby');
   });
+
+  it('writes the in-sync set again when its key is gone or cannot be read, as it knows it', () => {
+    const leader = leaderOf('a', 200);
+    const members = ['a', 'b'];
+    const host = new Host()
+      .leading()
+      .read({ leader, inSync: { members, epoch: 200, reason: '', modRevision: 9 } });
+    assert.equal(host.order('in-sync'), undefined);
+    host.read({ leader, inSync: null });
+    assert.deepEqual(host.order('in-sync'), { kind: 'in-sync', epoch: 200, members, modRevision: 0 });
+    const garbage = { members: [], epoch: 0, reason: '', modRevision: 12 };
+    host.read({ leader, inSync: garbage, unreadable: ['insync'] });
+    assert.deepEqual(host.order('in-sync'), { kind: 'in-sync', epoch: 200, members, modRevision: 12 });
+  });
+
+  it('does not write a member again that was about to be removed when the key got lost (G5)', () => {
+    const leader = leaderOf('a', 200);
+    const host = new Host().leading().read({ leader });
+    host.see({ type: 'in-sync-changed', epoch: 200, members: ['a', 'c'] });
+    host.read({ leader, inSync: null });
+    assert.deepEqual(host.order('in-sync')?.members, ['a', 'c']);
+    host.see({ type: 'in-sync-changed', epoch: 199, members: ['a', 'b', 'c'] });
+    assert.deepEqual(host.order('in-sync')?.members, ['a', 'c'], 'another leadership does not count');
+  });
+
+  it('says in which format the values are, where nothing does', () => {
+    const leader = leaderOf('a', 200);
+    const host = new Host().leading().read({ leader });
+    assert.equal(host.order('format'), undefined);
+    host.read({ leader, format: null, revisions: { ...host.state.cluster?.revisions, format: 0 } as never });
+    assert.deepEqual(host.order('format'), { kind: 'format', epoch: 200 });
+  });
+
+  it('leaves a pause alone that it cannot read', () => {
+    const leader = leaderOf('a', 200);
+    const paused = { by: 'x', at: '', reason: '', leader: null };
+    const host = new Host().leading().read({ leader, paused, unreadable: ['paused'] });
+    assert.equal(host.order('pause'), undefined);
+    assert.equal(host.phase, 'leading');
+  });
+
+  it('goes on serving while keys cannot be read that only forbid to begin', () => {
+    const leader = leaderOf('a', 200);
+    const host = new Host()
+      .leading()
+      .read({ leader, unreadable: ['restored', 'era', 'format', 'operation'] });
+    assert.equal(host.phase, 'leading');
+  });
 });

@@ -19,6 +19,7 @@ export function operationOf(parts: Partial<Operation> = {}): Operation {
     steps: [],
     cancelledBy: null,
     outcome: null,
+    supersedes: null,
     modRevision: 300,
     dueAtMs: 0,
     ...parts,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { ineligibility } from '../../../../../supervisor/core/leadership/eligibility.ts';
 import { Host, leaderOf, timing } from './host.ts';
 
 describe('a standby', () => {
@@ -16,21 +17,40 @@ describe('a standby', () => {
       kind: 'leadership',
       want: 'claim',
       leaseId: 'lease-a',
-      inSyncModRevision: 7,
-      alone: false,
       operationId: null,
+      claim: { inSyncModRevision: 7, operationModRevision: null, alone: false, isNew: false },
     });
   });
 
   it('claims a new cluster, which has no in-sync set', () => {
-    const host = new Host().ready().read({ inSync: null, founded: false });
-    assert.equal(host.order('leadership')?.want, 'claim');
+    const host = new Host().ready().read({ inSync: null, isNew: true });
+    const order = host.order('leadership');
+    assert.ok(order?.want === 'claim' && order.claim.isNew && !order.claim.alone);
   });
 
-  it('never claims a cluster that had a leader and has no in-sync set any more (G5)', () => {
+  it('never claims for want of an in-sync set in a cluster that had a leader (G5)', () => {
     const host = new Host().ready().read({ inSync: null });
     assert.equal(host.order('leadership'), undefined);
+    assert.deepEqual(codesOf(host), ['IN_SYNC_MISSING']);
   });
+
+  it('never claims while a key that could forbid it cannot be read', () => {
+    for (const key of ['restored', 'era', 'format'] as const) {
+      const host = new Host().ready().read({ unreadable: [key] });
+      assert.equal(host.order('leadership'), undefined, key);
+      assert.deepEqual(codesOf(host), ['ETCD_VALUE_INVALID']);
+    }
+  });
+
+  it('never claims in a cluster whose format it does not know', () => {
+    const host = new Host().ready().read({ format: { version: 2, by: 'b' } });
+    assert.equal(host.order('leadership'), undefined);
+    assert.deepEqual(codesOf(host), ['FORMAT_UNKNOWN']);
+  });
+
+  function codesOf(host: Host): string[] {
+    return ineligibility(host.state, host.at, timing).map(({ code }) => code);
+  }
 
   it('never claims while it may lack acknowledged files (G5)', () => {
     const host = new Host().ready();

@@ -69,6 +69,7 @@ describe('an etcd that went back to an older snapshot', () => {
   const told = {
     role: 'leader' as const,
     toldEpoch: 900,
+    configProblems: [],
     peers: [],
     quarantined: 0,
     lastScrub: null,

@@ -65,18 +65,19 @@ describe('a host whose data folder was emptied (G5)', () => {
 
   it('leads by an operator’s force alone: it leaves the set, gets an identity, and claims', () => {
     const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: 9000 });
-    const host = newcomer().read({ operation });
+    const host = newcomer().takesUp(operation);
+    const running = host.state.cluster?.operation ?? assert.fail();
     assert.ok(host.order('leave'));
     assert.equal(host.order('admit'), undefined);
     host.replicator('follower', 0, { roots: emptied, caughtUp: false });
     assert.equal(host.order('admit'), undefined, 'others would take it for one that holds everything');
     host.replicator('idle', 0, { roots: emptied, caughtUp: false });
-    host.read({ operation, inSync: without });
+    host.read({ operation: running, inSync: without });
     assert.ok(host.order('admit'));
     assert.equal(host.order('leadership'), undefined);
     host.replicator('idle', 0, { roots: rootsOf('a', 'new') });
     const claim = host.order('leadership');
-    assert.ok(claim?.want === 'claim' && claim.alone);
+    assert.ok(claim?.want === 'claim' && claim.claim.alone);
   });
 
   it('gives up a leadership under which its disk went away', () => {
@@ -94,7 +95,7 @@ describe('a host of a new cluster', () => {
   it('has its roots get their identity before it claims', () => {
     const nameless = { path: '/srv', record: null, isEmpty: true, place: '1:1' };
     const roots = { data: nameless, config: nameless, state: nameless };
-    const host = new Host().ready().replicator('idle', 0, { roots }).read({ inSync: null, founded: false });
+    const host = new Host().ready().replicator('idle', 0, { roots }).read({ inSync: null, isNew: true });
     assert.ok(host.order('admit'));
     assert.equal(host.order('leadership'), undefined);
     host.replicator('idle');

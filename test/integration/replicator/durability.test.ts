@@ -1,0 +1,37 @@
+/** What the real follower has synced, by its system calls, when it counts as having it (G3). */
+import assert from 'node:assert/strict';
+import { mkdirSync, realpathSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { SyncWatch } from '../../lab/syscalls.ts';
+import { Cluster } from './support/cluster.ts';
+
+describe('the disk of a follower', { timeout: 60_000 }, () => {
+  it('has what a catch-up brought, what it found to be equal, and what was streamed', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const [one, two] = [cluster.host('one'), cluster.host('two')];
+    for (const { settings } of [one, two]) {
+      writeFileSync(join(settings.filesRoot, 'equal'), 'text');
+      utimesSync(join(settings.filesRoot, 'equal'), 1000, 1000);
+    }
+    mkdirSync(join(one.settings.filesRoot, 'd'));
+    writeFileSync(join(one.settings.filesRoot, 'd/new'), 'text');
+    const root = realpathSync(two.settings.filesRoot);
+    await using watch = await SyncWatch.on(two.pid, join(cluster.root, 'calls'));
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const after = watch.done;
+    assert.ok(after.includes(`syncfs(${root})`), after.join('\n'));
+    assert.ok(after.includes(`fsync(${root})`) && after.includes(`fsync(${root}/d)`), after.join('\n'));
+    const staging = join(realpathSync(two.settings.quarantineRoot), '.staging');
+    assert.ok(
+      after.some((call) => call.startsWith(`fsync(${staging}/`)),
+      after.join('\n'),
+    );
+
+    node.put('d/streamed', 'text');
+    await node.settled();
+    for (const path of [`${root}/d/streamed`, `${root}/d`])
+      assert.ok(watch.done.slice(after.length).includes(`fsync(${path})`), watch.done.join('\n'));
+  });
+});
