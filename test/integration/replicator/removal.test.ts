@@ -100,6 +100,8 @@ describe('a leader without users and host keys', () => {
     assert.ok(existsSync(join(configRoot, 'host_keys/ssh_host_ed25519_key')), 'the leader’s');
     assert.ok(!existsSync(join(configRoot, 'old.yaml')));
     assert.match(cluster.host('two').log, /"code":"CONFIG_KEPT"/);
+    const undone = cluster.host('two').status?.configProblems.map(({ path }) => path);
+    assert.ok(!undone?.includes('users.yaml'), 'it is not said to be undone');
   });
 });
 
