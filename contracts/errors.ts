@@ -13,7 +13,7 @@ export const errorTable = {
   CONFIG_EDIT_UNDONE: 'Make the edit on the leader: it is on every host and in force a moment later.',
   // host keys and peer keys
   HOST_KEY_UNREADABLE:
-    'Put the key back, owned by the holdfast user with mode 0600. To retire a key, remove it on the leader from `host_keys/` and from `.last-good/host_keys/` in the config root.',
+    'Put the key back, owned by the holdfast user with mode 0600. To retire a key, remove it on every host, the leader first, from `host_keys/` and from `.last-good/host_keys/` in the config root.',
   HOST_KEY_PERMISSIONS: 'Run chmod 0600 on the key: others on this host could read it.',
   HOST_KEY_INVALID:
     'Restore the key on the leader, as from `.last-good/host_keys/` in the config root, whose keys stay in force.',

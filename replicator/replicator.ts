@@ -25,6 +25,7 @@ import { JournalIntake } from './source/journal-intake.ts';
 import { Leader } from './source/leader.ts';
 import type { FollowerChannel, Hello } from './source/leadership.ts';
 import { ScrubSchedule } from './source/scrub-schedule.ts';
+import { Holdings } from './state/holdings.ts';
 import { makeRoots } from './state/make-roots.ts';
 import { loadPeerKey, type PeerKey } from './state/peer-key.ts';
 import { PositionStore } from './state/position-store.ts';
@@ -34,8 +35,6 @@ import { type Status, StatusReporter } from './status.ts';
 import { listenForPeers, type PeerListener } from './transport/listener.ts';
 import { Tree } from './tree/tree.ts';
 
-const savePositionMs = 5000;
-
 /** The process behind the supervisor's messages: this host's part in replication, whatever its role. */
 export class Replicator {
   readonly #settings: ReplicatorSettings;
@@ -44,6 +43,7 @@ export class Replicator {
   readonly #key: PeerKey;
   readonly #positions: PositionStore;
   readonly #roots: Roots;
+  readonly #holdings: Holdings;
   readonly #removals: RemovalGate;
   readonly #config: ConfigRoot;
   readonly #tree: Tree;
@@ -62,7 +62,6 @@ export class Replicator {
   readonly #early = new Map<string, { channel: FollowerChannel; hello: Hello }>();
   #quarantined = 0;
   #toldEpoch = 0;
-  #admissionProblem = '';
 
   /**
    * Listens for peers and for the SFTP node.
@@ -100,7 +99,7 @@ export class Replicator {
     this.#scrubs = new ScrubSchedule(settings.scrubSchedule, log, () => this.#leader?.scrub());
     this.#loop = new LoopWatch({ onLate: (byMs) => send({ type: 'late', byMs }) }).start();
     this.#status = new StatusReporter(() => this.#readStatus(), send);
-    setInterval(() => this.#save(), savePositionMs).unref();
+    this.#holdings = new Holdings(this.#positions, this.#roots, log, () => this.#status.changed());
   }
 
   handle(message: ToReplicator): void {
@@ -273,7 +272,7 @@ export class Replicator {
     this.#follower?.stop();
     this.#follower = null;
     this.#removals.clear();
-    this.#savePosition();
+    this.#holdings.savePosition();
   }
 
   #onPeerChannel(nodeId: string, stream: Duplex, hangUp: () => void): void {
@@ -330,49 +329,11 @@ export class Replicator {
     this.#status.changed();
   }
 
-  /** What this host holds has been compared in full, or counts from now on by an operator's word. */
   #admit(replaces: string, at: number): void {
-    this.#savePosition();
-    this.#roots.admit(replaces, at, this.#positions.position).then(
-      () => {
-        if (this.#roots.inForce) this.#follower?.onAdmitted();
-        this.#status.now();
-      },
-      (error: unknown) => {
-        const problem = messageOf(error);
-        // It is asked for again and again.
-        if (problem !== this.#admissionProblem) {
-          this.#log.error({ err: error }, `the roots could not be given their identity: ${problem}`);
-        }
-        this.#admissionProblem = problem;
-      },
-    );
-  }
-
-  #save(): void {
-    this.#savePosition();
-    this.#roots.refresh(this.#positions.position).then(
-      () => this.#status.changed(),
-      (error: unknown) => {
-        if (!(error instanceof HoldfastError && error.code === 'ROOT_EMPTY')) {
-          this.#log.error({ err: error }, 'the identity of the roots could not be written');
-          return;
-        }
-        // Nothing that this process knows of its roots is true any more: it begins anew, as a newcomer.
-        this.#log.fatal({ code: error.code }, error.message);
-        setImmediate(() => {
-          throw error;
-        });
-      },
-    );
-  }
-
-  #savePosition(): void {
-    try {
-      this.#positions.save();
-    } catch (error) {
-      this.#log.error({ err: error }, 'the position could not be saved');
-    }
+    void this.#holdings.admit(replaces, at).then(() => {
+      if (this.#roots.inForce) this.#follower?.onAdmitted();
+      this.#status.now();
+    });
   }
 
   #readStatus(): Status {

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { HoldfastError } from '#contracts/errors.ts';
 import { makeFolderDurably, syncDirectory, writeDurably } from '../state/durable-file.ts';
 import {
+  type ConfigFile,
   type ConfigSnapshot,
   digestOf,
   isConfigPath,
@@ -53,7 +54,7 @@ function isNeverRemoved(path: string): boolean {
 }
 
 /** What is here, is not on the leader, and stays all the same. */
-export function keptOf(here: ConfigSnapshot, leader: ConfigSnapshot): string[] {
+export function keptOf(here: { readonly files: readonly ConfigFile[] }, leader: ConfigSnapshot): string[] {
   const there = new Set(leader.files.map(({ path }) => path));
   return here.files.map(({ path }) => path).filter((path) => isNeverRemoved(path) && !there.has(path));
 }

@@ -2,12 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { hostKeyFolder } from '#contracts/config-root/host-key.ts';
 import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { ConfigProblem } from '#contracts/ipc/replicator.ts';
-import { appliedDigest, applyConfig } from './apply.ts';
+import { appliedDigest, applyConfig, keptOf } from './apply.ts';
 import { ConfigJudge, type FoundConfig } from './config-judge.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { hostKeyFingerprints } from './host-keys.ts';
 import { keepLastGood } from './last-good.ts';
-import { type ConfigSnapshot, digestOf } from './snapshot.ts';
+import { type ConfigFile, type ConfigSnapshot, digestOf } from './snapshot.ts';
 import { UndoneEdits, type UndoneEditsOptions } from './undone-edits.ts';
 
 const rescanMs = 10_000;
@@ -63,7 +63,7 @@ export class ConfigRoot {
     return this.#fingerprints;
   }
 
-  /** Whether these files lie on the disk, in force or not, and none else but those that are never removed. */
+  /** Whether these files lie on the disk, in force or not, and no others but those that are never removed. */
   consistsOf(leader: ConfigSnapshot): boolean {
     return this.#found !== null && appliedDigest(this.#found, leader) === leader.digest;
   }
@@ -92,11 +92,21 @@ export class ConfigRoot {
   adopt(snapshot: ConfigSnapshot, leader: string, keepIn: string): string[] {
     const found = this.#judge.find();
     const lastGood = this.#judge.lastGood();
-    this.#undone.keep({ leader, found, lastGood, snapshot, hostKeysKeptIn: keepIn });
-    const kept = applyConfig(this.path, snapshot, keepIn);
-    if (this.#judge.isGood(snapshot.files)) this.#keep(snapshot);
+    const staying = new Set(keptOf(found, snapshot));
+    const kept = found.files.filter((file) => staying.has(file.path));
+    const next = withFiles(snapshot, kept);
+    this.#undone.keep({ leader, found, lastGood, snapshot: next, hostKeysKeptIn: keepIn });
+    const replaced = applyConfig(this.path, snapshot, keepIn);
+    if (this.#judge.isGood(snapshot.files)) {
+      this.#keep(
+        withFiles(
+          snapshot,
+          kept.filter((file) => this.#judge.isGood([file])),
+        ),
+      );
+    }
     this.refresh();
-    return kept;
+    return replaced;
   }
 
   #keep(snapshot: ConfigSnapshot): void {
@@ -160,7 +170,13 @@ export class ConfigRoot {
 
 function foundSnapshot({ files: found, unreadable }: FoundConfig): ConfigSnapshot | null {
   if (unreadable.size > 0) return null;
-  const files = found.map(({ path, content, foundMode }) => ({ path, content, mode: foundMode }));
+  const files = found.map(({ path, foundMode: mode, content }) => ({ path, mode, content }));
+  return { digest: digestOf(files), files };
+}
+
+function withFiles(snapshot: ConfigSnapshot, more: readonly ConfigFile[]): ConfigSnapshot {
+  const files = [...snapshot.files, ...more.map(({ path, mode, content }) => ({ path, mode, content }))];
+  files.sort((a, b) => (a.path < b.path ? -1 : 1));
   return { digest: digestOf(files), files };
 }
 

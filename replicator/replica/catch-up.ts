@@ -17,12 +17,12 @@ export interface CatchUpOptions {
   readonly change: TreeChange;
   readonly applier: Applier;
   readonly client: FileClient;
-  /** All that was written to a folder's file system is on its disk when this resolves. */
-  readonly syncFileSystem: (folder: string, signal: AbortSignal) => Promise<void>;
   readonly removals: RemovalGate;
   readonly leader: string;
   /** What counts as equal in the first round. */
   readonly firstProof: Proof;
+  /** All that was written to a folder's file system is on its disk when this resolves. */
+  readonly syncFileSystem: (folder: string, signal: AbortSignal) => Promise<void>;
   /** Asks the leader for the next round. */
   readonly next: () => void;
   readonly closed: AbortSignal;

@@ -238,10 +238,10 @@ export class LeaderSession {
       change,
       applier,
       client: this.#files,
-      syncFileSystem,
       removals,
       leader,
       firstProof: isAdmitted() ? 'metadata' : 'content',
+      syncFileSystem,
       next: () => this.#send({ type: 'next-round', stream: this.#stream }),
       closed: this.#channel.closed,
     });

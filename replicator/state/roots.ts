@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { opendirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { lastGoodRoot } from '#contracts/config-root/last-good.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Position } from '#contracts/identities.ts';
 import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
@@ -190,7 +191,8 @@ export class Roots {
   /** The configuration is what the host keys make of it: without them a leader would be another one to clients. */
   #isEmpty(name: RootName): boolean {
     if (name === 'state') return false;
-    if (name === 'config') return !hasHostKeys(this.#settings.configRoot);
+    const { configRoot } = this.#settings;
+    if (name === 'config') return !hasHostKeys(configRoot) && !hasHostKeys(lastGoodRoot(configRoot));
     return isEmptyFolder(this.#settings.filesRoot);
   }
 

@@ -53,6 +53,7 @@ const ofErrors: Record<string, ExitName> = {
   TARGET_UNKNOWN: 'usage',
   OPERATION_CANCELLED: 'operationCancelled',
   NO_OPERATION: 'refused',
+  NO_REMOVAL: 'refused',
   ETCD_UNREACHABLE: 'unknown',
 };
 

@@ -1,10 +1,17 @@
 import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import { ask, askStatus } from './ask.ts';
+import type { Status } from '../control/status.ts';
+import { ask } from './ask.ts';
 import { configOption } from './options.ts';
 import { narrator, printAnswer } from './output.ts';
 import { agrees, whoAsks } from './person.ts';
+
+interface AcceptOptions {
+  config: string;
+  json?: boolean;
+  yes?: boolean;
+}
 
 export function replicationCommand(): Command {
   return new Command('replication')
@@ -26,16 +33,19 @@ may hold the last copies. They are moved to the folder quarantine/ beside the fi
     .action(acceptRemoval);
 }
 
-async function acceptRemoval(options: { config: string; json?: boolean; yes?: boolean }): Promise<void> {
-  const { run } = loadConfig(options.config).paths;
-  const { json } = options;
-  const { heldRemoval } = await askStatus(run, json);
+async function acceptRemoval({ config, json, yes }: AcceptOptions): Promise<void> {
+  const { run } = loadConfig(config).paths;
+  const { heldRemoval } = await ask<Status>(run, json, 'GET', '/v1/status');
   if (heldRemoval === null) throw new HoldfastError('NO_REMOVAL', 'no comparison of this host waits');
   const { files, of, leader } = heldRemoval;
   narrator(json)(`${leader} does not have ${files} of the ${of} files of this host.`);
-  if (!options.yes && !(await agrees('Move them to quarantine?', json))) {
+  if (yes !== true && !(await agrees('Move them to quarantine?', json))) {
     throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
   }
   await ask(run, json, 'POST', '/v1/replication/accept-removal', { by: whoAsks(), files });
-  printAnswer(json, { accepted: files }, () => 'accepted: the comparison goes on (see `holdfast status`)');
+  printAnswer(
+    json,
+    { accepted: heldRemoval },
+    () => 'accepted: the comparison goes on (see `holdfast status`)',
+  );
 }

@@ -28,18 +28,6 @@ export async function examineSupervisor({
   }
 }
 
-/** What this host holds, as its supervisor knows: whether its roots are its own, and whether a comparison waits. */
-export async function examineHoldings({ paths }: Config): Promise<Finding[]> {
-  try {
-    const { health } = await fetchStatus(paths.run);
-    const facts = health.filter(({ name }) => name === 'roots' || name === 'resync');
-    return facts.length === 0 ? [fine('what this host holds', 'is its own')] : facts.map(findingOf);
-  } catch {
-    // That the supervisor does not answer is a finding of its own.
-    return [];
-  }
-}
-
 /** What the supervisor looks at once a second, and the ends of certificates. */
 export async function examineHealth(
   config: Config,

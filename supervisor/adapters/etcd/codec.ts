@@ -167,15 +167,15 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
     nodes: recordsOf(ranges['nodes/'], nodeRecordSchema, problems),
     peers: recordsOf(ranges['peers/'], peerRecordSchema, problems),
     hosts: hostsOf(ranges['hosts/'], problems),
-    isNew:
-      everLed.every((key) => revisions[key] === 0) &&
-      !hasAny(ranges[historyFolder]) &&
-      !hasAny(ranges['hosts/']),
+    isNew: everLed.every((key) => revisions[key] === 0) && !everLedFolders.some((key) => hasAny(ranges[key])),
     revisions,
     unreadable,
     problems,
   };
 }
+
+/** Only hosts of a cluster that was led are in them. */
+const everLedFolders = [historyFolder, 'hosts/'] as const;
 
 const unreadableInSync: InSyncRecord = { members: [], epoch: 0, reason: 'the record cannot be read' };
 

@@ -19,7 +19,9 @@ import { Cluster } from './support/cluster.ts';
 import { describeTree } from './support/trees.ts';
 
 function configOf(cluster: Cluster, nodeId: string): string[] {
-  return describeTree(cluster.host(nodeId).settings.configRoot);
+  const tree = describeTree(cluster.host(nodeId).settings.configRoot);
+  // Of each host's own.
+  return tree.filter((line) => !line.startsWith('.holdfast-root.json '));
 }
 
 describe('configuration', () => {

@@ -100,6 +100,8 @@ describe('a leader without users and host keys', () => {
     assert.ok(existsSync(join(configRoot, 'host_keys/ssh_host_ed25519_key')), 'the leader’s');
     assert.ok(!existsSync(join(configRoot, 'old.yaml')));
     assert.match(cluster.host('two').log, /"code":"CONFIG_KEPT"/);
+    const undone = cluster.host('two').status?.configProblems.map(({ path }) => path);
+    assert.ok(!undone?.includes('users.yaml'), 'it is not said to be undone');
   });
 });
 
@@ -134,14 +136,14 @@ describe('a newcomer', () => {
     }
     cluster.inSync = ['one'];
     one.send({ type: 'lead', epoch: cluster.epoch, inSync: ['one'], root: one.rootId });
-    node.put('alice/alone', 'acknowledged without the one that left');
-    await node.settled();
     await cluster.restart('two');
     two.send({ type: 'follow', epoch: cluster.epoch, leader: 'one', root: null });
     await two.until('the live stream', () => two.status?.caughtUp);
     await two.admitAnew();
     await cluster.untilInSync('two');
-    assert.deepEqual(readdirSync(join(two.settings.filesRoot, 'alice')), ['alone']);
+    node.put('alice/later', 'x');
+    await node.settled();
+    assert.deepEqual(readdirSync(join(two.settings.filesRoot, 'alice')), ['later']);
   });
 
   it('does not lead with roots that the supervisor has not judged', async () => {

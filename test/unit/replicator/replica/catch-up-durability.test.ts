@@ -32,6 +32,7 @@ import { Tree } from '../../../../replicator/tree/tree.ts';
 import { fsyncs } from '../../fsyncs.ts';
 import { until } from '../../until.ts';
 
+const quiet = { warn: () => {}, error: () => {} } as never;
 const everything: DirtyPath[] = [{ path: '', ranges: null }];
 
 describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
@@ -88,8 +89,8 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     catchUp = new CatchUp({
       ...parts,
       applier: new Applier(parts.tree),
-      removals: new RemovalGate(1, { error: () => {} } as never, () => {}),
-      leader: 'leader',
+      removals: new RemovalGate(1, quiet, () => {}),
+      leader: 'one',
       firstProof: 'metadata',
       syncFileSystem: () => syncsFileSystem(),
       next: () => {
@@ -223,8 +224,8 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     let done = 0;
     const scrub = new Scrub({
       ...connect(),
-      removals: new RemovalGate(1, { error: () => {} } as never, () => {}),
-      leader: 'leader',
+      removals: new RemovalGate(1, quiet, () => {}),
+      leader: 'one',
       log: { warn: () => {} } as never,
       signal: closing.signal,
       ask: (paths) => {

@@ -72,13 +72,11 @@ export class Host {
   replicator(
     role: 'idle' | 'leader' | 'follower',
     highestEpoch = 0,
-    parts: Partial<ReturnType<typeof statusOf>> = {},
+    told: Partial<ReplicatorStatus> = {},
   ): this {
     const position = { epoch: highestEpoch, sequence: 0 };
-    this.see({
-      type: 'replicator-status',
-      status: { ...statusOf(this.id), role, highestEpoch, position, ...parts },
-    });
+    const status = { ...statusOf(this.id), role, highestEpoch, position, ...told };
+    this.see({ type: 'replicator-status', status });
     return this;
   }
 
@@ -170,7 +168,9 @@ export function view(parts: Partial<ClusterView>): ClusterView {
 }
 
 /** Of an idle replicator with everything in order. */
-export function statusOf(host: string): Extract<Observation, { type: 'replicator-status' }>['status'] {
+export type ReplicatorStatus = Extract<Observation, { type: 'replicator-status' }>['status'];
+
+export function statusOf(host: string): ReplicatorStatus {
   return {
     type: 'status',
     role: 'idle',
@@ -190,13 +190,13 @@ export function statusOf(host: string): Extract<Observation, { type: 'replicator
 }
 
 /** Roots that agree. */
-export function rootsOf(host: string, id = `roots-${host}`): RootsReport {
+export function rootsOf(host: string, id = `roots-${host}`, cluster = 'test'): RootsReport {
   const root = (name: 'data' | 'config' | 'state') => ({
     path: `/srv/${name}`,
     isEmpty: false,
     place: '1:1',
     record: {
-      ...{ format: 1 as const, cluster: 'test', host, root: name, id, admittedAt: 10, revision: 3 },
+      ...{ format: 1 as const, cluster, host, root: name, id, admittedAt: 10, revision: 3 },
       ...{ held: { epoch: 0, sequence: 0 }, holdsFiles: true, place: '1:1' },
     },
   });
