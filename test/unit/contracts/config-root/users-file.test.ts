@@ -85,6 +85,16 @@ describe('a mistake in one entry of users.yaml', () => {
     ]);
   });
 
+  it('says it in a bounded sentence, whatever is in the file', () => {
+    const field = 'x'.repeat(100_000);
+    const parsed = parse(`users:\n  - name: bob\n    ${field}: 1\n${others}`);
+    assert.ok(String(parsed.told[0]).length < 500);
+    assert.throws(
+      () => parseUsersFile(`users:\n  - ${field}: 1\n`, 'users.yaml'),
+      (error: Error) => error.message.length < 500,
+    );
+  });
+
   it('takes no private key for a public one, and shows nothing of it', () => {
     const parsed = parse(`users:\n  - name: bob\n    publicKeys:\n      - ${JSON.stringify(privateKey)}\n`);
     assert.deepEqual(parsed.names, []);
