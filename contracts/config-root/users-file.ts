@@ -52,7 +52,7 @@ export function parseUsersFile(text: string, file: string): UsersFile {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number) => `${file}:${lines.linePos(offset).line}`;
   const invalid = (offset: number, what: string) =>
-    new HoldfastError('USERS_INVALID', `${at(offset)}: ${what}`);
+    new HoldfastError('USERS_INVALID', `${at(offset)}: ${cut(what)}`);
   const [broken] = document.errors;
   if (broken !== undefined) throw invalid(broken.pos[0], broken.message);
   const users = usersIn(document, invalid);
@@ -68,7 +68,7 @@ export function parseUsersFile(text: string, file: string): UsersFile {
     const name = String(names[index]);
     const leaveOut = (path: readonly PropertyKey[], what: string) => {
       const where = at(offsetOf(document, ['users', index, ...path]));
-      leftOut.push({ user: name, sentence: `${where}: user ${shown(name)} ${what}` });
+      leftOut.push({ user: name, sentence: `${where}: user ${shown(name)} ${cut(what)}` });
     };
     if ((count.get(name)?.length ?? 0) > 1) {
       leaveOut(['name'], 'is left out: the name stands twice');
@@ -146,6 +146,11 @@ function typeOf(line = ''): string {
 
 function shown(name: string): string {
   return /^[\w.@-]{1,128}$/.test(name) ? name : JSON.stringify(name.slice(0, 128));
+}
+
+/** What is in the file, as the names of fields, is in the sentence too, and may be of any length. */
+function cut(what: string): string {
+  return what.length <= 300 ? what : `${what.slice(0, 300)}...`;
 }
 
 function offsetOf(document: Document, path: readonly PropertyKey[]): number {

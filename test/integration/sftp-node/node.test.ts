@@ -481,15 +481,6 @@ describe('the SFTP node and its guarantees', { timeout: 120_000 }, () => {
       'HOST_KEY_INVALID',
       ({ configRoot }) => writeFileSync(join(configRoot, 'host_keys/ssh_host_ed25519_key'), 'x'),
     ],
-    ['broken users', 'USERS_INVALID', (fixture) => fixture.writeUsers('users: 7\n')],
-    [
-      'users that are a folder',
-      'USERS_UNREADABLE',
-      ({ configRoot }) => {
-        rmSync(join(configRoot, 'users.yaml'));
-        symlinkSync('.', join(configRoot, 'users.yaml'));
-      },
-    ],
   ];
   for (const [what, code, breakIt] of failures) {
     it(`does not start with ${what}: ${code}`, async () => {
@@ -499,6 +490,24 @@ describe('the SFTP node and its guarantees', { timeout: 120_000 }, () => {
       await node.hasExited;
     });
   }
+
+  it('starts with broken users, and lets the last good ones in (G7)', async () => {
+    const good = readFileSync(join(node.configRoot, 'users.yaml'));
+    mkdirSync(join(node.configRoot, '.last-good'), { mode: 0o700 });
+    writeFileSync(join(node.configRoot, '.last-good/users.yaml'), good);
+    node.writeUsers('users: 7\n');
+    await node.start();
+    await node.openGate(600_000);
+    assert.equal((await node.sftp('pwd\n')).exitCode, 0);
+  });
+
+  it('starts with users that are a folder, and lets nobody in when none were ever good (G7)', async () => {
+    rmSync(join(node.configRoot, 'users.yaml'));
+    symlinkSync('.', join(node.configRoot, 'users.yaml'));
+    await node.start();
+    await node.openGate(600_000);
+    assert.notEqual((await node.sftp('pwd\n')).exitCode, 0);
+  });
 
   it('does not start on a port in use: PORT_IN_USE', async () => {
     const squatter = createServer();

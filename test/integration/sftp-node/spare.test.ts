@@ -1,7 +1,7 @@
 /** A process that gets ready before it is given a leadership. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -63,10 +63,10 @@ describe('a spare', { timeout: 60_000 }, () => {
 
   it('tells at the start what was wrong already when it got ready', async () => {
     await node.halt();
-    node.writeUsers('users: nobody\n');
+    chmodSync(join(node.configRoot, 'host_keys/ssh_host_ed25519_key'), 0o644);
     await node.rehearse(port);
     const first = await node.start({ port });
-    assert.ok(first.type === 'failed' && first.code === 'USERS_INVALID');
+    assert.ok(first.type === 'failed' && first.code === 'HOST_KEY_PERMISSIONS');
   });
 });
 

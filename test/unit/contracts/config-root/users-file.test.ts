@@ -85,6 +85,16 @@ describe('a mistake in one entry of users.yaml', () => {
     ]);
   });
 
+  it('says it in a bounded sentence, whatever is in the file', () => {
+    const fields = Array.from({ length: 100 }, (_, index) => `${'x'.repeat(900)}${index}: 1`).join(', ');
+    const parsed = parse(`users:\n  - { name: bob, ${fields} }\n${others}`);
+    assert.ok(String(parsed.told[0]).length < 500);
+    assert.throws(
+      () => parseUsersFile(`users:\n  - { ${fields} }\n`, 'users.yaml'),
+      (error: Error) => error.message.length < 500,
+    );
+  });
+
   it('takes no private key for a public one, and shows nothing of it', () => {
     const parsed = parse(`users:\n  - name: bob\n    publicKeys:\n      - ${JSON.stringify(privateKey)}\n`);
     assert.deepEqual(parsed.names, []);
