@@ -15,8 +15,11 @@ import { fromKey, joinPath, parentOf, rootPath, toKey } from '../tree/path.ts';
 import { errnoOf, openEntry, type Tree, through } from '../tree/tree.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { StagedFile, Staging } from './staging.ts';
+import { syncFileSystem } from './sync-file-system.ts';
 
 const fsyncAsync = promisify(fsync);
+/** An fsync takes milliseconds: beyond so many the file system is synced as a whole. */
+const maxSingleSyncs = 64;
 
 /**
  * The single changes by which a tree is made equal to another. What was there before goes to the quarantine, or
@@ -26,16 +29,23 @@ export class TreeChange {
   readonly #tree: Tree;
   readonly #staging: Staging;
   readonly #quarantine: Quarantine;
+  readonly #syncAll: (folder: string) => Promise<void>;
   readonly #changedDirectories = new Set<string>();
   /** Files with another mode or time. */
   readonly #changedFiles = new Set<string>();
   /** Whether what is replaced or removed may be something that only this host has. */
   keepsOld = true;
 
-  constructor(tree: Tree, staging: Staging, quarantine: Quarantine) {
+  constructor(
+    tree: Tree,
+    staging: Staging,
+    quarantine: Quarantine,
+    syncAll: (folder: string) => Promise<void> = syncFileSystem,
+  ) {
     this.#tree = tree;
     this.#staging = staging;
     this.#quarantine = quarantine;
+    this.#syncAll = syncAll;
   }
 
   placeFile(path: Buffer, staged: StagedFile): void {
@@ -87,6 +97,7 @@ export class TreeChange {
     const files = [...this.#changedFiles];
     this.#changedDirectories.clear();
     this.#changedFiles.clear();
+    if (directories.length + files.length > maxSingleSyncs) return await this.#syncAll(this.#tree.root);
     for (const key of files)
       await syncIfOpened(() => this.#tree.open(fromKey(key), constants.O_RDONLY | constants.O_NONBLOCK));
     for (const key of directories) await syncIfOpened(() => this.#tree.openDirectory(fromKey(key)));

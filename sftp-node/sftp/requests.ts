@@ -103,8 +103,10 @@ export function parseRequest(context: SessionContext, type: number, body: Buffer
   const id = fields.u32();
   const request = type === packetType.extended ? extendedRequest(fields) : (requests[type] ?? unsupported);
   const { mutates, about } = request;
+  // Now: the handler reads on in `fields`.
+  const { rest } = fields;
   const look = <Result>(read: (fields: FieldReader, context: SessionContext) => Result, unread: Result) =>
-    looksAhead(() => read(new FieldReader(fields.rest), context), unread);
+    looksAhead(() => read(new FieldReader(rest), context), unread);
   const needsGate = typeof mutates === 'function' ? look(mutates, false) : mutates;
   return { id, request, mutates: needsGate, fields, subject: () => (about ? look(about, {}) : {}) };
 }

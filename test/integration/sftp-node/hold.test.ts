@@ -4,7 +4,8 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openFlag } from '../../../sftp-node/sftp/protocol.ts';
+import { FieldWriter } from '../../../sftp-node/sftp/fields.ts';
+import { attributeFlag, openFlag } from '../../../sftp-node/sftp/protocol.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { NodeFixture } from './fixture.ts';
 import { packetType, RawSession, statusCode } from './raw-session.ts';
@@ -140,5 +141,46 @@ describe('a gate that is shut', { timeout: 60_000 }, () => {
     await node.hasExited;
     assert.equal(node.journal.operations.at(-1)?.sequence, last);
     await node.dispose();
+  });
+
+  it('lets no acknowledgement out, of whatever waited for the standbys, and takes no change after', async (context) => {
+    const node = new NodeFixture();
+    context.after(() => node.dispose());
+    await node.prepare();
+    await node.start();
+    await node.openGate(600_000);
+    const [session, other] = [
+      new RawSession(await node.rawChannel()),
+      new RawSession(await node.rawChannel()),
+    ];
+    const handle = await session.open('/f', forWriting);
+    assert.ok(handle !== null);
+    node.journal.acknowledges = false;
+    const answers: unknown[] = [];
+    const sync = new FieldWriter().text('fsync@openssh.com').bytes(handle);
+    const mode = new FieldWriter().bytes(handle).u32(attributeFlag.permissions).u32(0o600);
+    for (const status of [
+      session.status(packetType.fsetstat, mode),
+      session.status(packetType.extended, sync),
+      session.mkdir('/d'),
+      session.paths(packetType.rename, '/f', '/g'),
+      session.close(handle),
+    ])
+      void status.then((answer) => answers.push(answer));
+    await waitFor('the close in the journal', () => node.journal.kinds().at(-1) === 'close');
+    await node.send({ type: 'shut-gate' });
+    await waitFor('the gate', () => node.messages.some(({ type }) => type === 'gate-shut'));
+    node.journal.acknowledgeAll();
+    await session.closed;
+    assert.deepEqual(answers, []);
+    const last = node.journal.operations.at(-1)?.sequence;
+    const foreign = Buffer.from([0, 0, 0, 1]);
+    assert.equal(await other.mkdir('/e'), statusCode.failure);
+    assert.equal(await other.write(foreign, 0, Buffer.from('x')), statusCode.failure);
+    assert.equal(
+      await other.status(packetType.extended, new FieldWriter().text('fsync@openssh.com').bytes(foreign)),
+      statusCode.failure,
+    );
+    assert.equal(node.journal.operations.at(-1)?.sequence, last);
   });
 });

@@ -119,6 +119,9 @@ describe('the acknowledgement of', { timeout: 20_000 }, () => {
       assert.deepEqual(treeOf(session.home), before);
       assert.equal(session.kinds.length, operations, 'it was journalled');
       assert.equal(session.hungUp, false);
+      const told = session.lines.filter(({ audit }) => audit === 'refused');
+      assert.equal(told.length, 1);
+      assert.ok(told[0]?.path === 'alice/f' || Array.isArray(told[0]?.asked), 'of what it was');
     });
   }
 
@@ -149,6 +152,7 @@ describe('the acknowledgement of', { timeout: 20_000 }, () => {
     assert.equal(await raw.paths(packetType.rename, '/f', '/f'), statusCode.failure);
     assert.deepEqual(readdirSync(session.home).sort(), ['d', 'empty', 'f', 'l']);
     assert.deepEqual(session.kinds, []);
+    assert.deepEqual(session.lines[0]?.asked, ['/f', '/l'], 'the refusal in the audit log');
     assert.equal(await raw.extended('posix-rename@openssh.com', '/f', '/l'), statusCode.ok);
     assert.ok(lstatSync(session.at('l')).isFile());
     assert.equal(readFileSync(session.at('l'), 'utf8'), 'content');

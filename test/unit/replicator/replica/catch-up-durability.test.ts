@@ -81,7 +81,12 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     const staging = new Staging(stagingRoot(join(base, 'quarantine')));
     const log = { warn: () => {} };
     const quarantine = new Quarantine(join(base, 'quarantine'), 5, new Date(0), log as never, () => {});
-    return { tree, staging, client, change: new TreeChange(tree, staging, quarantine) };
+    return {
+      tree,
+      staging,
+      client,
+      change: new TreeChange(tree, staging, quarantine, () => syncsFileSystem()),
+    };
   }
 
   function run(): Promise<void> {
@@ -155,6 +160,30 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     await until(() => asked === 1);
     await round(everything, true);
     assert.deepEqual(inTree(), [own('d/f'), own('d/folder')]);
+  });
+
+  it('are many of them by one sync of the file system', async () => {
+    for (let number = 0; number < 65; number++) {
+      for (const at of [leader, own]) {
+        writeFileSync(at(`${number}`), 'text');
+        utimesSync(at(`${number}`), 1000, 1000);
+      }
+      chmodSync(leader(`${number}`), 0o604);
+    }
+    void run();
+    await until(() => asked === 1);
+    let synced: (() => void) | null = null;
+    syncsFileSystem = () =>
+      new Promise((resolve) => {
+        synced = resolve;
+      });
+    catchUp.onRound({ type: 'round', epoch: 1, first: true, dirty: everything, final: null });
+    await until(() => synced !== null);
+    await delay(10);
+    assert.equal(asked, 1, 'the round was told to be done');
+    (synced as unknown as () => void)();
+    await until(() => asked === 2);
+    assert.deepEqual(inTree(), []);
   });
 
   it('are ranges of files, and that names are gone', async () => {
