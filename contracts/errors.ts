@@ -22,10 +22,15 @@ export const errorTable = {
     'Run the command by hand as the holdfast user, and see docs/virtual-ips.md for what it must do.',
   VIP_COMMAND_TIMEOUT:
     'Make the command quicker, or give it more time: a longer `timeout`, with a `lease.ttl` that it fits.',
+  VIP_PROBE_FAILED:
+    'Before an address is put on, the network is asked who has it: check that arping (IPv4) and ndisc6 (IPv6) run, and that the link is up.',
   ANNOUNCE_FAILED: 'Check that arping (IPv4) and ndptool (IPv6) are installed and the link is up.',
   COMMAND_MISSING: 'Install the Debian package named.',
   COMMAND_FAILED: 'See the output of the command.',
   COMMAND_TIMEOUT: 'The host is overloaded or the kernel does not answer: see its log.',
+  COMMAND_STUCK:
+    'The kernel holds them: see its log (`dmesg`), and start this host anew if it does not recover.',
+  ORDER_OVERDUE: 'Something on this host hangs: see the log just before, the disks and the kernel log.',
   PORT_IN_USE: 'Stop the other program, or set another port in holdfast.yaml.',
   PORT_FORBIDDEN: 'Ports below 1024 need CAP_NET_BIND_SERVICE: start the service by its systemd unit.',
   // etcd

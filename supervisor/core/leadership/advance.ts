@@ -182,7 +182,9 @@ function fromSteppingDown(
   at: number,
   timing: Timing,
 ): Step | null {
-  return isOff(state, phase, at) && isReleased(state, at, timing) ? enterStandby(state, phase.epoch) : null;
+  return isOff(state, phase, at, timing) && isReleased(state, at, timing)
+    ? enterStandby(state, phase.epoch)
+    : null;
 }
 
 /** The leader key is not this host's, or goes by itself: an etcd that does not answer is not waited for. */

@@ -167,7 +167,7 @@ function steppingDownOrders(
   ];
   const alive = state.lease !== null && at < leaseDeadlineMs(state.lease, timing);
   const leader = state.cluster?.leader;
-  if (isOff(state, phase, at) && alive && leader && leaderKeyIsMine(state)) {
+  if (isOff(state, phase, at, timing) && alive && leader && leaderKeyIsMine(state)) {
     orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch, cause: phase.cause });
   }
   return orders;
