@@ -51,6 +51,8 @@ export const errorTable = {
   SFTP_NODE_EXITED: 'See the log lines of the sftp-node just before.',
   SFTP_NODE_TIMEOUT:
     'The sftp-node did not become ready in time: the host is overloaded or its disk is slow.',
+  SUPERVISOR_RUNNING:
+    'A host has one supervisor: see `systemctl status holdfast`, and stop it first (`systemctl stop holdfast`) if it is not wanted.',
   REPLICATOR_FAILED: 'See the log lines of the replicator just before.',
   // roots
   ROOT_UNUSABLE: 'Create the directory and give it to the holdfast user.',
