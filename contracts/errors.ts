@@ -89,6 +89,9 @@ export const errorTable = {
   RELEASE_DIFFERS: 'Restart the service: on the leader `holdfast switchover` first.',
   SECRET_READABLE: 'Run chmod 0600 on it, or put it back.',
   WATCHDOG_UNUSABLE: 'See docs/watchdog.md, or set `watchdog.mode`.',
+  CHECK_PENDING: 'It is looked at in a moment; if this stays, see the log of the supervisor.',
+  CHECK_OVERDUE: 'What is named does not answer: see its disk or file server, and the kernel log.',
+  CHECK_FAILED: 'See what stands in the way, as named.',
   MEMORY_LOW: 'Find what uses the memory of this host.',
   // switchover and failover by an operator; causes in the history
   FIRST_START: 'Nothing to do: the cluster is new.',

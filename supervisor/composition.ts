@@ -1,7 +1,7 @@
 import type { Logger } from '#contracts/log.ts';
 import { GatewayPlacement } from './adapters/etcd/placement.ts';
 import { EtcdStore } from './adapters/etcd/store.ts';
-import { interfaceAddressOf } from './adapters/kernel/network/kernel-vips.ts';
+import { interfaceAddressOf, linkAddressesOf } from './adapters/kernel/network/kernel-vips.ts';
 import { createVirtualIps } from './adapters/kernel/network/virtual-ips.ts';
 import { systemClock, systemTimers } from './adapters/kernel/system-clock.ts';
 import type { DeviceWatchdog } from './adapters/kernel/watchdog.ts';
@@ -34,12 +34,13 @@ export function realParts(
     sftpNode: (reports) => new SftpNodeProcess(config, reports, log),
     replicator: (reports) => new ReplicatorProcess(config, reports, log),
     health: (reports) =>
-      new HealthMonitor({ config, watchdog, wallMs: () => Date.parse(clock.wallTimeIso()), reports }),
+      new HealthMonitor({ config, watchdog, askForAddresses: () => vips.conflict(), reports }),
     placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,
     watchdog,
     runState,
     notifier,
     identityOf,
+    linkAddresses: () => linkAddressesOf(config),
     cleanUpEarlierRun: () => endEarlierRun({ runState, vips, store: async () => store, watchdog, log }),
     saveRecording: (recording) => saveRecording(config.paths.state, recording, clock.wallTimeIso()),
     crash: (error) => {

@@ -1,10 +1,9 @@
 import { Command } from 'commander';
-import { systemClock } from '../adapters/kernel/system-clock.ts';
 import { watchdogOf } from '../adapters/kernel/watchdog.ts';
 import { loadConfig } from '../config/load.ts';
 import { examineEtcd } from '../doctor/etcd.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { examineCommands, examineHealth, examineSecrets, examineSupervisor } from '../doctor/host.ts';
+import { examineHealth, examineSecrets, examineSupervisor } from '../doctor/host.ts';
 import { configOption } from './options.ts';
 import { printLine } from './person.ts';
 
@@ -19,12 +18,10 @@ export function doctorCommand(): Command {
     )
     .action(async ({ config: file, json }: { config: string; json?: boolean }) => {
       const config = loadConfig(file);
-      const wallMs = Date.parse(systemClock.wallTimeIso());
       const findings = [
         await examineSupervisor(config),
         ...(await examineEtcd(config)),
-        ...(await examineHealth(config, watchdogOf(config), wallMs)),
-        ...examineCommands(config),
+        ...(await examineHealth(config, watchdogOf(config))),
         ...examineSecrets(config),
       ];
       if (json) printLine(JSON.stringify(findings, null, 2));

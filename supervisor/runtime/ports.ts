@@ -223,6 +223,10 @@ export interface HealthFact {
 export interface HealthReports {
   /** Whether this host leads, with its SFTP node listening. */
   isServing(): boolean;
+  /** Whether an SFTP node of this host has the port, or may take it at any moment. */
+  hasSftpPort(): boolean;
+  /** Hardware addresses of the leader, when that is another host and has told them; null otherwise. */
+  leaderLinks(): readonly string[] | null;
   unfit(unfit: Cause[]): void;
   /** The SFTP node has been silent for a while; `again`: it was so before, and is still there. */
   silentNode(again: boolean): void;

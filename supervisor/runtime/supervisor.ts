@@ -60,6 +60,8 @@ export interface SupervisorOptions {
   readonly runState: RunState;
   readonly notifier: Notifier;
   readonly identityOf: (pid: number) => ProcessIdentity | null;
+  /** Hardware addresses that answer for the virtual IPs while this host leads. */
+  readonly linkAddresses?: () => readonly string[];
   /** Ends what an earlier run of this host left; what it cannot end ends by itself. */
   readonly cleanUpEarlierRun: () => Promise<unknown>;
   /** Keeps what led to an impossible decision. @returns where, for the log */
@@ -143,6 +145,11 @@ export class Supervisor {
     this.replicator = options.replicator(this.#replicatorReports());
     this.health = options.health({
       isServing: () => this.#state.phase.name === 'leading' && this.#state.node.is === 'listening',
+      hasSftpPort: () => {
+        const { phase, node, spare } = this.#state;
+        return phase.name !== 'standby' || node.is !== 'absent' || spare !== 'absent';
+      },
+      leaderLinks: () => leaderLinksIn(this.#state),
       unfit: (unfit) => observe({ type: 'health', unfit }),
       silentNode: (again) => this.#onSilentNode(again),
     });
@@ -318,6 +325,7 @@ export class Supervisor {
       caughtUp,
       configDigest,
       hostKeyFingerprints: [...hostKeyFingerprints],
+      linkAddresses: [...(this.#options.linkAddresses?.() ?? [])],
       preparedFor: preparedFor(this.#state),
       ineligible: this.ineligibility(),
       health: this.health.facts
@@ -343,6 +351,13 @@ export class Supervisor {
     }
     store.close();
   }
+}
+
+function leaderLinksIn({ cluster, nodeId }: RoleState): readonly string[] | null {
+  const leader = cluster?.leader?.node;
+  if (leader === undefined || leader === nodeId) return null;
+  const links = cluster?.nodes.find(({ node }) => node === leader)?.linkAddresses ?? [];
+  return links.length === 0 ? null : links;
 }
 
 function peersIn(view: ClusterView, self: string): Peer[] {

@@ -345,6 +345,7 @@ export class SupervisorRun {
       caughtUp: true,
       configDigest: '',
       hostKeyFingerprints: [],
+      linkAddresses: [],
       preparedFor: preparedFor(this.state),
       ineligible: ineligibility(this.state, this.#host.bootTimeMs(), timing),
       health: [],

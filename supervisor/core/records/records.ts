@@ -41,6 +41,8 @@ export const nodeRecordSchema = z.object({
   caughtUp: z.boolean(),
   configDigest: z.string(),
   hostKeyFingerprints: z.array(z.string()),
+  /** Hardware addresses that answer for the virtual IPs while this host leads. */
+  linkAddresses: z.array(z.string()).default([]),
   /** The leadership after which this host is ready to take over, with its SFTP node loaded; 0: none. */
   preparedFor: epochSchema.default(0),
   /** Why this host may not take over now; empty when it may. */

@@ -146,6 +146,7 @@ export function liveNode(node: string, parts: Partial<LiveNode> = {}): LiveNode 
     caughtUp: true,
     configDigest: 'd',
     hostKeyFingerprints: [],
+    linkAddresses: [],
     preparedFor: 0,
     ineligible: [],
     health: [],
