@@ -69,6 +69,8 @@ export const errorTable = {
   HAND_OVER_TIMEOUT:
     'The service moved all the same, by stepping down: see what was slow in the log just before.',
   STOPPING: 'The service was told to stop: start it to have this host back.',
+  SETTINGS_DIFFER:
+    'Make holdfast.yaml of that host say what the others have, and restart it; to change a setting on all hosts see docs/changing-settings.md.',
   NO_FAILOVER: 'Remove node.noFailover from holdfast.yaml if this host may lead.',
   NO_LEASE: 'Check the etcd members and the network to them.',
   REPLICATOR_DOWN: 'It is started again by itself; see the log lines of the replicator.',

@@ -4,6 +4,7 @@ import { loadConfig } from '../config/load.ts';
 import { examineEtcd } from '../doctor/etcd.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { examineHealth, examineSecrets, examineSupervisor } from '../doctor/host.ts';
+import { examineSettings } from '../doctor/settings.ts';
 import { configOption } from './options.ts';
 import { printLine } from './person.ts';
 
@@ -20,6 +21,7 @@ export function doctorCommand(): Command {
       const config = loadConfig(file);
       const findings = [
         await examineSupervisor(config),
+        ...(await examineSettings(config)),
         ...(await examineEtcd(config)),
         ...(await examineHealth(config, watchdogOf(config))),
         ...examineSecrets(config),

@@ -41,6 +41,7 @@ export class Executor {
       operation: lane('operation'),
       pause: lane('pause'),
       restored: lane('restored'),
+      settings: lane('settings'),
       replicator: lane('replicator'),
       'hand-off': lane('hand-off'),
       announce: lane('announce'),
@@ -98,6 +99,7 @@ export class Executor {
       case 'operation':
       case 'pause':
       case 'restored':
+      case 'settings':
         return this.#options.records.write(order);
       case 'exit':
         return this.#options.exit();
@@ -191,6 +193,7 @@ function repeatAfterMs(order: Order): number {
     case 'operation':
     case 'pause':
     case 'restored':
+    case 'settings':
       return 500;
     case 'vip':
       return order.want === 'absent' ? 500 : Infinity;

@@ -7,6 +7,7 @@ import type { Era, Restored } from '../core/records/era.ts';
 import type { Departure, HistoryRecord } from '../core/records/history.ts';
 import type { OperationRecord, Pause } from '../core/records/operation.ts';
 import type { ClusterView, Leader, LeaderRecord, NodeRecord, PeerRecord } from '../core/records/records.ts';
+import type { SettingsRecord } from '../core/records/settings.ts';
 
 /** Time as the supervisor sees it. Elapsed time and wall time are different methods. */
 export interface Clock {
@@ -81,6 +82,8 @@ export interface ClusterStore {
   writeSuccessor(epoch: Epoch, node: NodeId | null, leaseId: string): Promise<boolean>;
   /** Writes the operation if it is as it was read (0: there is none). True when written. */
   writeOperation(record: OperationRecord, modRevision: number): Promise<boolean>;
+  /** Writes what settings the leader has if its epoch still leads. True when written. */
+  writeSettings(settings: SettingsRecord): Promise<boolean>;
   writePause(pause: Pause | null): Promise<void>;
   /** Leaves word that etcd went back, for every host. */
   writeRestored(restored: Restored): Promise<void>;

@@ -4,7 +4,7 @@ import { type OperationRecord, recordOf } from '../core/records/operation.ts';
 import type { ClusterView } from '../core/records/records.ts';
 import type { Clock, ClusterStore } from './ports.ts';
 
-type RecordOrder = Extract<Order, { kind: 'successor' | 'operation' | 'pause' | 'restored' }>;
+type RecordOrder = Extract<Order, { kind: 'successor' | 'operation' | 'pause' | 'restored' | 'settings' }>;
 
 export interface RecordWriterOptions {
   readonly nodeId: NodeId;
@@ -39,6 +39,11 @@ export class RecordWriter {
         return;
       case 'operation':
         return this.#report(order);
+      case 'settings': {
+        const { epoch, values } = order;
+        await store.writeSettings({ node: this.#options.nodeId, epoch, values: { ...values } });
+        return;
+      }
       case 'pause': {
         const paused = cluster()?.paused;
         if (paused) await store.writePause({ ...paused, leader: order.leader });

@@ -2,6 +2,7 @@ import { messageOf } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
 import { version } from '#contracts/version.ts';
+import { clusterSettingsOf } from '../config/cluster-settings.ts';
 import { type Config, commandVipsOf } from '../config/schema.ts';
 import type { Change } from '../core/leadership/advance.ts';
 import { type Decision, decide } from '../core/leadership/decide.ts';
@@ -107,7 +108,8 @@ export class Supervisor {
     this.#options = options;
     this.config = config;
     this.timing = timingOf(config.lease, Math.max(0, ...commandVipsOf(config).map((vip) => vip.timeoutMs)));
-    this.#state = initialState(nodeId, config.node.noFailover, config.node.priority);
+    const settings = clusterSettingsOf(config);
+    this.#state = initialState(nodeId, config.node.noFailover, config.node.priority, settings);
     this.#reader = new ClusterReader({
       store,
       timers,
@@ -325,6 +327,7 @@ export class Supervisor {
       caughtUp,
       configDigest,
       hostKeyFingerprints: [...hostKeyFingerprints],
+      settings: this.#state.settings,
       linkAddresses: [...(this.#options.linkAddresses?.() ?? [])],
       preparedFor: preparedFor(this.#state),
       ineligible: this.ineligibility(),

@@ -104,6 +104,7 @@ export class EtcdModel {
       successor: this.#successor?.record ?? null,
       paused: this.#paused,
       departure: null,
+      settings: null,
       era: this.#era,
       restored: this.#restored,
       nodes: [...this.#nodes.values()],

@@ -18,6 +18,7 @@ import {
   storedLeaderSchema,
   unreadableLeader,
 } from '../../core/records/records.ts';
+import { settingsRecordSchema } from '../../core/records/settings.ts';
 
 /** Values larger than this are not ours. */
 const maxValueBytes = 64 * 1024;
@@ -92,6 +93,7 @@ export const viewKeys = [
   'departure',
   'era',
   'restored',
+  'settings',
 ] as const;
 export const viewFolders = ['nodes/', 'peers/'] as const;
 export type ViewRanges = Partial<
@@ -121,6 +123,7 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
     operation: operationOf(first('operation'), moment, problems),
     successor: single(first('successor'), successorRecordSchema),
     departure: single(first('departure'), departureSchema),
+    settings: single(first('settings'), settingsRecordSchema),
     paused: single(first('paused'), pauseSchema),
     nodes: recordsOf(ranges['nodes/'], nodeRecordSchema, problems),
     peers: recordsOf(ranges['peers/'], peerRecordSchema, problems),

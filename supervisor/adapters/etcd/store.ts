@@ -7,6 +7,7 @@ import { type Era, epochBaseOf, type Restored } from '../../core/records/era.ts'
 import { type Departure, type HistoryRecord, historyLimit } from '../../core/records/history.ts';
 import type { OperationRecord, Pause } from '../../core/records/operation.ts';
 import type { ClusterView, LeaderRecord, NodeRecord, PeerRecord } from '../../core/records/records.ts';
+import type { SettingsRecord } from '../../core/records/settings.ts';
 import type {
   Clock,
   ClusterStore,
@@ -210,6 +211,10 @@ export class EtcdStore implements ClusterStore {
 
   async writeOperation(record: OperationRecord, modRevision: number): Promise<boolean> {
     return this.#writeIf([unchanged(this.#key('operation'), modRevision)], [this.#put('operation', record)]);
+  }
+
+  async writeSettings(settings: SettingsRecord): Promise<boolean> {
+    return this.#writeIf([this.#leads(settings.epoch)], [this.#put('settings', settings)]);
   }
 
   async writePause(pause: Pause | null): Promise<void> {

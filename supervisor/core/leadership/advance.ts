@@ -67,7 +67,7 @@ function fromStandby(state: RoleState, at: number, timing: Timing): Step | null 
  * until a moment ago: no stranger needs to be looked for.
  */
 function enterPromoting(state: RoleState, at: number, epoch: number): Step {
-  const handedOver = state.cluster?.leader?.handedOverBy != null;
+  const handedOver = state.cluster?.leader?.handedOverBy != null && hadSameAddresses(state);
   return {
     state: {
       ...state,
@@ -81,6 +81,12 @@ function enterPromoting(state: RoleState, at: number, epoch: number): Step {
     },
     cause: null,
   };
+}
+
+/** As those that the last leader had, which are off by now. */
+function hadSameAddresses({ cluster, settings }: RoleState): boolean {
+  const before = cluster?.settings?.values.vips;
+  return before === undefined || before === settings.vips;
 }
 
 function fromPromoting(

@@ -1,6 +1,7 @@
 import type { Cause } from '../cause.ts';
 import { restoredCause, wentBackIn } from '../restored/went-back.ts';
 import { leaseDeadlineMs } from './lease.ts';
+import { settingsCause } from './settings.ts';
 import type { RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
 
@@ -33,6 +34,8 @@ export function ineligibility(state: RoleState, at: number, timing: Timing): Cau
   }
   const wentBack = wentBackIn(state);
   if (wentBack !== null) reasons.push(restoredCause(wentBack));
+  const settings = settingsCause(state);
+  if (settings !== null) reasons.push(settings);
   reasons.push(...state.unfit);
   return [...reasons, ...failuresOf(state, at, timing)];
 }

@@ -5,6 +5,7 @@ import { claimOrder } from './claim.ts';
 import { isOff, isServing, leaderKeyIsMine, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import type { Order } from './orders.ts';
+import { settingsAreUntold } from './settings.ts';
 import { isPastReturn, type RoleState } from './state.ts';
 import type { Phased } from './step.ts';
 import type { Timing } from './timing.ts';
@@ -91,6 +92,7 @@ function recordOrders(state: RoleState, epoch: number): Order[] {
   if (state.cluster?.successor?.epoch === epoch) orders.push({ kind: 'successor', epoch, node: null });
   const { paused } = state.cluster ?? {};
   if (paused != null && paused.leader !== state.nodeId) orders.push({ kind: 'pause', leader: state.nodeId });
+  if (settingsAreUntold(state)) orders.push({ kind: 'settings', epoch, values: state.settings });
   const report = operationReport(state, epoch);
   if (report !== null) orders.push({ kind: 'operation', epoch, report });
   return orders;

@@ -2,6 +2,7 @@ import type { Epoch, NodeId, Position } from '#contracts/identities.ts';
 import type { Cause } from '../cause.ts';
 import type { WentBack } from '../records/era.ts';
 import type { ClusterView } from '../records/records.ts';
+import type { ClusterSettings } from '../records/settings.ts';
 
 /** Where this host is in the life of a leadership. */
 export type Phase =
@@ -150,6 +151,8 @@ export interface RoleState {
   readonly operationAppeared: { readonly id: string; readonly afterMs: number } | null;
   readonly stopping: boolean;
   readonly priority: number;
+  /** Of this host, those that must be alike on every host; empty: nothing is compared. */
+  readonly settings: ClusterSettings;
 }
 
 export const absentReplicator: ReplicatorFact = {
@@ -165,11 +168,17 @@ export const absentReplicator: ReplicatorFact = {
 };
 
 /** A host always boots as standby. */
-export function initialState(nodeId: NodeId, noFailover = false, priority = 100): RoleState {
+export function initialState(
+  nodeId: NodeId,
+  noFailover = false,
+  priority = 100,
+  settings: ClusterSettings = {},
+): RoleState {
   return {
     nodeId,
     noFailover,
     priority,
+    settings,
     phase: { name: 'standby' },
     lease: null,
     cluster: null,

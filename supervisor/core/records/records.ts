@@ -4,6 +4,7 @@ import { causeSchema } from '../cause.ts';
 import type { Restored } from './era.ts';
 import type { Departure } from './history.ts';
 import type { Operation, Pause, SuccessorRecord } from './operation.ts';
+import { clusterSettingsSchema, type SettingsRecord } from './settings.ts';
 
 /** The values under `/holdfast/<cluster>/` in etcd, JSON each. Unknown fields of newer releases are dropped. */
 
@@ -41,6 +42,8 @@ export const nodeRecordSchema = z.object({
   caughtUp: z.boolean(),
   configDigest: z.string(),
   hostKeyFingerprints: z.array(z.string()),
+  /** Those that must be alike on every host; empty: of a release that does not tell them. */
+  settings: clusterSettingsSchema.default({}),
   /** Hardware addresses that answer for the virtual IPs while this host leads. */
   linkAddresses: z.array(z.string()).default([]),
   /** The leadership after which this host is ready to take over, with its SFTP node loaded; 0: none. */
@@ -98,6 +101,8 @@ export interface ClusterView {
   readonly paused: Pause | null;
   /** Of the last leader that went without handing over. */
   readonly departure: Departure | null;
+  /** What the last leader led with; null: none has told. */
+  readonly settings: SettingsRecord | null;
   readonly nodes: readonly LiveNode[];
   readonly peers: readonly PeerRecord[];
   /** Keys whose value is not what Holdfast writes: reported, never trusted. */

@@ -3,6 +3,7 @@ import type { Order } from '../../../../../supervisor/core/leadership/orders.ts'
 import { initialState, type RoleState } from '../../../../../supervisor/core/leadership/state.ts';
 import { timingOf } from '../../../../../supervisor/core/leadership/timing.ts';
 import type { ClusterView, LiveNode } from '../../../../../supervisor/core/records/records.ts';
+import type { ClusterSettings } from '../../../../../supervisor/core/records/settings.ts';
 import type { Observation } from '../../../../../supervisor/runtime/observation.ts';
 
 export const timing = timingOf({ ttl: 3000, margin: 500 });
@@ -17,9 +18,9 @@ export class Host {
   readonly path: string[] = [];
   #revision = 100;
 
-  constructor(id = 'a', noFailover = false) {
+  constructor(id = 'a', noFailover = false, settings: ClusterSettings = {}) {
     this.id = id;
-    this.state = initialState(id, noFailover);
+    this.state = initialState(id, noFailover, 100, settings);
     this.last = this.see({ type: 'tick' });
   }
 
@@ -126,6 +127,7 @@ export function view(parts: Partial<ClusterView>): ClusterView {
     successor: null,
     paused: null,
     departure: null,
+    settings: null,
     era: 0,
     restored: null,
     nodes: [],
@@ -146,6 +148,7 @@ export function liveNode(node: string, parts: Partial<LiveNode> = {}): LiveNode 
     caughtUp: true,
     configDigest: 'd',
     hostKeyFingerprints: [],
+    settings: {},
     linkAddresses: [],
     preparedFor: 0,
     ineligible: [],

@@ -24,8 +24,9 @@ describe('the port of the SFTP service', () => {
     assert.deepEqual(listenersIn(table6, 2222), ['::', 'fd77::11', '127.0.0.1']);
   });
 
-  it('is free, or had by another program, without anybody being disturbed', async () => {
+  it('is free, or had by another program, without anybody being disturbed', async (context) => {
     const server = createServer().listen(0, '127.0.0.1');
+    context.after(() => server.close());
     await once(server, 'listening');
     let connections = 0;
     server.on('connection', () => {
@@ -45,13 +46,13 @@ describe('the port of the SFTP service', () => {
     assert.deepEqual(await codes(), ['', '', '', '', '']);
   });
 
-  it('is in the way on all addresses when the other listens on all', async () => {
+  it('is in the way on all addresses when the other listens on all', async (context) => {
     const server = createServer().listen(0, '::');
+    context.after(() => server.close());
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     for (const at of ['::', '0.0.0.0', '127.0.0.2', '::1']) {
       assert.equal((await sftpPortFact(at, port)).code, 'PORT_IN_USE', at);
     }
-    server.close();
   });
 });
