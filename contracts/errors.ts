@@ -31,10 +31,15 @@ export const errorTable = {
     'Run the command by hand as the holdfast user, and see docs/virtual-ips.md for what it must do.',
   VIP_COMMAND_TIMEOUT:
     'Make the command quicker, or give it more time: a longer `timeout`, with a `lease.ttl` that it fits.',
+  VIP_PROBE_FAILED:
+    'Before an address is put on, the network is asked who has it: check that arping (IPv4) and ndisc6 (IPv6) run, and that the link is up.',
   ANNOUNCE_FAILED: 'Check that arping (IPv4) and ndptool (IPv6) are installed and the link is up.',
   COMMAND_MISSING: 'Install the Debian package named.',
   COMMAND_FAILED: 'See the output of the command.',
   COMMAND_TIMEOUT: 'The host is overloaded or the kernel does not answer: see its log.',
+  COMMAND_STUCK:
+    'The kernel holds them: see its log (`dmesg`), and start this host anew if it does not recover.',
+  ORDER_OVERDUE: 'Something on this host hangs: see the log just before, the disks and the kernel log.',
   PORT_IN_USE: 'Stop the other program, or set another port in holdfast.yaml.',
   PORT_FORBIDDEN: 'Ports below 1024 need CAP_NET_BIND_SERVICE: start the service by its systemd unit.',
   // etcd
@@ -72,6 +77,8 @@ export const errorTable = {
   SFTP_NODE_EXITED: 'See the log lines of the sftp-node just before.',
   SFTP_NODE_TIMEOUT:
     'The sftp-node did not become ready in time: the host is overloaded or its disk is slow.',
+  SUPERVISOR_RUNNING:
+    'A host has one supervisor: see `systemctl status holdfast`, and stop it first (`systemctl stop holdfast`) if it is not wanted.',
   REPLICATOR_FAILED: 'See the log lines of the replicator just before.',
   // roots
   ROOT_UNUSABLE: 'Create the directory and give it to the holdfast user.',
@@ -99,6 +106,8 @@ export const errorTable = {
   HAND_OVER_TIMEOUT:
     'The service moved all the same, by stepping down: see what was slow in the log just before.',
   STOPPING: 'The service was told to stop: start it to have this host back.',
+  SETTINGS_DIFFER:
+    'Make holdfast.yaml of that host say what the others have, and restart it; to change a setting on all hosts see docs/changing-settings.md.',
   NO_FAILOVER: 'Remove node.noFailover from holdfast.yaml if this host may lead.',
   NO_LEASE: 'Check the etcd members and the network to them.',
   REPLICATOR_DOWN: 'It is started again by itself; see the log lines of the replicator.',
@@ -132,6 +141,9 @@ export const errorTable = {
   RELEASE_DIFFERS: 'Restart the service: on the leader `holdfast switchover` first.',
   SECRET_READABLE: 'Run chmod 0600 on it, or put it back.',
   WATCHDOG_UNUSABLE: 'See docs/watchdog.md, or set `watchdog.mode`.',
+  CHECK_PENDING: 'It is looked at in a moment; if this stays, see the log of the supervisor.',
+  CHECK_OVERDUE: 'What is named does not answer: see its disk or file server, and the kernel log.',
+  CHECK_FAILED: 'See what stands in the way, as named.',
   MEMORY_LOW: 'Find what uses the memory of this host.',
   // switchover and failover by an operator; causes in the history
   FIRST_START: 'Nothing to do: the cluster is new.',

@@ -17,6 +17,7 @@ const entryPoints = {
   replicator: 'replicator/main.ts',
   holdfast: 'supervisor/cli/main.ts',
   'command-thread': 'supervisor/adapters/process/command-thread-main.ts',
+  'file-checks': 'supervisor/health/file-checks-main.ts',
 };
 
 /** What no program in TypeScript can do: to be ended by the kernel at a time. */

@@ -2,7 +2,7 @@ import type { Logger } from '#contracts/log.ts';
 import { EtcdClient } from './adapters/etcd/client.ts';
 import { GatewayPlacement } from './adapters/etcd/placement.ts';
 import { EtcdStore } from './adapters/etcd/store.ts';
-import { interfaceAddressOf } from './adapters/kernel/network/kernel-vips.ts';
+import { interfaceAddressOf, linkAddressesOf } from './adapters/kernel/network/kernel-vips.ts';
 import { createVirtualIps } from './adapters/kernel/network/virtual-ips.ts';
 import { systemClock } from './adapters/kernel/system-clock.ts';
 import { systemTimers } from './adapters/kernel/system-timers.ts';
@@ -46,7 +46,7 @@ export function realParts(
       new HealthMonitor({
         config,
         watchdog,
-        wallMs: () => Date.parse(clock.wallTimeIso()),
+        askForAddresses: () => vips.conflict(),
         node: { ask: (id) => node?.ask(id), answer: () => node?.answer ?? null },
         lateness,
         reports,
@@ -56,6 +56,7 @@ export function realParts(
     runState,
     notifier,
     identityOf,
+    linkAddresses: () => linkAddressesOf(config),
     cleanUpEarlierRun: () => endEarlierRun({ runState, vips, store: async () => store, watchdog, log }),
     saveRecording: (recording) => saveRecording(config.paths.state, recording, clock.wallTimeIso()),
     crash: (error) => {

@@ -7,6 +7,7 @@ import { systemClock } from './adapters/kernel/system-clock.ts';
 import { watchdogOf } from './adapters/kernel/watchdog.ts';
 import { warmUp } from './adapters/process/child.ts';
 import { startCommandThread } from './adapters/process/command-thread.ts';
+import { takeRunFolder } from './adapters/process/run-lock.ts';
 import { createNotifier } from './adapters/systemd/notifier.ts';
 import { realParts } from './composition.ts';
 import type { Config } from './config/schema.ts';
@@ -14,10 +15,12 @@ import { Operator } from './control/operator.ts';
 import { serveControl } from './control/server.ts';
 import { Supervisor } from './runtime/supervisor.ts';
 
-/** Runs the supervisor of this host until SIGTERM or SIGINT. @throws HoldfastError ROOT_UNUSABLE */
+/** Runs the supervisor of this host until SIGTERM or SIGINT. @throws HoldfastError ROOT_UNUSABLE, SUPERVISOR_RUNNING */
 export async function runSupervisor(config: Config): Promise<void> {
   const log = createLogger('supervisor', config.log.level, { node: config.node.id });
   makeFolders(config);
+  // Before anything that a supervisor which runs already would lose.
+  await takeRunFolder(config.paths.run);
   startCommandThread();
   const notifier = createNotifier(systemClock, log);
   const watchdog = watchdogOf(config);

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { systemClock } from '../adapters/kernel/system-clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/finding.ts';
@@ -19,8 +18,7 @@ Changes nothing, and may be run at any time. Exits 1 when something is wrong. Wa
 within 30 days, exit 0.`,
     )
     .action(async ({ config, json, cluster }: { config: string; json?: boolean; cluster?: boolean }) => {
-      const wallMs = Date.parse(systemClock.wallTimeIso());
-      const looking = examine(loadConfig(config), wallMs, cluster === true);
+      const looking = examine(loadConfig(config), cluster === true);
       const findings = await whileWaiting('looking at this host and the etcd members', json, looking);
       printAnswer(json, findings, () => renderFindings(findings));
       if (findings.some(({ level }) => level === 'error')) exitAs('failed');

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
+import { codeOf } from '#contracts/errors.ts';
 import { createLogger } from '#contracts/log.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -15,6 +17,7 @@ export function releaseCommand(): Command {
     .action(async ({ config }: { config: string }) => {
       const checked = loadConfig(config);
       const log = createLogger('release', checked.log.level, { node: checked.node.id });
+      await refuseWhileSupervisorRuns(checked.paths.run);
       const { killOutlivers } = await import('../release/survivors.ts');
       await killOutlivers((fields, message) => log.info(fields, message));
       const { endEarlierRun } = await import('../release/cleanup.ts');
@@ -31,6 +34,21 @@ export function releaseCommand(): Command {
       });
       process.exit(ended ? exitCodes.done : exitCodes.failed);
     });
+}
+
+/**
+ * Nor may one start meanwhile: this process takes the run folder, where it is there. One that is dead but for a thread
+ * that a disk holds still has it, and is cleaned up after.
+ * @throws HoldfastError SUPERVISOR_RUNNING
+ */
+async function refuseWhileSupervisorRuns(run: string): Promise<void> {
+  const { refuseWhileSupervisorLives } = await import('../adapters/process/run-holder.ts');
+  refuseWhileSupervisorLives(run);
+  if (!existsSync(run)) return;
+  const { takeRunFolder } = await import('../adapters/process/run-lock.ts');
+  await takeRunFolder(run).catch((error) => {
+    if (codeOf(error) === 'SUPERVISOR_RUNNING') refuseWhileSupervisorLives(run);
+  });
 }
 
 async function revokeLease(config: Config, leaseId: string): Promise<void> {

@@ -15,6 +15,7 @@ interface SwitchoverOptions {
   at?: string;
   drain: number;
   drill?: boolean;
+  force?: boolean;
   dryRun?: boolean;
   yes?: boolean;
   wait: boolean;
@@ -29,6 +30,10 @@ export function switchoverCommand(): Command {
       '--at <time>',
       'begin at this time (ISO 8601 with its offset: 2026-11-24T03:00:00+01:00)',
       parseTime,
+    )
+    .option(
+      '--force',
+      'with --to: also a host whose settings differ from the leader’s, to change them host by host',
     )
     .option('--drain <duration>', 'how long running transfers may take to end (30s, 5m)', parseDuration, 0)
     .option('--drill', 'a rehearsal: the history tells it apart')
@@ -49,7 +54,7 @@ async function switchover(options: SwitchoverOptions): Promise<void> {
     to: options.to ?? null,
     at: options.at ?? null,
     drainMs: options.drain,
-    force: false,
+    force: options.force === true,
     drill: options.drill === true,
     by: whoAsks(),
     dryRun: false,

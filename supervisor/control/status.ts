@@ -63,6 +63,8 @@ export interface Status {
   readonly operation: OperationRecord | null;
   /** Maintenance: no host takes over by itself. */
   readonly paused: Pause | null;
+  /** Of this host, as it runs: those that must be alike on every host. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly sftpPort: number;
   readonly hosts: readonly HostStatus[];
   readonly health: readonly HealthFact[];
@@ -97,6 +99,7 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     inSync: cluster?.inSync?.members ?? [],
     operation: cluster?.operation ? recordOf(cluster.operation) : null,
     paused: cluster?.paused ?? null,
+    settings: state.settings,
     sftpPort: config.sftp.port,
     hosts: hostsOf(supervisor),
     health: supervisor.healthFacts,

@@ -6,17 +6,19 @@ import { examineHost, examineNextSteps, examineOthers, examineService } from './
 import { configRootFindings } from './config-root.ts';
 import { examineEtcd } from './etcd.ts';
 import type { Finding } from './finding.ts';
-import { examineCommands, examineHealth, examineSecrets, examineSupervisor } from './host.ts';
+import { examineHealth, examineSecrets, examineSupervisor } from './host.ts';
 import { examinePort } from './port.ts';
+import { examineSettings } from './settings.ts';
 
 /** Everything that the doctor looks at. The host's own parts are looked at anew, also when no supervisor answers. */
-export async function examine(config: Config, wallMs: number, cluster: boolean): Promise<Finding[]> {
-  const [{ finding, status }, etcd, health] = await Promise.all([
+export async function examine(config: Config, cluster: boolean): Promise<Finding[]> {
+  const [{ finding, status }, etcd, health, settings] = await Promise.all([
     examineSupervisor(config),
     examineEtcd(config),
-    examineHealth(config, watchdogOf(config), wallMs),
+    examineHealth(config, watchdogOf(config)),
+    examineSettings(config),
   ]);
-  const here = [finding, ...etcd, ...health, ...examineCommands(config), ...examineSecrets(config)];
+  const here = [finding, ...etcd, ...health, ...settings, ...examineSecrets(config)];
   if (status === null) return here;
   const looked = [...here, ...configRootFindings(status)];
   return [...looked, examinePort(config, status), ...whatIsTold(status, looked, cluster)];

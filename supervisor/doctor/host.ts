@@ -2,11 +2,9 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf, messageOf } from '#contracts/errors.ts';
 import { version } from '#contracts/version.ts';
-import { type CommandName, commandPath } from '../adapters/process/command.ts';
-import { type Config, kernelVipsOf } from '../config/schema.ts';
+import type { Config } from '../config/schema.ts';
 import { fetchStatus } from '../control/client.ts';
 import type { Status } from '../control/status.ts';
-import { certificateFacts } from '../health/checks/certificates.ts';
 import { gatherHealth } from '../health/facts.ts';
 import type { HealthFact, Watchdog } from '../runtime/ports.ts';
 import { type Finding, fine, levelOf, wrong } from './finding.ts';
@@ -28,37 +26,14 @@ export async function examineSupervisor({
   }
 }
 
-/** What the supervisor looks at once a second, and the ends of certificates. */
-export async function examineHealth(
-  config: Config,
-  watchdog: Watchdog | null,
-  wallMs: number,
-): Promise<Finding[]> {
-  const facts = [...(await gatherHealth(config, watchdog)), ...certificateFacts(config.etcd.tls, wallMs)];
-  return facts.map(findingOf);
+/** What the supervisor looks at all the time. */
+export async function examineHealth(config: Config, watchdog: Watchdog | null): Promise<Finding[]> {
+  return (await gatherHealth(config, watchdog)).map(findingOf);
 }
 
 function findingOf(fact: HealthFact): Finding {
   const { name, level, code, detail } = fact;
   return level === 'ok' ? fine(name, detail) : wrong(levelOf(fact), name, code, detail);
-}
-
-/** The commands that addresses take. */
-export function examineCommands(config: Config): Finding[] {
-  const families = new Set(kernelVipsOf(config).map(({ address }) => address.family));
-  const names: CommandName[] = [
-    ...(families.size > 0 ? (['ip'] as const) : []),
-    ...(families.has(4) ? (['arping'] as const) : []),
-    ...(families.has(6) ? (['ndisc6', 'ndptool'] as const) : []),
-  ];
-  return names.map((name) => {
-    const about = `command ${name}`;
-    try {
-      return fine(about, commandPath(name));
-    } catch (error) {
-      return wrong('error', about, codeOf(error), messageOf(error));
-    }
-  });
 }
 
 /** Secrets that others on this host could read. */

@@ -1,11 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { LoopWatch } from '#contracts/lateness.ts';
 import type { Config } from '../config/schema.ts';
-import type { Health, HealthFact, HealthReports, Watchdog } from '../runtime/ports.ts';
-import { certificateFacts } from './checks/certificates.ts';
+import type { Health, HealthFact, HealthReports, VipConflict, Watchdog } from '../runtime/ports.ts';
+import type { Check } from './check.ts';
+import { CheckLoop } from './check-loop.ts';
+import { addressTakenFact } from './checks/address-taken.ts';
 import { etcdFacts, lookAtMembers } from './checks/etcd-members.ts';
 import type { NodeQuestions } from './checks/liveness.ts';
-import { gatherHealth } from './facts.ts';
+import { quarantineFact } from './checks/quarantine.ts';
+import { sftpPortFact } from './checks/sftp-port.ts';
+import { kernelChecks } from './facts.ts';
+import { FileCheckProcess } from './file-check-process.ts';
+import { fileCheckPlan } from './file-checks.ts';
 import { type Lateness, processNames } from './lateness.ts';
 import { NodeWatch } from './node-watch.ts';
 
@@ -13,32 +18,43 @@ const everyMs = 1000;
 /** How often each member of etcd is asked; less often where each question costs it the check of a password. */
 const etcdEveryMs = 5000;
 const etcdLoginEveryMs = 15_000;
+const quarantineEveryMs = 10_000;
+/** One packet to everybody on the segment each time. */
+const addressEveryMs = 10_000;
 
 export interface MonitorOptions {
   readonly config: Config;
   readonly watchdog: Watchdog | null;
-  readonly wallMs: () => number;
+  /** Asks the network who has one of the virtual IPs. */
+  readonly askForAddresses: () => Promise<VipConflict | null>;
   readonly node: NodeQuestions;
   readonly lateness: Lateness;
   readonly reports: HealthReports;
 }
 
-/** Looks at the host once a second, and asks the SFTP node while it serves. */
+/**
+ * Looks at the host once a second, each thing in a loop of its own, so that none waits for another; and asks the SFTP
+ * node whether it lives while it serves.
+ */
 export class HealthMonitor implements Health {
   readonly #options: MonitorOptions;
-  #host: HealthFact[] = [];
-  #etcd: HealthFact[] = [];
+  readonly #files: FileCheckProcess;
+  readonly #loops: readonly CheckLoop[];
   readonly #node: NodeWatch;
 
   constructor(options: MonitorOptions) {
     this.#options = options;
-    const loop = new LoopWatch({ onLate: (byMs) => options.lateness.add('supervisor', byMs) }).start();
-    this.#node = new NodeWatch(options.node, loop, options.reports);
+    const { node, lateness, reports } = options;
+    const loop = new LoopWatch({ onLate: (byMs) => lateness.add('supervisor', byMs) }).start();
+    this.#node = new NodeWatch(node, loop, reports);
+    const tell = () => this.#tell();
+    this.#files = new FileCheckProcess(fileCheckPlan(options.config), tell);
+    this.#loops = this.#checks().map((check) => new CheckLoop(check, tell));
   }
 
   get facts(): readonly HealthFact[] {
     const { fact } = this.#node;
-    return [...this.#host, ...this.#etcd, ...this.#options.lateness.facts, ...(fact === null ? [] : [fact])];
+    return [...this.#hostFacts, ...this.#options.lateness.facts, ...(fact === null ? [] : [fact])];
   }
 
   get latenessMs(): Readonly<Record<string, number>> {
@@ -47,26 +63,58 @@ export class HealthMonitor implements Health {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    void this.#lookAtEtcd(signal);
-    void this.#node.run(signal);
-    while (!signal.aborted) {
-      const { config, watchdog, wallMs } = this.#options;
-      this.#host = [
-        ...(await gatherHealth(config, watchdog)),
-        ...certificateFacts(config.etcd.tls, wallMs()),
-      ];
-      const bad = this.#host.filter((fact) => fact.level === 'bad');
-      this.#options.reports.unfit(bad.map(({ code, detail }) => ({ code, sentence: detail })));
-      await delay(everyMs, undefined, { signal }).catch(() => {});
-    }
+    // Nothing is known yet, which forbids to lead as well.
+    this.#tell();
+    await Promise.all([
+      this.#files.run(signal),
+      this.#node.run(signal),
+      ...this.#loops.map((loop) => loop.run(signal)),
+    ]);
   }
 
-  async #lookAtEtcd(signal: AbortSignal): Promise<void> {
-    const { etcd } = this.#options.config;
-    while (!signal.aborted) {
-      this.#etcd = etcdFacts(await lookAtMembers(etcd));
-      const everyMs = etcd.username === undefined ? etcdEveryMs : etcdLoginEveryMs;
-      await delay(everyMs, undefined, { signal }).catch(() => {});
-    }
+  get #hostFacts(): readonly HealthFact[] {
+    return [...this.#files.facts, ...this.#loops.flatMap(({ facts }) => facts)];
+  }
+
+  #tell(): void {
+    const bad = this.#hostFacts.filter((fact) => fact.level === 'bad');
+    this.#options.reports.unfit(bad.map(({ code, detail }) => ({ code, sentence: detail })));
+  }
+
+  #checks(): Check[] {
+    const { config, watchdog, askForAddresses, reports } = this.#options;
+    const { etcd, sftp } = config;
+    const expected = () => reports.leaderLinks();
+    return [
+      ...kernelChecks(config, watchdog),
+      { name: 'SFTP port', everyMs, look: () => this.#lookAtPort(sftp) },
+      {
+        name: 'virtual IP elsewhere',
+        everyMs: addressEveryMs,
+        isAdvisory: true,
+        look: async () => [await addressTakenFact({ ask: askForAddresses, expected })],
+      },
+      {
+        name: 'etcd members',
+        everyMs: etcd.username === undefined ? etcdEveryMs : etcdLoginEveryMs,
+        isAdvisory: true,
+        look: async () => etcdFacts(await lookAtMembers(etcd)),
+      },
+      {
+        name: 'quarantine',
+        everyMs: quarantineEveryMs,
+        isAdvisory: true,
+        look: async () => [await quarantineFact(config)],
+      },
+    ];
+  }
+
+  /** While this host leads, or is about to, the port is its own. */
+  async #lookAtPort({ listen, port }: Config['sftp']): Promise<HealthFact[]> {
+    const { reports } = this.#options;
+    const own: HealthFact = { name: 'SFTP port', level: 'ok', code: '', detail: 'is our own' };
+    if (reports.hasSftpPort()) return [own];
+    const fact = await sftpPortFact(listen, port);
+    return [reports.hasSftpPort() ? own : fact];
   }
 }

@@ -7,9 +7,11 @@
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { codeOf, messageOf } from '#contracts/errors.ts';
 import { connectToGateway } from '../adapters/etcd/gateway.ts';
 import { removeAddresses } from '../adapters/kernel/network/addresses.ts';
 import { DeviceWatchdog } from '../adapters/kernel/watchdog.ts';
+import { refuseWhileSupervisorLives } from '../adapters/process/run-holder.ts';
 import { FileRunState } from '../adapters/process/run-state.ts';
 import { endWhatIsLeft } from './cleanup.ts';
 import { logLine } from './log-line.ts';
@@ -19,6 +21,12 @@ const [runFolder, configFile, ...rest] = process.argv.slice(2);
 if (runFolder === undefined || configFile === undefined || rest.length > 0) {
   process.stderr.write('usage: release.js RUN_FOLDER CONFIG_FILE\n');
   process.exit(2);
+}
+try {
+  refuseWhileSupervisorLives(runFolder);
+} catch (error) {
+  process.stderr.write(`release.js: ${codeOf(error)}: ${messageOf(error)}\n`);
+  process.exit(1);
 }
 if (await releaseAtOnce(runFolder)) process.exit(0);
 const bundle = fileURLToPath(new URL('./holdfast.js', import.meta.url));

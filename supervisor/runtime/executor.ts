@@ -2,7 +2,7 @@ import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Epoch } from '#contracts/identities.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { Order } from '../core/leadership/orders.ts';
-import { Lane, type Task } from './lane.ts';
+import { type Attempt, Lane, type Task } from './lane.ts';
 import type { LeadershipWriter } from './leadership-writer.ts';
 import type { Observation } from './observation.ts';
 import type { AnnouncementSchedule, Clock, ReplicatorControl, SftpNodeControl, VirtualIps } from './ports.ts';
@@ -46,6 +46,7 @@ export class Executor {
       leave: lane('leave'),
       host: lane('host'),
       admit: lane('admit'),
+      settings: lane('settings'),
       replicator: lane('replicator'),
       'hand-off': lane('hand-off'),
       announce: lane('announce'),
@@ -64,15 +65,27 @@ export class Executor {
   }
 
   #task(order: Order): Task {
-    return { key: JSON.stringify(order), repeatAfterMs: repeatAfterMs(order), run: () => this.#run(order) };
+    return {
+      key: JSON.stringify(order),
+      repeatAfterMs: repeatAfterMs(order),
+      run: (attempt) => this.#run(order, attempt),
+      onOverdue: (sentence) => this.#reportOverdue(order, sentence),
+    };
   }
 
-  #run(order: Order): Promise<boolean> | Promise<void> | void {
+  /** Of what nobody else misses: the rest of the orders are about things whose own state is looked at. */
+  #reportOverdue(order: Order, sentence: string): void {
+    if (order.kind !== 'announce' && (order.kind !== 'vip' || order.want === 'absent')) return;
+    const { epoch } = order;
+    this.#options.observe({ type: 'vip-failed', epoch, cause: { code: 'ORDER_OVERDUE', sentence } });
+  }
+
+  #run(order: Order, attempt: Attempt): Promise<boolean> | Promise<void> | void {
     switch (order.kind) {
       case 'gate':
         return this.#gate(order);
       case 'vip':
-        return this.#vip(order);
+        return this.#vip(order, attempt);
       case 'sftp-node':
         return this.#sftpNode(order);
       case 'replicator':
@@ -82,7 +95,7 @@ export class Executor {
       case 'hand-off':
         return this.#options.replicator.handOff(order.epoch, order.to);
       case 'announce':
-        return this.#announce(order.epoch);
+        return this.#announce(order.epoch, attempt);
       case 'leadership':
         return this.#options.leadership.write(order);
       case 'spare':
@@ -97,6 +110,7 @@ export class Executor {
       case 'format':
       case 'leave':
       case 'host':
+      case 'settings':
         return this.#options.records.write(order);
       case 'exit':
         return this.#options.exit();
@@ -126,14 +140,15 @@ export class Executor {
     } else replicator.tellRole({ type: 'idle' });
   }
 
-  async #vip(order: OrderOf<'vip'>): Promise<boolean> {
-    const { vips, observe } = this.#options;
+  async #vip(order: OrderOf<'vip'>, attempt: Attempt): Promise<boolean> {
+    const { vips } = this.#options;
+    const observe = this.#observerFor(attempt);
     if (order.want === 'absent') {
       await vips.absent();
       observe({ type: 'vip-absent' });
       return true;
     }
-    return this.#reportingVipFailure(order.epoch, async () => {
+    return this.#reportingVipFailure(order.epoch, observe, async () => {
       if (order.want === 'present') {
         const isOn = await vips.present(order.leaseEndsAtMs);
         if (isOn) observe({ type: 'vip-present', epoch: order.epoch });
@@ -152,19 +167,31 @@ export class Executor {
     });
   }
 
-  async #announce(epoch: Epoch): Promise<void> {
-    await this.#reportingVipFailure(epoch, async () => {
+  async #announce(epoch: Epoch, attempt: Attempt): Promise<void> {
+    const observe = this.#observerFor(attempt);
+    await this.#reportingVipFailure(epoch, observe, async () => {
       await this.#options.announcer.start(epoch);
-      this.#options.observe({ type: 'announced', epoch });
+      observe({ type: 'announced', epoch });
     });
   }
 
-  async #reportingVipFailure<Result>(epoch: Epoch, work: () => Promise<Result>): Promise<Result> {
+  /** Tells what came of an order, unless it was given up: others about the same thing came after it. */
+  #observerFor(attempt: Attempt): (observation: Observation) => void {
+    return (observation) => {
+      if (!attempt.isOverdue) this.#options.observe(observation);
+    };
+  }
+
+  async #reportingVipFailure<Result>(
+    epoch: Epoch,
+    observe: (observation: Observation) => void,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
     try {
       return await work();
     } catch (error) {
       const cause = { code: codeOf(error), sentence: messageOf(error) };
-      this.#options.observe({ type: 'vip-failed', epoch, cause });
+      observe({ type: 'vip-failed', epoch, cause });
       throw error;
     }
   }
@@ -184,6 +211,7 @@ function repeatAfterMs(order: Order): number {
     case 'leave':
     case 'host':
     case 'admit':
+    case 'settings':
       return 500;
     case 'vip':
       return order.want === 'absent' ? 500 : Infinity;

@@ -17,6 +17,7 @@ import type {
   PeerRecord,
   SingleKey,
 } from '../core/records/records.ts';
+import type { SettingsRecord } from '../core/records/settings.ts';
 
 /** Time as the supervisor sees it. Elapsed time and wall time are different methods. */
 export interface Clock {
@@ -96,6 +97,8 @@ export interface ClusterStore {
    * written.
    */
   writeOperation(record: OperationRecord, modRevision: number, epoch: Epoch | null): Promise<boolean>;
+  /** Writes what settings the leader has if its epoch still leads. True when written. */
+  writeSettings(settings: SettingsRecord): Promise<boolean>;
   /** As `writeOperation`; null ends the pause. */
   writePause(pause: Pause | null, modRevision: number, epoch: Epoch | null): Promise<boolean>;
   /** Leaves word that etcd went back, for every host, if nobody did or accepted it since `view` was read. */
@@ -251,6 +254,10 @@ export interface HealthFact {
 export interface HealthReports {
   /** Whether this host leads, with its SFTP node listening. */
   isServing(): boolean;
+  /** Whether an SFTP node of this host has the port, or may take it at any moment. */
+  hasSftpPort(): boolean;
+  /** Hardware addresses of the leader, when that is another host and has told them; null otherwise. */
+  leaderLinks(): readonly string[] | null;
   unfit(unfit: Cause[]): void;
   /** The SFTP node has been silent for a while; `again`: it was so before, and is still there. */
   silentNode(again: boolean): void;

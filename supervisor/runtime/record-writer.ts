@@ -7,7 +7,18 @@ import type { Clock, ClusterStore } from './ports.ts';
 
 type RecordOrder = Extract<
   Order,
-  { kind: 'successor' | 'operation' | 'pause' | 'restored' | 'in-sync' | 'format' | 'leave' | 'host' }
+  {
+    kind:
+      | 'successor'
+      | 'operation'
+      | 'pause'
+      | 'restored'
+      | 'in-sync'
+      | 'format'
+      | 'leave'
+      | 'host'
+      | 'settings';
+  }
 >;
 
 export interface RecordWriterOptions {
@@ -43,6 +54,11 @@ export class RecordWriter {
         return;
       case 'operation':
         return this.#report(order);
+      case 'settings': {
+        const { epoch, values } = order;
+        await store.writeSettings({ node: this.#options.nodeId, epoch, values: { ...values } });
+        return;
+      }
       case 'pause': {
         const { paused, revisions } = cluster() ?? {};
         if (!paused || revisions === undefined) return;

@@ -1,16 +1,15 @@
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
-import type { Peer } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
 import { version } from '#contracts/version.ts';
+import { clusterSettingsOf } from '../config/cluster-settings.ts';
 import { type Config, commandVipsOf } from '../config/schema.ts';
 import type { Change } from '../core/leadership/advance.ts';
 import { type Decision, decide } from '../core/leadership/decide.ts';
 import { ineligibility } from '../core/leadership/eligibility.ts';
 import type { RoleEvent } from '../core/leadership/events.ts';
-import { preparedFor } from '../core/leadership/handing-over.ts';
-import { epochOf, initialState, type RoleState, servedEpoch } from '../core/leadership/state.ts';
+import { epochOf, initialState, type RoleState } from '../core/leadership/state.ts';
 import { type Timing, timingOf } from '../core/leadership/timing.ts';
-import type { ClusterView, NodeRecord, PeerRecord } from '../core/records/records.ts';
+import type { ClusterView } from '../core/records/records.ts';
 import { ClusterFacts } from '../observers/cluster-facts.ts';
 import { EtcdPlacementObserver } from '../observers/etcd-placement.ts';
 import { HistoryAnnotator } from '../observers/history-annotator.ts';
@@ -24,6 +23,7 @@ import { LeadershipWriter } from './leadership-writer.ts';
 import { LeaseLoop } from './lease-loop.ts';
 import { Membership } from './membership.ts';
 import type { Observation } from './observation.ts';
+import { nodeRecordOf, peerRecordOf, peersIn } from './own-records.ts';
 import type {
   Clock,
   ClusterStore,
@@ -64,6 +64,8 @@ export interface SupervisorOptions {
   readonly runState: RunState;
   readonly notifier: Notifier;
   readonly identityOf: (pid: number) => ProcessIdentity | null;
+  /** Hardware addresses that answer for the virtual IPs while this host leads. */
+  readonly linkAddresses?: () => readonly string[];
   /** Ends what an earlier run of this host left; what it cannot end ends by itself. */
   readonly cleanUpEarlierRun: () => Promise<unknown>;
   /** Keeps what led to an impossible decision. @returns where, for the log */
@@ -112,7 +114,9 @@ export class Supervisor {
     this.#options = options;
     this.config = config;
     this.timing = timingOf(config.lease, Math.max(0, ...commandVipsOf(config).map((vip) => vip.timeoutMs)));
-    this.#state = initialState(nodeId, config.node.noFailover, config.node.priority, config.cluster);
+    const settings = clusterSettingsOf(config);
+    const { noFailover, priority } = config.node;
+    this.#state = initialState(nodeId, noFailover, priority, config.cluster, settings);
     this.#reader = new ClusterReader({
       store,
       timers,
@@ -154,6 +158,11 @@ export class Supervisor {
     this.replicator = options.replicator(this.#replicatorReports());
     this.health = options.health({
       isServing: () => this.#state.phase.name === 'leading' && this.#state.node.is === 'listening',
+      hasSftpPort: () => {
+        const { phase, node, spare } = this.#state;
+        return phase.name !== 'standby' || node.is !== 'absent' || spare !== 'absent';
+      },
+      leaderLinks: () => leaderLinksIn(this.#state),
       unfit: (unfit) => observe({ type: 'health', unfit }),
       silentNode: (again) => this.#onSilentNode(again),
     });
@@ -338,34 +347,14 @@ export class Supervisor {
   }
 
   #publish(): void {
-    void this.#publisher.publish(this.#nodeRecord(), this.#lease.leaseId, this.#peerRecord());
-  }
-
-  #nodeRecord(): NodeRecord {
-    const { node } = this.config;
-    const { position, caughtUp, configDigest, hostKeyFingerprints } = this.#state.replicator;
-    return {
-      node: node.id,
-      version,
-      priority: node.priority,
-      noFailover: node.noFailover,
-      position,
-      caughtUp,
-      configDigest,
-      hostKeyFingerprints: [...hostKeyFingerprints],
-      preparedFor: preparedFor(this.#state),
-      serving: servedEpoch(this.#state.phase),
+    const record = nodeRecordOf({
+      config: this.config,
+      state: this.#state,
       ineligible: this.ineligibility(),
-      health: this.healthFacts
-        .filter((fact) => fact.level !== 'ok')
-        .map(({ name, level, code, detail }) => ({ name, level, code, detail })),
-    };
-  }
-
-  #peerRecord(): PeerRecord | null {
-    const { node, replication } = this.config;
-    if (this.#peerKey === null) return null;
-    return { node: node.id, address: replication.address, port: replication.port, publicKey: this.#peerKey };
+      health: this.healthFacts,
+      linkAddresses: this.#options.linkAddresses?.() ?? [],
+    });
+    void this.#publisher.publish(record, this.#lease.leaseId, peerRecordOf(this.config, this.#peerKey));
   }
 
   async #leave(): Promise<void> {
@@ -381,15 +370,9 @@ export class Supervisor {
   }
 }
 
-function peersIn(view: ClusterView, self: string): Peer[] {
-  const alive = new Set(view.nodes.map((node) => node.node));
-  return view.peers
-    .filter((peer) => peer.node !== self)
-    .map(({ node, address, port, publicKey }) => ({
-      nodeId: node,
-      address,
-      port,
-      publicKey,
-      alive: alive.has(node),
-    }));
+function leaderLinksIn({ cluster, nodeId }: RoleState): readonly string[] | null {
+  const leader = cluster?.leader?.node;
+  if (leader === undefined || leader === nodeId) return null;
+  const links = cluster?.nodes.find(({ node }) => node === leader)?.linkAddresses ?? [];
+  return links.length === 0 ? null : links;
 }

@@ -209,7 +209,8 @@ function configOf(id: string): Config {
     node: { id, noFailover: false, priority: 100 },
     lease,
     vips: [],
-    replication: { address: id, port: 1 },
+    replication: { address: id, port: 1, mode: 'sync', strict: false },
+    sftp: { port: 22, listen: '::' },
     watchdog: { mode: 'off' },
   } as unknown as Config;
 }

@@ -23,6 +23,7 @@ import {
   storedLeaderSchema,
   unreadableLeader,
 } from '../../core/records/records.ts';
+import { settingsRecordSchema } from '../../core/records/settings.ts';
 
 /** Values larger than this are not ours. */
 const maxValueBytes = 64 * 1024;
@@ -161,6 +162,7 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
     },
     successor: read('successor', successorRecordSchema),
     departure: read('departure', departureSchema),
+    settings: read('settings', settingsRecordSchema),
     // A pause that cannot be read is in force, and binds everybody.
     paused: unreadable.includes('paused') ? unreadablePause : paused,
     format: read('format', formatSchema),

@@ -21,6 +21,7 @@ import {
   type SingleKey,
   singleKeys,
 } from '../../core/records/records.ts';
+import type { SettingsRecord } from '../../core/records/settings.ts';
 import type { ClusterStore, ClusterWatcher, LeadershipWrite, LeaseGrant } from '../../runtime/ports.ts';
 import { historyFolder, historyOf, leaderOf, viewFolders, viewOf } from './codec.ts';
 import type { EtcdRpc } from './rpc.ts';
@@ -175,6 +176,10 @@ export class EtcdStore implements ClusterStore {
       [unchanged(this.#key('operation'), modRevision), ...this.#ledBy(epoch)],
       [this.#put('operation', record)],
     );
+  }
+
+  async writeSettings(settings: SettingsRecord): Promise<boolean> {
+    return this.#writeIf([this.#leads(settings.epoch)], [this.#put('settings', settings)]);
   }
 
   async writePause(pause: Pause | null, modRevision: number, epoch: Epoch | null): Promise<boolean> {

@@ -124,7 +124,7 @@ export function compileCacheOf(config: Config): string {
  * The children parse hostile input and need no power over the network: they keep the capability to bind a low port
  * and lose those that move addresses. Root (the lab) has no ambient capabilities to give up.
  */
-function withoutNetworkCapabilities(command: readonly string[]): readonly string[] {
+export function withoutNetworkCapabilities(command: readonly string[]): readonly string[] {
   if (process.getuid?.() === 0) return command;
   const drop = '-net_admin,-net_raw';
   return [commandPath('setpriv'), `--ambient-caps=${drop}`, `--inh-caps=${drop}`, '--', ...command];

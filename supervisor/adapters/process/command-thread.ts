@@ -2,7 +2,13 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, HoldfastError } from '#contracts/errors.ts';
-import { type CommandName, type CommandOptions, type CommandResult, runCommand } from './command.ts';
+import {
+  type CommandName,
+  type CommandOptions,
+  type CommandResult,
+  endGraceMs,
+  runCommand,
+} from './command.ts';
 
 /** To and from the thread. */
 export interface CommandRequest {
@@ -21,6 +27,9 @@ interface Waiting {
   /** The thread is gone. */
   runHere(): void;
 }
+
+/** How much longer than the command's own time its answer may take: the thread may have been started this instant. */
+const threadLatenessMs = 2000;
 
 let thread: Worker | null = null;
 const waiting = new Map<number, Waiting>();
@@ -62,6 +71,15 @@ export function runAside(
     const runHere = () => void here().then(resolve, reject);
     waiting.set(request.id, { resolve, reject, runHere });
   });
+  // A thread that starts a program from a disk that stands still stands still itself.
+  const limitMs = options.timeoutMs + 2 * endGraceMs + threadLatenessMs;
+  const overdue = setTimeout(() => {
+    const what = `"${name}" could not be started, or watched, within ${limitMs} ms`;
+    waiting.get(request.id)?.reject(new HoldfastError('COMMAND_TIMEOUT', what));
+    waiting.delete(request.id);
+  }, limitMs);
+  const callOff = () => clearTimeout(overdue);
+  answer.then(callOff, callOff);
   thread.postMessage(request);
   return answer;
 }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HoldfastError } from '#contracts/errors.ts';
+import { StuckCommands } from './stuck-commands.ts';
 
 /** Where Debian puts what we run. The PATH of whoever started us has no say. */
 const commandFolders = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -16,6 +17,7 @@ const packages = {
   ndptool: 'libndp-tools',
   setpriv: 'util-linux',
   timeout: 'coreutils',
+  flock: 'util-linux',
   'systemd-notify': 'systemd',
   wdctl: 'util-linux',
 } as const;
@@ -26,8 +28,12 @@ const found = new Map<CommandName, string>();
 
 /** Absolute path of a command. @throws HoldfastError COMMAND_MISSING naming the package */
 export function commandPath(name: CommandName): string {
-  const known = found.get(name);
-  if (known !== undefined) return known;
+  return found.get(name) ?? findCommand(name);
+}
+
+/** As `commandPath`, and looks again: it may have been removed since. @throws HoldfastError COMMAND_MISSING */
+export function findCommand(name: CommandName): string {
+  found.delete(name);
   for (const folder of commandFolders) {
     const path = join(folder, name);
     try {
@@ -50,6 +56,8 @@ export interface CommandOptions {
   readonly input?: string;
   /** The whole environment, but for LC_ALL=C. */
   readonly env?: Record<string, string>;
+  /** At `timeoutMs` it is asked to end (SIGINT) and may still say what it did, before it is killed. */
+  readonly isInterrupted?: boolean;
   /**
    * Boot time after which it does nothing any more: the kernel ends it then, also when it or this process was frozen
    * (deadline-exec.c). It has timed out then.
@@ -65,6 +73,10 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** How long one that was told to end may take: what the kernel does not hold is gone within a few milliseconds. */
+export const endGraceMs = 200;
+
+const stuckCommands = new StuckCommands();
 const running = new Set<ChildProcess>();
 /** What we leave behind could put an address back on that the next one took off. */
 process.on('exit', () => {
@@ -88,23 +100,26 @@ export async function runCommand(
 const beside = fileURLToPath(new URL('./deadline-exec', import.meta.url));
 const built = fileURLToPath(new URL('../../../dist/deadline-exec', import.meta.url));
 /** Beside the bundles; for what runs from source, where the build puts it. */
-const deadlineExec = existsSync(beside) ? beside : built;
+export const deadlineExec = existsSync(beside) ? beside : built;
 /** How it exits when the deadline was over before the command began. */
 const tooLateExit = 124;
 
 /** A command that was started and waits for its input: what takes long is done. It does not keep this process here. */
 export class StartedCommand {
+  readonly #name: CommandName;
   readonly #child: ChildProcess;
   readonly #result: Promise<CommandResult>;
   #timedOut = false;
   #hasEnded = false;
 
-  /** `hasDeadline`: `run` will be given one. @throws HoldfastError COMMAND_MISSING */
+  /** `hasDeadline`: `run` will be given one. @throws HoldfastError COMMAND_MISSING, COMMAND_STUCK */
   constructor(
     name: CommandName,
     args: readonly string[],
     { env, hasDeadline = false }: { env?: Record<string, string> | undefined; hasDeadline?: boolean } = {},
   ) {
+    stuckCommands.refuseMore(name);
+    this.#name = name;
     const path = commandPath(name);
     const [file, argv] = hasDeadline ? [deadlineExec, [path, ...args]] : [path, args];
     const { promise, resolve } = Promise.withResolvers<CommandResult>();
@@ -131,17 +146,41 @@ export class StartedCommand {
     return !this.#hasEnded;
   }
 
-  /** Gives it all of its input, and waits for its end. */
-  async run({ timeoutMs, input = '', deadlineMs }: Omit<CommandOptions, 'env'>): Promise<CommandResult> {
+  /**
+   * Gives it all of its input, and waits for its end: for `timeoutMs` and twice `endGraceMs` at most. One that the kernel
+   * holds does not even end by SIGKILL; it is left to itself, and has timed out.
+   */
+  async run({
+    timeoutMs,
+    input = '',
+    deadlineMs,
+    isInterrupted = false,
+  }: Omit<CommandOptions, 'env'>): Promise<CommandResult> {
     this.#eachPart((part) => part.ref());
-    const over = setTimeout(() => {
+    const timers: NodeJS.Timeout[] = [];
+    const after = (ms: number, act: () => void) => timers.push(setTimeout(act, ms));
+    after(timeoutMs, () => {
       this.#timedOut = true;
-      this.#child.kill('SIGKILL');
-    }, timeoutMs);
+      this.#child.kill(isInterrupted ? 'SIGINT' : 'SIGKILL');
+    });
+    const killMs = timeoutMs + (isInterrupted ? endGraceMs : 0);
+    if (isInterrupted) after(killMs, () => this.#child.kill('SIGKILL'));
+    const { promise: stuck, resolve } = Promise.withResolvers<CommandResult>();
+    after(killMs + endGraceMs, () => resolve(this.#leave()));
     this.#child.stdin?.end(deadlineMs === undefined ? input : `${Math.floor(deadlineMs)}\n${input}`);
-    const result = await this.#result;
-    clearTimeout(over);
+    const result = await Promise.race([this.#result, stuck]);
+    for (const timer of timers) clearTimeout(timer);
     return result;
+  }
+
+  /** It was killed and has not ended, or what it started holds its output open. */
+  #leave(): CommandResult {
+    const { stdout, stderr } = this.#child;
+    stuckCommands.add(this.#name, this.#result);
+    this.#eachPart((part) => part.unref());
+    stdout?.destroy();
+    stderr?.destroy();
+    return { exitCode: undefined, timedOut: true, stdout: '', stderr: 'it was killed and does not end' };
   }
 
   #eachPart(act: (part: { ref(): unknown; unref(): unknown }) => void): void {

@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProcessIdentity } from '../../runtime/ports.ts';
 
+/** The bit of signal 9 in the masks of /proc. */
+const sigkill = 1n << 8n;
+
 /** Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. Null when there is none. */
 function startTicksOf(pid: number): string | null {
   try {
@@ -23,6 +26,24 @@ export function identityOf(pid: number): ProcessIdentity | null {
 
 export function isRunning({ pid, startTicks }: ProcessIdentity): boolean {
   return startTicksOf(pid) === startTicks;
+}
+
+/**
+ * Whether it may still do something. One that SIGKILL waits for does not: a disk that stands still holds it in the
+ * kernel, and it ends before it runs another instruction of its own.
+ */
+export function isAlive(identity: ProcessIdentity): boolean {
+  return isRunning(identity) && !isBeingKilled(identity.pid);
+}
+
+function isBeingKilled(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    const pending = [...status.matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)];
+    return pending.some(([, mask]) => (BigInt(`0x${mask}`) & sigkill) !== 0n);
+  } catch {
+    return true;
+  }
 }
 
 /** Kills them and waits until they are gone, for a second at most. @returns those that still run */

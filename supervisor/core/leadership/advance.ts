@@ -77,7 +77,7 @@ function isSame(a: OperationReport, b: OperationReport | null): boolean {
  * until a moment ago: no stranger needs to be looked for.
  */
 function enterPromoting(state: RoleState, at: number, epoch: number): Step {
-  const handedOver = state.cluster?.leader?.handedOverBy != null;
+  const handedOver = state.cluster?.leader?.handedOverBy != null && hadSameAddresses(state);
   return {
     state: {
       ...state,
@@ -91,6 +91,12 @@ function enterPromoting(state: RoleState, at: number, epoch: number): Step {
     },
     cause: null,
   };
+}
+
+/** As those that the last leader had, which are off by now. */
+function hadSameAddresses({ cluster, settings }: RoleState): boolean {
+  const before = cluster?.settings?.values.vips;
+  return before === undefined || before === settings.vips;
 }
 
 function fromPromoting(
@@ -198,7 +204,9 @@ function fromSteppingDown(
   at: number,
   timing: Timing,
 ): Step | null {
-  return isOff(state, phase, at) && isReleased(state, at, timing) ? enterStandby(state, phase.epoch) : null;
+  return isOff(state, phase, at, timing) && isReleased(state, at, timing)
+    ? enterStandby(state, phase.epoch)
+    : null;
 }
 
 /** The leader key is not this host's, or goes by itself: an etcd that does not answer is not waited for. */

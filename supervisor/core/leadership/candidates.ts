@@ -47,13 +47,17 @@ export function successorOf(state: RoleState): Successor | null {
   return best === undefined || best.reasons.length > 0 ? null : { node: best.node, leaseId: best.leaseId };
 }
 
-/** The host that the operator named, or the sentence that says why it cannot be. */
-export function namedSuccessor(state: RoleState, node: NodeId): Successor | Cause {
+/** The host that the operator named, whatever reasons against it are ignored, or the sentence that says why it cannot be. */
+export function namedSuccessor(
+  state: RoleState,
+  node: NodeId,
+  ignored: readonly string[] = [],
+): Successor | Cause {
   const candidate = candidatesOf(state.cluster, state.nodeId).find((one) => one.node === node);
   if (candidate === undefined) {
     return { code: 'TARGET_AWAY', sentence: `${node} is not there: it holds no lease at etcd` };
   }
-  const [reason] = candidate.reasons;
+  const [reason] = candidate.reasons.filter(({ code }) => !ignored.includes(code));
   if (reason === undefined) return { node, leaseId: candidate.leaseId };
   return { code: 'TARGET_INELIGIBLE', sentence: `${node} may not lead: ${reason.code}: ${reason.sentence}` };
 }

@@ -1,26 +1,10 @@
 import { failoverUnderWay } from '../operation/failover.ts';
-import { rootCodes } from '../roots/agreement.ts';
 import { standingOf } from '../roots/standing.ts';
 import { ineligibility } from './eligibility.ts';
 import type { Order } from './orders.ts';
+import { overriddenBy } from './overridden.ts';
 import type { RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
-
-/** What an operator's word overrides: it is about what this host may lack, not about whether it can serve. */
-const overridden = ['NO_FAILOVER', 'BACKOFF', 'PROMOTIONS_FAILED'];
-const overriddenByForce = [
-  ...overridden,
-  ...rootCodes,
-  'NOT_IN_SYNC',
-  'IN_SYNC_MISSING',
-  'DISK_LOW',
-  'LINK_DOWN',
-];
-
-/** The codes of reasons that an operator's failover overrides. */
-export function overriddenBy({ force }: { readonly force: boolean }): readonly string[] {
-  return force ? overriddenByForce : overridden;
-}
 
 /** The claim of a standby when nobody leads and it may; null otherwise (G5). */
 export function claimOrder(state: RoleState, at: number, timing: Timing): Order | null {

@@ -4,6 +4,7 @@ import { type ClusterView, formatVersion, type SingleKey } from '../records/reco
 import { restoredCause, wentBackIn } from '../restored/went-back.ts';
 import { rootCauseOf, standingOf } from '../roots/standing.ts';
 import { leaseDeadlineMs } from './lease.ts';
+import { settingsCause } from './settings.ts';
 import type { RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
 
@@ -34,6 +35,8 @@ export function ineligibility(state: RoleState, at: number, timing: Timing): Cau
   }
   const wentBack = wentBackIn(state);
   if (wentBack !== null) reasons.push(restoredCause(wentBack));
+  const settings = settingsCause(state);
+  if (settings !== null) reasons.push(settings);
   reasons.push(...state.unfit);
   return [...reasons, ...failuresOf(state, at, timing)];
 }

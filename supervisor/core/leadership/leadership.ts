@@ -36,10 +36,19 @@ export function isLeaseOver(state: RoleState, at: number, timing: Timing): boole
 
 /**
  * Nothing of this leadership can be served or acknowledged here any more. An SFTP node that a frozen disk holds cannot
- * be ended, but its gate ends by itself, by boot time, also if it wakes up again.
+ * be ended, but its gate ends by itself, by boot time, also if it wakes up again. An address that cannot be taken off,
+ * as when `ip` hangs, is taken off by the kernel before the lease ends for which it was put on, as if this host had died:
+ * after a while for further tries the key is let go, or this host would keep the others from leading for ever.
  */
-export function isOff({ node, vip }: RoleState, phase: Phased<'stepping-down'>, at: number): boolean {
-  return vip.is === 'absent' && (node.is === 'absent' || at >= phase.gateEndsAtMs);
+export function isOff(
+  { node, vip }: RoleState,
+  phase: Phased<'stepping-down'>,
+  at: number,
+  timing: Timing,
+): boolean {
+  const hasEndedByItself = at >= phase.gateEndsAtMs;
+  const isGivenUp = hasEndedByItself && at - phase.sinceMs >= timing.vipRemovalLimitMs;
+  return (vip.is === 'absent' || isGivenUp) && (node.is === 'absent' || hasEndedByItself);
 }
 
 /** Why this host does not lead at `epoch` any more; null while it does. */

@@ -6,6 +6,7 @@ import { claimOrder, isForcedHere } from './claim.ts';
 import { isOff, isServing, leaderKeyIsMine, replicatorLeads, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import type { Order } from './orders.ts';
+import { settingsAreUntold } from './settings.ts';
 import { isPastReturn, type RoleState } from './state.ts';
 import type { Phased } from './step.ts';
 import type { Timing } from './timing.ts';
@@ -118,6 +119,7 @@ function recordOrders(state: RoleState, epoch: number): Order[] {
     orders.push({ kind: 'in-sync', epoch, members, modRevision: revisions.insync });
   }
   if (format === null && revisions?.format === 0) orders.push({ kind: 'format', epoch });
+  if (settingsAreUntold(state)) orders.push({ kind: 'settings', epoch, values: state.settings });
   const report = operationReport(state, epoch);
   if (report !== null) orders.push({ kind: 'operation', epoch, report });
   return orders;
@@ -196,7 +198,7 @@ function steppingDownOrders(
   ];
   const alive = state.lease !== null && at < leaseDeadlineMs(state.lease, timing);
   const leader = state.cluster?.leader;
-  if (isOff(state, phase, at) && alive && leader && leaderKeyIsMine(state)) {
+  if (isOff(state, phase, at, timing) && alive && leader && leaderKeyIsMine(state)) {
     orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch, cause: phase.cause });
   }
   return orders;

@@ -2,6 +2,7 @@ import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { Cause } from '../cause.ts';
 import type { Claim } from '../records/claim.ts';
 import type { HostRecord } from '../records/host.ts';
+import type { ClusterSettings } from '../records/settings.ts';
 import type { OperationReport, Successor } from './state.ts';
 
 /**
@@ -73,6 +74,8 @@ export type Order =
       readonly epoch: Epoch;
       readonly cause: Cause;
     }
+  /** Etcd is to say what settings this leadership has, for those who come after it. */
+  | { readonly kind: 'settings'; readonly epoch: Epoch; readonly values: ClusterSettings }
   /** What etcd is to say of the operation. */
   | { readonly kind: 'operation'; readonly epoch: Epoch; readonly report: OperationReport }
   /** Etcd is to say that it was restored from an older snapshot, for every host to know. */

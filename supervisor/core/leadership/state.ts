@@ -3,6 +3,7 @@ import type { RootsReport } from '#contracts/roots.ts';
 import type { Cause } from '../cause.ts';
 import type { WentBack } from '../records/era.ts';
 import type { ClusterView } from '../records/records.ts';
+import type { ClusterSettings } from '../records/settings.ts';
 
 /** Where this host is in the life of a leadership. */
 export type Phase =
@@ -161,6 +162,8 @@ export interface RoleState {
   readonly operationAppeared: { readonly id: string; readonly afterMs: number } | null;
   readonly stopping: boolean;
   readonly priority: number;
+  /** Of this host, those that must be alike on every host; empty: nothing is compared. */
+  readonly settings: ClusterSettings;
 }
 
 export const absentReplicator: ReplicatorFact = {
@@ -183,12 +186,14 @@ export function initialState(
   noFailover = false,
   priority = 100,
   clusterName = '',
+  settings: ClusterSettings = {},
 ): RoleState {
   return {
     nodeId,
     clusterName,
     noFailover,
     priority,
+    settings,
     phase: { name: 'standby' },
     lease: null,
     cluster: null,

@@ -10,6 +10,8 @@ export interface Timing {
   readonly handOverStepLimitMs: number;
   /** How much longer taking the address off, or putting it on, may take than the kernel needs. */
   readonly vipCommandMs: number;
+  /** How long a leadership that ended waits for its address to be taken off, though it has ended by itself. */
+  readonly vipRemovalLimitMs: number;
   /** After the leader is gone, a standby waits this long for one of higher priority to claim. */
   readonly precedenceMs: number;
   /** A leader that has been unfit for this long hands over to a host that is fit. */
@@ -41,6 +43,8 @@ export function timingOf(lease: { ttl: number; margin: number }, vipCommandMs = 
     prepareLimitMs: 1500,
     handOverStepLimitMs: 2000,
     vipCommandMs,
+    // A command is tried three times.
+    vipRemovalLimitMs: 5000 + 3 * vipCommandMs,
     /** Longer than a claim takes from the watch to the answer, on a busy host. */
     precedenceMs: 400,
     unfitLimitMs: 3000,

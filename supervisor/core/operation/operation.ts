@@ -1,5 +1,6 @@
 import type { Cause } from '../cause.ts';
 import { namedSuccessor, successorOf } from '../leadership/candidates.ts';
+import { overriddenBySwitchover } from '../leadership/overridden.ts';
 import type { OperationReport, RoleState, Successor } from '../leadership/state.ts';
 import type { Timing } from '../leadership/timing.ts';
 import { isOver, type Operation } from '../records/operation.ts';
@@ -36,9 +37,14 @@ export function dueSwitchover(
     return refuse('OPERATION_INTERRUPTED', `the leader of epoch ${operation.epoch} was gone before it began`);
   }
   if (operation.to === state.nodeId) return refuse('ALREADY_LEADING', `${state.nodeId} leads already`);
-  const to = operation.to === null ? successorOf(state) : namedSuccessor(state, operation.to);
+  const to =
+    operation.to === null ? successorOf(state) : namedSuccessor(state, operation.to, ignoredBy(operation));
   if (to === null) return refuse('NO_CANDIDATE', 'no other host may lead now: see `holdfast why`');
   return 'code' in to ? refuse(to.code, to.sentence) : { operation, to, refusal: null };
+}
+
+function ignoredBy({ force }: Pick<Operation, 'force'>): readonly string[] {
+  return force ? overriddenBySwitchover : [];
 }
 
 /** Why a switchover that is under way, and could still be called off, has to be; null: it goes on. */
@@ -52,7 +58,8 @@ export function objectionTo(
     return { code: 'OPERATION_CANCELLED', sentence: `called off by ${operation.cancelledBy}` };
   }
   if (to === null) return null;
-  const found = namedSuccessor(state, to.node);
+  const ignored = operation?.id === operationId ? ignoredBy(operation) : [];
+  const found = namedSuccessor(state, to.node, ignored);
   if ('code' in found) return found;
   return found.leaseId === to.leaseId
     ? null

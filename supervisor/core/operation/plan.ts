@@ -1,7 +1,7 @@
 import { comparePositions, type NodeId } from '#contracts/identities.ts';
 import type { Cause } from '../cause.ts';
 import { type Candidate, candidatesOf } from '../leadership/candidates.ts';
-import { overriddenBy } from '../leadership/claim.ts';
+import { overriddenBy, overriddenBySwitchover } from '../leadership/overridden.ts';
 import { type ClusterView, unreadableLeader } from '../records/records.ts';
 import { mayBeReplaced } from './machine.ts';
 import type { OperationRequest } from './request.ts';
@@ -50,8 +50,11 @@ function againstSwitchover(request: OperationRequest, cluster: ClusterView, plan
   if (request.to === plan.from) return { code: 'ALREADY_LEADING', sentence: `${plan.from} leads already` };
   const unknown = againstUnknown(request.to, cluster);
   if (unknown !== null) return unknown;
+  if (request.force && request.to === null) {
+    return { code: 'REQUEST_INVALID', sentence: 'a forced switchover names the host that takes over' };
+  }
   // What will be at its time is looked at then.
-  return request.at === null ? againstTarget(plan, []) : null;
+  return request.at === null ? againstTarget(plan, request.force ? overriddenBySwitchover : []) : null;
 }
 
 function againstFailover(request: OperationRequest, cluster: ClusterView, plan: Outline): Cause | null {

@@ -23,6 +23,7 @@ const consequences: Readonly<Record<SingleKey, string>> = {
   departure: 'the history will not say why the last leader went',
   era: 'epochs go on, larger than all that are known',
   restored: 'etcd counts as never restored, unless a host remembers more than etcd holds',
+  settings: 'the leader tells its settings again; while nobody leads, hosts are compared with nobody',
   format: 'the next leader writes it again',
 };
 

@@ -13,7 +13,7 @@ export const operationSchema = z.looseObject({
   from: nodeIdSchema.nullable(),
   /** Null: the best candidate at the time. */
   to: nodeIdSchema.nullable(),
-  /** A failover to a host that may lack what was acknowledged. */
+  /** A failover to a host that may lack what was acknowledged; a switchover to one whose settings differ. */
   force: z.boolean(),
   drainMs: z.int().nonnegative(),
   /** A switchover that is a rehearsal, and is told so in the history. */

@@ -5,6 +5,7 @@ import type { Restored } from './era.ts';
 import type { Departure } from './history.ts';
 import type { StoredHost } from './host.ts';
 import type { Operation, Pause, SuccessorRecord } from './operation.ts';
+import { clusterSettingsSchema, type SettingsRecord } from './settings.ts';
 
 /**
  * The values under `/holdfast/<cluster>/` in etcd, JSON each. Of records that are read, changed and written back
@@ -45,6 +46,10 @@ export const nodeRecordSchema = z.object({
   caughtUp: z.boolean(),
   configDigest: z.string(),
   hostKeyFingerprints: z.array(z.string()),
+  /** Those that must be alike on every host; empty: of a release that does not tell them. */
+  settings: clusterSettingsSchema.default({}),
+  /** Hardware addresses that answer for the virtual IPs while this host leads. */
+  linkAddresses: z.array(z.string()).default([]),
   /** The leadership after which this host is ready to take over, with its SFTP node loaded; 0: none. */
   preparedFor: epochSchema.default(0),
   /** The leadership under which this host serves clients; 0: it does not. */
@@ -106,6 +111,7 @@ export const singleKeys = [
   'era',
   'restored',
   'format',
+  'settings',
 ] as const;
 export type SingleKey = (typeof singleKeys)[number];
 
@@ -134,6 +140,8 @@ export interface ClusterView {
   readonly paused: Pause | null;
   /** Of the last leader that went without handing over. */
   readonly departure: Departure | null;
+  /** What the last leader led with; null: none has told. */
+  readonly settings: SettingsRecord | null;
   readonly nodes: readonly LiveNode[];
   readonly peers: readonly PeerRecord[];
   /** Null: no leader of a release that writes it has led yet. */

@@ -108,22 +108,20 @@ describe('what is wrong on one host', { timeout: 300_000 }, () => {
     await lab.waitForService();
   });
 
-  it('the port in use: PORT_IN_USE, and another host serves', async () => {
+  it('the port in use on a standby: PORT_IN_USE before it is needed, and another host takes over', async () => {
     const leader = await lab.waitForService();
-    const successor = lab.others(leader)[0] ?? assert.fail();
-    for (const host of lab.others(leader).slice(1)) await host.signalSupervisor('SIGTERM');
+    const [blocked = assert.fail(), successor = assert.fail()] = lab.others(leader);
     const program = `require('net').createServer().listen(${lab.sftpPort}, '::')`;
-    const squatter = successor.spawn('squatter.log', process.execPath, ['-e', program]);
-    await delay(500);
-    await leader.signalSupervisor('SIGTERM');
-    await lab.wait('PORT_IN_USE', async () =>
-      successor.logLines().some((line) => line.code === 'PORT_IN_USE'),
+    const squatter = blocked.spawn('squatter.log', process.execPath, ['-e', program]);
+    await lab.wait('the reason in status', async () =>
+      (await blocked.status()).ineligible.some(({ code }) => code === 'PORT_IN_USE'),
     );
-    leader.startSupervisor();
-    await lab.waitForLeader([leader]);
+    await leader.signalSupervisor('SIGTERM');
+    await lab.waitForLeader([successor]);
     squatter.kill('SIGKILL');
     await squatter;
     await everybodyBack();
+    await lab.wait('the host to be fit', async () => (await blocked.status()).ineligible.length === 0);
   });
 
   it('a configuration with a mistake: the supervisor says all that is wrong and does not start', async () => {

@@ -112,4 +112,46 @@ describe('the release of what a supervisor that died left behind', { timeout: 12
     // And is content when there is nothing to do.
     await host.exec(process.execPath, [holdfastProgram, 'release', '--config', host.configFile]);
   });
+
+  describe('while a supervisor lives', () => {
+    let supervisor: number;
+    let leaseId: string;
+    before(async () => {
+      host.startSupervisor();
+      await lab.waitForLeader([host]);
+      supervisor = (await host.status()).processes.supervisor;
+      leaseId = new FileRunState(host.runFolder).recall().leaseId ?? assert.fail();
+    });
+
+    async function assertServes(): Promise<void> {
+      assert.deepEqual(await vipsThatAreOn(), [lab.vipV4, lab.vipV6]);
+      assert.equal((await host.etcdctl('lease', 'list')).includes(BigInt(leaseId).toString(16)), true);
+      const status = await host.status();
+      assert.deepEqual([status.phase, status.processes.supervisor], ['leading', supervisor]);
+    }
+
+    it('is refused, as a command and as systemd runs it, and ends nothing', async () => {
+      const named = new RegExp(`SUPERVISOR_RUNNING: process ${supervisor} has the run folder`);
+      await assert.rejects(release(), (error: Error) => named.test(error.message));
+      const { exitCode, text } = await host.holdfast('release');
+      assert.equal(exitCode, 1);
+      assert.match(text, named);
+      await assertServes();
+    });
+
+    it('keeps a second supervisor out, which takes nothing from the first', async () => {
+      const { exitCode, text } = await host.holdfast('supervisor');
+      assert.equal(exitCode, 1);
+      assert.match(text, new RegExp(`SUPERVISOR_RUNNING: process ${supervisor} `));
+      await assertServes();
+    });
+
+    it('is done when the supervisor was stopped and then killed, as by the watchdog of systemd', async () => {
+      await host.signalSupervisor('SIGSTOP');
+      await host.signalSupervisor('SIGKILL');
+      await host.release();
+      assert.deepEqual(await vipsThatAreOn(), []);
+      assert.equal(existsSync(runFile), false);
+    });
+  });
 });

@@ -11,8 +11,8 @@ const addressV6 = 'fd77::100';
 const preamble = `
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { KernelVips } from ${source('adapters/network/kernel-vips.ts')};
-import { systemClock } from ${source('adapters/system-clock.ts')};
+import { KernelVips } from ${source('adapters/kernel/network/kernel-vips.ts')};
+import { systemClock } from ${source('adapters/kernel/system-clock.ts')};
 const vip = { kind: 'kernel', interface: 'eth0', address: { address: '${address}', prefixLength: 24, family: 4 } };
 const vipV6 = { ...vip, address: { address: '${addressV6}', prefixLength: 64, family: 6 } };
 const vips = new KernelVips([vip], systemClock);
@@ -132,6 +132,26 @@ describe("a virtual IP of the kernel's", { timeout: 60_000 }, () => {
     await successorHasThem();
     await tell(script(2000));
     assert.deepEqual(await knows(), [true, true]);
+  });
+
+  it('is free when nobody answers, taken by who does, and neither when nobody could be asked', async () => {
+    const stranger = await network.addHost('stranger', '10.77.0.201', 'fd77::201');
+    const ask = (prelude = '') =>
+      tell(`
+        ${prelude}
+        const both = [new KernelVips([vip], systemClock), new KernelVips([vipV6], systemClock)];
+        const ask = (one) => one.conflict().then((taken) => taken?.address ?? 'free', (error) => error.code);
+        console.log(JSON.stringify(await Promise.all(both.map(ask))));`);
+    assert.deepEqual(await ask(), ['free', 'free']);
+    await stranger.ip('addr', 'add', `${address}/24`, 'dev', 'eth0');
+    await stranger.ip('addr', 'add', `${addressV6}/64`, 'dev', 'eth0', 'nodad');
+    assert.deepEqual(await ask(), [address, addressV6]);
+    const down = `execFileSync('ip', ['link', 'set', 'eth0', 'down']);`;
+    try {
+      assert.deepEqual(await ask(down), ['VIP_PROBE_FAILED', 'VIP_PROBE_FAILED']);
+    } finally {
+      await host.linkUp();
+    }
   });
 
   it('is put on again when somebody took it off', async () => {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { SocketAddress } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { HoldfastError } from '#contracts/errors.ts';
-import type { KernelVipConfig } from '../../../config/schema.ts';
+import { type Config, type KernelVipConfig, kernelVipsOf } from '../../../config/schema.ts';
 import { latestVipStartMs, vipCommandLimitMs, vipLifetimeSeconds } from '../../../config/timing.ts';
 import type { Clock, InterfaceAddress, VipConflict, VirtualIps } from '../../../runtime/ports.ts';
 import { assignedAddresses, isOn, removeAddresses } from './addresses.ts';
@@ -16,6 +16,13 @@ export function interfaceAddressOf(vip: KernelVipConfig): InterfaceAddress {
   const { address, prefixLength, family } = vip.address;
   const canonical = new SocketAddress({ address, family: family === 4 ? 'ipv4' : 'ipv6' }).address;
   return { address: canonical, prefixLength, interface: vip.interface };
+}
+
+/** The hardware addresses that answer for the virtual IPs while this host has them. */
+export function linkAddressesOf(config: Pick<Config, 'vips'>): string[] {
+  const interfaces = new Set(kernelVipsOf(config).map((vip) => vip.interface));
+  const entries = [...interfaces].flatMap((name) => networkInterfaces()[name] ?? []);
+  return [...new Set(entries.map(({ mac }) => mac.toLowerCase()))].sort();
 }
 
 /** Addresses on a real interface, with a kernel lifetime that ends before the lease (G2). */

@@ -185,6 +185,8 @@ export const node = (id: string): NodeRecord => ({
   hostKeyFingerprints: [],
   preparedFor: 0,
   serving: 0,
+  settings: {},
+  linkAddresses: [],
   ineligible: [],
   health: [],
 });

@@ -98,4 +98,64 @@ describe('a lane', () => {
     }
     assert.equal(looks, 2);
   });
+
+  it('gives up what does not end, says so, and does what is wanted next', async () => {
+    const { clock, done, lane, task } = setUp();
+    const told: string[] = [];
+    const hanging = {
+      ...task('hang'),
+      run: () => new Promise<void>(() => {}),
+      onOverdue: () => told.push('overdue'),
+    };
+    lane.want(hanging);
+    clock.now += 19_000;
+    lane.want(task('after'));
+    await settle();
+    assert.deepEqual([done, told], [[], []]);
+    clock.now += 1000;
+    lane.want(task('after'));
+    await settle();
+    assert.deepEqual([done, told], [['after'], ['overdue']]);
+  });
+
+  it('lets the late end of what was given up change nothing', async () => {
+    const { clock, done, lane, task } = setUp();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const late: boolean[] = [];
+    const run = async (attempt: { isOverdue: boolean }) => {
+      await promise;
+      late.push(attempt.isOverdue);
+    };
+    lane.want({ ...task('slow'), run });
+    clock.now += 20_000;
+    lane.want(task('after'));
+    await settle();
+    resolve();
+    await settle();
+    lane.want(task('after'));
+    await settle();
+    assert.deepEqual([done, late], [['after'], [true]]);
+  });
+
+  it('does not begin more and more of what hangs', async () => {
+    const { clock, lane, task } = setUp();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let begun = 0;
+    const hanging = {
+      ...task('hang'),
+      run: () => {
+        begun += 1;
+        return promise;
+      },
+    };
+    for (let turn = 0; turn < 10; turn++) {
+      lane.want(hanging);
+      clock.now += 20_000;
+    }
+    assert.equal(begun, 3);
+    resolve();
+    await settle();
+    lane.want(hanging);
+    assert.equal(begun, 4, 'once they have ended');
+  });
 });

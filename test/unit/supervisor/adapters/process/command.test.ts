@@ -12,7 +12,7 @@ import { waitFor } from '../../../../lab/wait.ts';
 /** setpriv runs any program. */
 const run = (
   args: readonly string[],
-  options: { timeoutMs?: number; input?: string; deadlineMs?: number } = {},
+  options: { timeoutMs?: number; input?: string; deadlineMs?: number; isInterrupted?: boolean } = {},
 ) => runCommand('setpriv', args, { timeoutMs: 10_000, ...options });
 
 describe('running a command', () => {
@@ -37,6 +37,23 @@ describe('running a command', () => {
     const result = await run(['sleep', '60'], { timeoutMs: 50 });
     assert.deepEqual([result.exitCode, result.timedOut], [undefined, true]);
     await assert.rejects(mustRun('setpriv', ['sleep', '60'], { timeoutMs: 50 }), { code: 'COMMAND_TIMEOUT' });
+  });
+
+  it('does not wait for one that does not end though it was killed', async () => {
+    // What it started holds its output, which looks the same from here.
+    const result = await run(['sh', '-c', 'setsid sleep 5 & echo $!; wait'], { timeoutMs: 50 });
+    assert.deepEqual([result.exitCode, result.timedOut], [undefined, true]);
+  });
+
+  it('may say what it did when its time is up, and is killed when it does not end then', async () => {
+    const options = { timeoutMs: 200, isInterrupted: true };
+    const told = await run(
+      ['sh', '-c', 'trap "echo sent 1; exit 0" INT; while :; do sleep 0.01; done'],
+      options,
+    );
+    assert.deepEqual([told.stdout, told.timedOut], ['sent 1\n', true]);
+    const deaf = await run(['sh', '-c', 'trap "" INT; while :; do sleep 0.01; done'], options);
+    assert.deepEqual([deaf.exitCode, deaf.timedOut], [undefined, true]);
   });
 
   it('tells one that was killed by somebody else from one that was too slow', async () => {

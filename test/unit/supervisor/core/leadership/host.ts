@@ -5,6 +5,7 @@ import { initialState, type RoleState } from '../../../../../supervisor/core/lea
 import { timingOf } from '../../../../../supervisor/core/leadership/timing.ts';
 import type { Operation } from '../../../../../supervisor/core/records/operation.ts';
 import type { ClusterView, LiveNode } from '../../../../../supervisor/core/records/records.ts';
+import type { ClusterSettings } from '../../../../../supervisor/core/records/settings.ts';
 import type { Observation } from '../../../../../supervisor/runtime/observation.ts';
 
 export const timing = timingOf({ ttl: 3000, margin: 500 });
@@ -19,9 +20,9 @@ export class Host {
   readonly path: string[] = [];
   #revision = 100;
 
-  constructor(id = 'a', noFailover = false) {
+  constructor(id = 'a', noFailover = false, settings: ClusterSettings = {}) {
     this.id = id;
-    this.state = initialState(id, noFailover, 100, 'test');
+    this.state = initialState(id, noFailover, 100, 'test', settings);
     this.last = this.see({ type: 'tick' });
   }
 
@@ -135,6 +136,7 @@ const noKeys = {
   era: 0,
   restored: 0,
   format: 3,
+  settings: 0,
 };
 
 export function view(parts: Partial<ClusterView>): ClusterView {
@@ -157,6 +159,7 @@ export function view(parts: Partial<ClusterView>): ClusterView {
     successor: null,
     paused: null,
     departure: null,
+    settings: null,
     era: 0,
     restored: null,
     nodes: [],
@@ -214,6 +217,8 @@ export function liveNode(node: string, parts: Partial<LiveNode> = {}): LiveNode 
     caughtUp: true,
     configDigest: 'd',
     hostKeyFingerprints: [],
+    settings: {},
+    linkAddresses: [],
     preparedFor: 0,
     serving: 0,
     ineligible: [],

@@ -156,7 +156,7 @@ describe('a leader', () => {
 
   it('stays in stepping down until node and address are known to be gone', () => {
     const host = new Host().leading().read({ leader: null });
-    host.pass(60_000);
+    host.pass(timing.leaseTtlMs + 100);
     assert.equal(host.phase, 'stepping-down');
     host.see({ type: 'node-exited', epoch: 200, cause: { code: 'X', sentence: '' } });
     assert.equal(host.phase, 'stepping-down');
