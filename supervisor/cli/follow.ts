@@ -9,6 +9,8 @@ import { renderOutcome } from './render-operation.ts';
 const everyMs = 100;
 /** How long the supervisor of this host may take to hear from etcd of an operation that was just asked for. */
 const unheardMs = 10_000;
+/** A supervisor that is restarted is back sooner. */
+const silentMs = 60_000;
 
 const sentences: Record<string, string> = {
   preparing: 'the successor loads its SFTP node, clients are served',
@@ -36,10 +38,16 @@ export async function followOperation(
   let shown = '';
   let isHeardOf = false;
   const startedMs = performance.now();
+  let answeredMs = startedMs;
   for (;;) {
     // The supervisor of this host may be restarted while it is watched.
     const status = await fetchStatus(runFolder).catch((error) => messageOf(error));
+    if (typeof status === 'string' && performance.now() - answeredMs > silentMs) {
+      print(`the supervisor of this host does not answer (${status}); what became of it: \`holdfast history\``);
+      return null;
+    }
     if (typeof status !== 'string') {
+      answeredMs = performance.now();
       const { operation } = status;
       if (operation?.id !== id) {
         if (isHeardOf || performance.now() - startedMs > unheardMs) {
