@@ -1,5 +1,6 @@
 import type { EtcdTransaction } from '../../supervisor/adapters/etcd/rpc.ts';
 import { epochBaseOf } from '../../supervisor/core/records/era.ts';
+import { isOver, type OperationRecord } from '../../supervisor/core/records/operation.ts';
 import type { Stored } from './etcd.ts';
 
 export type Keys = ReadonlyMap<string, Stored>;
@@ -10,6 +11,12 @@ interface Fenced {
   readonly epoch?: number;
   readonly era?: number;
   readonly handedOverBy?: string | null;
+  readonly operationId?: string | null;
+  /** Of the key `era`. */
+  readonly number?: number;
+  /** Of the key `operation`. */
+  readonly id?: string;
+  readonly state?: string;
 }
 
 /**
@@ -43,9 +50,21 @@ export class Fencing {
 
   #judgeLeader(before: Keys, after: Keys): string | null {
     const [was, is] = [this.#value(before, 'leader'), this.#value(after, 'leader')];
-    if (was?.node === undefined || is?.node === undefined) return null;
+    if (is?.node === undefined || this.#written(before) === this.#written(after)) return null;
+    const era = this.#value(before, 'era');
+    if (era?.number !== undefined && is.era !== era.number) {
+      return `${is.node} leads in era ${is.era}, while it is ${era.number}`;
+    }
+    if (was?.node === undefined) return this.#judgeClaim(is, before);
     if (is.node === was.node || is.handedOverBy === was.node) return null;
     return `${is.node} leads over ${was.node}, which did not hand over to it`;
+  }
+
+  #judgeClaim({ node, operationId }: Fenced, before: Keys): string | null {
+    const operation = this.#value(before, 'operation');
+    if (operationId === null || operation === null) return null;
+    if (operation.id === operationId && !isOver(operation as OperationRecord)) return null;
+    return `${node} claims for the operation ${operationId}, which is over or gone`;
   }
 
   /** Who writes in the name of a leadership has it. */
@@ -57,6 +76,10 @@ export class Fencing {
       return `${key} written under epoch ${written} while ${epoch} leads`;
     }
     return null;
+  }
+
+  #written(keys: Keys): number {
+    return keys.get(`${this.#prefix}leader`)?.modRevision ?? 0;
   }
 
   /** 0: nobody leads; null: the key cannot be read. */
