@@ -1,6 +1,7 @@
 import type { ICompare, IKeyValue, IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { EtcdChange, EtcdTransaction } from '../../supervisor/adapters/etcd/rpc.ts';
+import type { Keys } from './fencing.ts';
 import type { Random, Timeline } from './timeline.ts';
 
 interface Lease {
@@ -9,7 +10,7 @@ interface Lease {
   generation: number;
 }
 
-interface Stored {
+export interface Stored {
   readonly value: Buffer;
   readonly createRevision: number;
   readonly modRevision: number;
@@ -29,6 +30,8 @@ export class EtcdModel {
   #ttlMs = 0;
   #snapshot: (() => void) | null = null;
   readonly watchers: ((change: EtcdChange) => void)[] = [];
+  /** Shown each transaction of a supervisor that changes something. */
+  onChanged: (transaction: EtcdTransaction, before: Keys, after: Keys) => void = () => {};
   /** Extra time each request takes. */
   slowMs = 0;
 
@@ -58,7 +61,7 @@ export class EtcdModel {
   /** As by `etcdctl put` and `del`. */
   tamper(key: string, value: string | null): void {
     const write = Buffer.from(key);
-    this.transaction({
+    this.#carryOutAll({
       compare: [],
       success: [
         value === null
@@ -93,7 +96,15 @@ export class EtcdModel {
   }
 
   /** @throws HoldfastError LEASE_LOST as etcd refuses a write on a lease that it does not know */
-  transaction({ compare, success, failure = [] }: EtcdTransaction): ITxnResponse {
+  transaction(transaction: EtcdTransaction): ITxnResponse {
+    const before = new Map(this.#keys);
+    const revision = this.#revision;
+    const answer = this.#carryOutAll(transaction);
+    if (this.#revision !== revision) this.onChanged(transaction, before, this.#keys);
+    return answer;
+  }
+
+  #carryOutAll({ compare, success, failure = [] }: EtcdTransaction): ITxnResponse {
     const succeeded = compare.every((one) => this.#holds(one));
     const requests = succeeded ? success : failure;
     for (const { request_put: put } of requests) {

@@ -55,6 +55,8 @@ export class Network {
         );
       once();
       if (this.#random.chance(0.03)) once();
+      // And some arrive when nobody waits any more: the kernel, or a member that was stopped, sends them on.
+      if (this.#random.chance(0.01)) this.#timeline.after(this.#random.between(500, 8000), once);
     });
   }
 }

@@ -90,6 +90,7 @@ export class OperatorModel {
     const all = world.reachable().filter((run) => run.supervisor.state.cluster !== null);
     if (all.length < world.hosts.length || !world.etcd.restore()) return;
     world.restoredAt = world.timeline.now;
+    world.fencing.forget();
     world.tell('etcd is restored from its snapshot');
     world.count('etcd restored');
   }

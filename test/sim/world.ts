@@ -2,6 +2,7 @@ import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { epochBaseOf } from '../../supervisor/core/records/era.ts';
 import { isOver, type OperationRecord } from '../../supervisor/core/records/operation.ts';
 import { EtcdModel } from './etcd.ts';
+import { Fencing } from './fencing.ts';
 import { holds, type Write } from './history.ts';
 import { HostModel } from './host.ts';
 import { Misfortunes } from './misfortunes.ts';
@@ -33,6 +34,7 @@ export class World {
   /** How operations ended, by kind and state, and what else happened. */
   readonly counts: Record<string, number> = {};
   restoredAt = Number.NEGATIVE_INFINITY;
+  readonly fencing = new Fencing(keyPrefix);
   readonly #misfortunes: Misfortunes;
   readonly #withMisfortunes: boolean;
   #lastAcknowledged: Write | null = null;
@@ -55,6 +57,10 @@ export class World {
     this.hosts = ['a', 'b', 'c'].map((id) => new HostModel(id, this));
     this.operator = new OperatorModel(this);
     this.#misfortunes = new Misfortunes(this, seed, without);
+    this.etcd.onChanged = (transaction, before, after) => {
+      const wrong = this.fencing.judge(transaction, before, after);
+      if (wrong !== null) this.#defect ??= `G1: ${wrong}`;
+    };
     this.etcd.watchers.push((change) => {
       this.#watchLeader(change.key, change.value, change.modRevision);
       for (const host of this.hosts) {

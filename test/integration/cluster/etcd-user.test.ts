@@ -80,7 +80,7 @@ describe('an etcd that asks for a user', { timeout: 120_000 }, () => {
       standby
         .logLines()
         .some(
-          ({ code, msg }) => code === 'ETCD_UNREACHABLE' && /invalid user ID or password/.test(String(msg)),
+          ({ code, msg }) => code === 'ETCD_AUTH_FAILED' && /invalid user ID or password/.test(String(msg)),
         ),
     );
     writeFileSync(standby.passwordFile, `${password}\n`);

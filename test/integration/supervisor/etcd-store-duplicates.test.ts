@@ -40,6 +40,12 @@ describe('a request to etcd that is carried out twice', { timeout: 60_000 }, () 
       assert.deepEqual([view.leader, view.departure?.node], [null, 'b']);
     });
 
+    it('under the epoch of the first one, whatever was written since', async () => {
+      between = () => cluster.put('paused', support.pause('b'));
+      const { epoch } = await lead(twice, 'a');
+      assert.equal((await plain.read()).leader?.epoch, epoch);
+    });
+
     it('of what a leader writes', async () => {
       const { epoch, leaseId } = await lead(twice, 'a');
       const { revisions } = await plain.read();

@@ -47,10 +47,9 @@ describe('the members of etcd, asked in turn', () => {
     assert.deepEqual(asked, ['a']);
   });
 
-  it('do not let a refusal wait for those who are silent', async () => {
+  it('do not let a refusal wait for those who are silent', { timeout: 5000 }, async () => {
     const { ask } = ringOf({ a: null, b: new Error(denied) });
-    // No test takes that long.
-    await assert.rejects(ask(600_000), { code: 'ETCD_PERMISSION_DENIED' });
+    await assert.rejects(ask(20_000), { code: 'ETCD_PERMISSION_DENIED' });
   });
 
   it('are all asked when one refuses what another may take', async () => {
