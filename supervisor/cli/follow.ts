@@ -43,7 +43,9 @@ export async function followOperation(
     // The supervisor of this host may be restarted while it is watched.
     const status = await fetchStatus(runFolder).catch((error) => messageOf(error));
     if (typeof status === 'string' && performance.now() - answeredMs > silentMs) {
-      print(`the supervisor of this host does not answer (${status}); what became of it: \`holdfast history\``);
+      print(
+        `the supervisor of this host does not answer (${status}); what became of it: \`holdfast history\``,
+      );
       return null;
     }
     if (typeof status !== 'string') {
