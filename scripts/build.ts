@@ -3,7 +3,8 @@
  * failover short. The SSH crypto addon is copied beside the bundles; etcd3 reads its .proto files from its package
  * folder at run time, so it stays outside of the bundle, as do the libraries with prebuilt binaries.
  */
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { execa } from 'execa';
 import { requirePatchedSsh2 } from '../sftp-node/ssh-library.ts';
@@ -46,6 +47,13 @@ const withoutHttpAgents: Plugin = {
   },
 };
 
+/** Also for tests of a checkout that was not built yet. */
+export async function buildDeadlineExec(): Promise<void> {
+  const cwd = join(import.meta.dirname, '..');
+  await mkdir(join(cwd, 'dist'), { recursive: true });
+  await execa('cc', ['-O2', '-Wall', '-Wextra', '-o', 'dist/deadline-exec', deadlineExec], { cwd });
+}
+
 async function main(): Promise<void> {
   requirePatchedSsh2();
   await rm('dist', { recursive: true, force: true });
@@ -64,7 +72,7 @@ async function main(): Promise<void> {
       ].join(' '),
     },
   });
-  await execa('cc', ['-O2', '-Wall', '-Wextra', '-o', 'dist/deadline-exec', deadlineExec]);
+  await buildDeadlineExec();
   // One file of its own, without packages: nobody serves while it loads.
   await build({ ...common, entryPoints: { release: 'supervisor/release/main.ts' }, packages: 'external' });
 }

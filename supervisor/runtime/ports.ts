@@ -97,8 +97,8 @@ export interface ClusterStore {
    * written.
    */
   writeOperation(record: OperationRecord, modRevision: number, epoch: Epoch | null): Promise<boolean>;
-  /** Writes what settings the leader has if its epoch still leads. True when written. */
-  writeSettings(settings: SettingsRecord): Promise<boolean>;
+  /** Writes what settings the leader has if its epoch leads and they are as they were read. True when written. */
+  writeSettings(settings: SettingsRecord, modRevision: number): Promise<boolean>;
   /** As `writeOperation`; null ends the pause. */
   writePause(pause: Pause | null, modRevision: number, epoch: Epoch | null): Promise<boolean>;
   /** Leaves word that etcd went back, for every host, if nobody did or accepted it since `view` was read. */

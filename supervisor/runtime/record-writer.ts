@@ -56,7 +56,8 @@ export class RecordWriter {
         return this.#report(order);
       case 'settings': {
         const { epoch, values } = order;
-        await store.writeSettings({ node: this.#options.nodeId, epoch, values: { ...values } });
+        const record = { node: this.#options.nodeId, epoch, values: { ...values } };
+        await store.writeSettings(record, cluster()?.revisions.settings ?? 0);
         return;
       }
       case 'pause': {

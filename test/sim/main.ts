@@ -1,33 +1,29 @@
 /**
- * npm run sim -- --seeds 10000 [--start N] [--seed N]
+ * npm run sim -- --seeds 10000 [--start N] | --corpus | --seed N
  *
  * Lives through so many random stories and checks the guarantees at every step. A broken one is printed with its seed,
- * the commit, and its story, shortened to the misfortunes that it takes; `--seed N` tells it again.
+ * the commit, and its story, shortened to the misfortunes that it takes; `--seed N` tells it again;
+ * `--corpus` lives through the fixed ones.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { execa } from 'execa';
+import { corpus } from './corpus.ts';
 import { type Counts, liveThrough, shorten } from './life.ts';
-
-interface Share {
-  readonly start: number;
-  readonly step: number;
-  readonly seeds: number;
-}
 
 function add(sum: Counts, more: Counts): void {
   for (const [what, count] of Object.entries(more)) sum[what] = (sum[what] ?? 0) + count;
 }
 
-async function work({ start, step, seeds }: Share): Promise<void> {
+async function work(seeds: readonly number[]): Promise<void> {
   const counts: Counts = {};
-  for (let seed = start; seed < start + seeds * step; seed += step) {
+  for (const seed of seeds) {
     const result = await liveThrough(seed);
     add(counts, { 'writes acknowledged': result.acknowledged, ...result.counts });
     if (result.broken !== null) parentPort?.postMessage({ broken: await shorten(result) });
   }
-  parentPort?.postMessage({ done: seeds, counts });
+  parentPort?.postMessage({ done: seeds.length, counts });
 }
 
 async function main(): Promise<void> {
@@ -36,6 +32,7 @@ async function main(): Promise<void> {
       seeds: { type: 'string', default: '1000' },
       start: { type: 'string' },
       seed: { type: 'string' },
+      corpus: { type: 'boolean', default: false },
     },
   });
   if (values.seed !== undefined) {
@@ -45,17 +42,19 @@ async function main(): Promise<void> {
     process.exitCode = broken === null ? 0 : 1;
     return;
   }
-  const seeds = Number(values.seeds);
   const start = values.start === undefined ? Math.floor(Math.random() * 1e9) : Number(values.start);
+  const seeds = values.corpus
+    ? corpus
+    : Array.from({ length: Number(values.seeds) }, (_, index) => start + index);
   const workers = availableParallelism();
   const { stdout: commit } = await execa('git', ['describe', '--always', '--dirty'], { reject: false });
   const began = performance.now();
   let failures = 0;
   const counts: Counts = {};
-  process.stdout.write(`${seeds} seeds from ${start}, on ${workers} threads\n`);
+  process.stdout.write(`${seeds.length} seeds from ${seeds[0]}, on ${workers} threads\n`);
   await Promise.all(
     Array.from({ length: workers }, (_, index) => {
-      const share: Share = { start: start + index, step: workers, seeds: Math.ceil(seeds / workers) };
+      const share = seeds.filter((_, position) => position % workers === index);
       const worker = new Worker(new URL(import.meta.url), { workerData: share });
       worker.on('message', (message) => {
         if (message.done !== undefined) add(counts, message.counts);
@@ -71,10 +70,10 @@ async function main(): Promise<void> {
   process.stdout.write(
     `${Object.entries(counts)
       .map(([what, count]) => `${what}: ${count}`)
-      .join(', ')}\n${failures} of ${seeds} stories broke a guarantee; ${seconds} s\n`,
+      .join(', ')}\n${failures} of ${seeds.length} stories broke a guarantee; ${seconds} s\n`,
   );
   process.exitCode = failures === 0 ? 0 : 1;
 }
 
 if (isMainThread) await main();
-else await work(workerData as Share);
+else await work(workerData as number[]);

@@ -178,8 +178,11 @@ export class EtcdStore implements ClusterStore {
     );
   }
 
-  async writeSettings(settings: SettingsRecord): Promise<boolean> {
-    return this.#writeIf([this.#leads(settings.epoch)], [this.#put('settings', settings)]);
+  async writeSettings(settings: SettingsRecord, modRevision: number): Promise<boolean> {
+    return this.#writeIf(
+      [this.#leads(settings.epoch), unchanged(this.#key('settings'), modRevision)],
+      [this.#put('settings', settings)],
+    );
   }
 
   async writePause(pause: Pause | null, modRevision: number, epoch: Epoch | null): Promise<boolean> {

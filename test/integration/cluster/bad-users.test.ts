@@ -36,7 +36,7 @@ describe('a mistake in users.yaml or the host keys of the leader', { timeout: 30
 
   /** But for edits of earlier tests, which are told for an hour. */
   const wrongOn = async (host: LabHost) =>
-    (await host.status()).health.filter(({ code }) => /^(USERS_|HOST_KEY_)/.test(code));
+    (await host.status()).health.filter(({ code }) => /^(USERS?_|HOST_KEY_)/.test(code));
   const nothingIsWrong = async () => (await wrongOn(leader)).length === 0;
 
   /** A typo on the leader, and what `status` and `doctor` say of it there and on a standby. */

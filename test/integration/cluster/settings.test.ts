@@ -44,7 +44,7 @@ describe('settings that must be alike on every host', { timeout: 120_000 }, () =
       assert.match(text, new RegExp(`SETTINGS_DIFFER: .*${sentence}`), command[0]);
     }
     const refused = await leader.holdfast('switchover', '--to', changed.name, '--yes');
-    assert.equal(refused.exitCode, 1);
+    assert.equal(refused.exitCode, 3);
     assert.match(refused.text, new RegExp(`TARGET_INELIGIBLE: .*${sentence}`));
   });
 

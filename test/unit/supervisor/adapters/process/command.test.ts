@@ -3,9 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bootTimeMs } from '#contracts/boot-time.ts';
+import { buildDeadlineExec } from '../../../../../scripts/build.ts';
 import { mustRun, runCommand, StartedCommand } from '../../../../../supervisor/adapters/process/command.ts';
 import { waitFor } from '../../../../lab/wait.ts';
 
@@ -14,6 +15,11 @@ const run = (
   args: readonly string[],
   options: { timeoutMs?: number; input?: string; deadlineMs?: number; isInterrupted?: boolean } = {},
 ) => runCommand('setpriv', args, { timeoutMs: 10_000, ...options });
+
+/** The one part of a build that commands take, in a checkout that was not built yet. */
+before(async () => {
+  if (!existsSync(join(import.meta.dirname, '../../../../../dist/deadline-exec'))) await buildDeadlineExec();
+});
 
 describe('running a command', () => {
   it('gives what it said, and its exit code', async () => {
