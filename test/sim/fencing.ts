@@ -14,6 +14,8 @@ interface Fenced {
   readonly operationId?: string | null;
   /** Of the key `era`. */
   readonly number?: number;
+  /** Of the key `insync`. */
+  readonly members?: readonly string[];
   /** Of the key `operation`. */
   readonly id?: string;
   readonly state?: string;
@@ -73,9 +75,19 @@ export class Fencing {
     for (const key of ['insync', 'successor', 'departure']) {
       const written = keys.includes(key) ? this.#value(after, key)?.epoch : undefined;
       if (written === undefined || written === 0 || epoch === null || written === epoch) continue;
+      if (key === 'insync' && this.#isLeaving(before, after)) continue;
       return `${key} written under epoch ${written} while ${epoch} leads`;
     }
     return null;
+  }
+
+  /** A host took itself out of the in-sync set, which any host may, whoever leads. */
+  #isLeaving(before: Keys, after: Keys): boolean {
+    const [was, is] = [this.#value(before, 'insync'), this.#value(after, 'insync')];
+    const [members, left] = [was?.members ?? [], is?.members ?? []];
+    return (
+      was?.epoch === is?.epoch && left.length < members.length && left.every((one) => members.includes(one))
+    );
   }
 
   #written(keys: Keys): number {
