@@ -34,6 +34,8 @@ export class World {
   /** How operations ended, by kind and state, and what else happened. */
   readonly counts: Record<string, number> = {};
   restoredAt = Number.NEGATIVE_INFINITY;
+  /** Called after whatever happens: a test strikes at the very step that it is named for. */
+  afterEach: () => void = () => {};
   readonly fencing = new Fencing(keyPrefix);
   readonly #misfortunes: Misfortunes;
   readonly #withMisfortunes: boolean;
@@ -87,6 +89,7 @@ export class World {
     this.timeline.after(faultsEndMs, () => this.#heal());
     while (this.timeline.step(faultsEndMs + healMs)) {
       await flushPromises();
+      this.afterEach();
       this.#check();
     }
     this.#checkHealed();

@@ -149,8 +149,9 @@ describe('operators', { timeout: 600_000 }, () => {
   });
 
   for (const who of ['leader', 'target'] as const) {
-    for (const step of ['preparing', 'draining', 'handing-off', 'leaving', 'transferring'] as const) {
-      it(`lose the ${who} at the step "${step}", and one host serves all the same`, async () => {
+    // Soon after the step was seen; at each step itself in virtual time, in test/sim/steps.test.ts.
+    for (const step of ['preparing', 'draining', 'leaving'] as const) {
+      it(`lose the ${who} soon after the step "${step}" was seen, and one host serves all the same`, async () => {
         const asked = await holdfast(leader, 'switchover', '--to', target.name, '--yes', '--no-wait');
         assert.equal(asked.exitCode, 0, asked.text);
         const victim = who === 'leader' ? leader : target;
