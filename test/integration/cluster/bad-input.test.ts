@@ -90,7 +90,8 @@ describe('what is wrong on one host', { timeout: 300_000 }, () => {
     process.kill(processes.sftpNode ?? assert.fail(), 'SIGKILL');
     await lab.wait('the same host to serve again', async () => {
       const status = await leader.status();
-      return status.phase === 'leading' && status.processes.sftpNode !== processes.sftpNode;
+      const { sftpNode } = status.processes;
+      return status.phase === 'leading' && sftpNode !== null && sftpNode !== processes.sftpNode;
     });
     assert.ok(codes(leader, since).includes('HOST_KEY_PERMISSIONS'));
     chmodSync(join(folder, key), 0o600);

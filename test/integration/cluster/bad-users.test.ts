@@ -81,7 +81,8 @@ describe('a mistake in users.yaml or the host keys of the leader', { timeout: 30
     process.kill(processes.sftpNode ?? assert.fail(), 'SIGKILL');
     await lab.wait('the same host to serve again', async () => {
       const status = await leader.status();
-      return status.phase === 'leading' && status.processes.sftpNode !== processes.sftpNode;
+      const { sftpNode } = status.processes;
+      return status.phase === 'leading' && sftpNode !== null && sftpNode !== processes.sftpNode;
     });
     await lab.client.sftp(lab.vipV4, 'pwd\n');
     await leader.die();
@@ -124,7 +125,8 @@ describe('a mistake in users.yaml or the host keys of the leader', { timeout: 30
     process.kill(processes.sftpNode ?? assert.fail(), 'SIGKILL');
     await lab.wait('the same host to serve again', async () => {
       const status = await leader.status();
-      return status.phase === 'leading' && status.processes.sftpNode !== processes.sftpNode;
+      const { sftpNode } = status.processes;
+      return status.phase === 'leading' && sftpNode !== null && sftpNode !== processes.sftpNode;
     });
     // The client knows the key, and takes no other one.
     await lab.client.sftp(lab.vipV4, 'pwd\n');
