@@ -55,7 +55,7 @@ export async function listenForPeers(options: ListenerOptions): Promise<PeerList
     },
     (connection, { ip, port }) => {
       const arrival = door.arrival(ip, port);
-      if (arrival === undefined) connection.end();
+      if (arrival === undefined) connection.on('error', () => {}).end();
       else serve(connection, arrival, options, connections);
     },
   );
@@ -149,10 +149,12 @@ class Door {
       cancelDeadline();
       place.release();
     };
-    this.#arrivals.set(key, { loggedIn });
+    const arrival = { loggedIn };
+    this.#arrivals.set(key, arrival);
     socket.once('close', () => {
       loggedIn();
-      this.#arrivals.delete(key);
+      // Another connection from that port may be here already: a reset frees it before this is told.
+      if (this.#arrivals.get(key) === arrival) this.#arrivals.delete(key);
     });
     return true;
   }

@@ -106,7 +106,8 @@ export class SftpServer {
     socket.on('error', (error) => this.#log.debug({ address, reason: error.message }, 'a socket failed'));
     socket.on('close', () => {
       clearTimeout(grace);
-      this.#arriving.delete(key);
+      // Another connection from that port may be here already: a reset frees it before this is told.
+      if (this.#arriving.get(key)?.socket === socket) this.#arriving.delete(key);
     });
     this.#ssh.injectSocket(socket);
   }
@@ -115,6 +116,7 @@ export class SftpServer {
   #connected(connection: ssh2.Connection, key: string, identification: string): void {
     const arrived = this.#arriving.get(key);
     if (arrived === undefined) {
+      connection.on('error', () => {});
       connection.end();
       return;
     }

@@ -93,6 +93,24 @@ describe('the time that a client has to log in', { timeout: 20_000 }, () => {
     await Promise.all([silentEnd, slowEnd]);
   });
 
+  it('begins anew for a connection from the port of one that was reset a moment before', async () => {
+    const first = connect(port, '127.0.0.1');
+    await once(first, 'connect');
+    await settled();
+    const { localPort } = first;
+    first.resetAndDestroy();
+    const second = connect({ port, host: '127.0.0.1', localPort: Number(localPort) });
+    const ended = once(second.resume(), 'close');
+    await once(second, 'connect');
+    await settled();
+    second.write('SSH-2.0-second\r\n');
+    await settled();
+    assert.equal(server.clients.length, 1);
+    // No SSH: the connection ends, and nothing else does.
+    second.write(Buffer.alloc(64, 0xff));
+    await ended;
+  });
+
   it('does not concern a client that has logged in', async () => {
     const client = new ssh2.Client();
     let isClosed = false;

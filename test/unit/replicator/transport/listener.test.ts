@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import pino from 'pino';
 import { newKey } from '../../../../replicator/state/new-key.ts';
 import { dialPeer } from '../../../../replicator/transport/dialer.ts';
@@ -70,6 +71,18 @@ describe('the port for peers', () => {
       AbortSignal.timeout(5000),
     );
     hangUp();
+  });
+
+  it('outlives who speaks no SSH from the port of a connection that was reset a moment before', async () => {
+    await listen({});
+    const first = connect(listener.port, '127.0.0.1');
+    await once(first, 'connect');
+    for (let turn = 0; turn < 20; turn++) await setImmediate();
+    const localPort = Number(first.localPort);
+    first.resetAndDestroy();
+    const second = connect({ port: listener.port, host: '127.0.0.1', localPort });
+    second.write(Buffer.concat([Buffer.from('SSH-2.0-second\r\n'), Buffer.alloc(64, 0xff)]));
+    await once(second.resume(), 'close');
   });
 
   it('keeps no place for who has logged in', async () => {
