@@ -64,7 +64,7 @@ export async function listenForPeers(options: ListenerOptions): Promise<PeerList
     if (door.admit(socket)) ssh.injectSocket(socket);
   });
   server.maxConnections = maxConnections;
-  await listening(server, options.address, options.port);
+  await listening(server, options);
   return {
     port: (server.address() as AddressInfo).port,
     reviewTrust() {
@@ -164,7 +164,7 @@ function keyOf(address: string | undefined, port: number | undefined): string {
   return `${address ?? ''} ${port ?? ''}`;
 }
 
-async function listening(server: Server, address: string, port: number): Promise<void> {
+async function listening(server: Server, { address, port, log }: ListenerOptions): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
       const code = codeOf(cause);
@@ -178,4 +178,8 @@ async function listening(server: Server, address: string, port: number): Promise
     server.listen(port, address, resolve);
   });
   server.removeAllListeners('error');
+  // A connection that could not be taken, for want of descriptors or memory: those that are here go on.
+  server.on('error', (error) =>
+    log.error({ code: 'REPLICATOR_FAILED', reason: error.message }, 'a peer was not taken'),
+  );
 }
