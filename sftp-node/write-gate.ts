@@ -22,7 +22,9 @@ export interface GateOptions {
 export class WriteGate {
   readonly #epoch: Epoch;
   readonly #now: () => number;
+  /** The end of the last permit, also of one that was cut short by `shut`. */
   #validUntilMs = Number.NEGATIVE_INFINITY;
+  #isShut = false;
   #timer: NodeJS.Timeout | null = null;
   #cancelVerdict = () => {};
   readonly #onOpen: () => void;
@@ -38,24 +40,28 @@ export class WriteGate {
   }
 
   get isOpen(): boolean {
-    return this.#now() < this.#validUntilMs;
+    return !this.#isShut && this.#now() < this.#validUntilMs;
   }
 
-  /** Whether a permit ended by itself, so that another host may lead: until it is extended nothing is answered. */
+  /**
+   * Whether the time of the last permit has passed, so that another host may lead: until it is extended nothing is
+   * answered. Shutting the gate does not put that off.
+   */
   get isOver(): boolean {
-    return this.#validUntilMs > Number.NEGATIVE_INFINITY && !this.isOpen;
+    return this.#validUntilMs > Number.NEGATIVE_INFINITY && this.#now() >= this.#validUntilMs;
   }
 
   /** Opens or extends. A permit of another epoch is none. An older permit takes nothing back. */
   permit({ epoch, validUntilMs }: GatePermit): void {
-    if (epoch !== this.#epoch || validUntilMs <= this.#validUntilMs) return;
-    this.#validUntilMs = validUntilMs;
+    if (epoch !== this.#epoch || (!this.#isShut && validUntilMs <= this.#validUntilMs)) return;
+    this.#validUntilMs = Math.max(validUntilMs, this.#validUntilMs);
+    this.#isShut = false;
     this.#watch();
     if (this.isOpen) this.#onOpen();
   }
 
   shut(): void {
-    this.#validUntilMs = Number.NEGATIVE_INFINITY;
+    this.#isShut = true;
     this.#stopWatching();
   }
 

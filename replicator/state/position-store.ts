@@ -14,6 +14,8 @@ const storedSchema = z.object({ highestEpoch: epochSchema, position: positionSch
 export class PositionStore {
   readonly #path: string;
   #highestEpoch: Epoch = 0;
+  /** The highest that is surely on disk. */
+  #storedEpoch: Epoch = 0;
   #position: Position = { epoch: 0, sequence: 0 };
   #stored = '';
 
@@ -30,6 +32,7 @@ export class PositionStore {
     try {
       const { highestEpoch, position } = storedSchema.parse(JSON.parse(content));
       this.#highestEpoch = highestEpoch;
+      this.#storedEpoch = highestEpoch;
       this.#position = position;
       this.#stored = content;
     } catch (cause) {
@@ -56,7 +59,7 @@ export class PositionStore {
         `epoch ${epoch} is over: this host has seen ${this.#highestEpoch}`,
       );
     }
-    if (epoch === this.#highestEpoch) return;
+    if (epoch === this.#storedEpoch) return;
     this.#highestEpoch = epoch;
     this.save();
   }
@@ -71,5 +74,6 @@ export class PositionStore {
     if (content === this.#stored) return;
     writeDurably(this.#path, content, 0o600);
     this.#stored = content;
+    this.#storedEpoch = this.#highestEpoch;
   }
 }

@@ -94,10 +94,10 @@ export class Roots {
       return;
     }
     this.#checkPlaces();
-    const { data, config, state } = this.#report;
-    const { record } = state;
+    const { record } = this.#report.state;
     if (record === null || !this.#isDue(record, held)) return;
-    const revision = Math.max(...[data, config, state].map((root) => root.record?.revision ?? 0)) + 1;
+    // Counted from the state: when it cannot be written, as on a full disk, the others must not run ahead of it.
+    const revision = record.revision + 1;
     const { id, admittedAt } = record;
     await this.#write((name) => {
       const fresh = this.#fresh(name);

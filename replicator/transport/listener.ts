@@ -55,7 +55,7 @@ export async function listenForPeers(options: ListenerOptions): Promise<PeerList
     },
     (connection, { ip, port }) => {
       const arrival = door.arrival(ip, port);
-      if (arrival === undefined) connection.end();
+      if (arrival === undefined) connection.on('error', () => {}).end();
       else serve(connection, arrival, options, connections);
     },
   );
@@ -64,7 +64,7 @@ export async function listenForPeers(options: ListenerOptions): Promise<PeerList
     if (door.admit(socket)) ssh.injectSocket(socket);
   });
   server.maxConnections = maxConnections;
-  await listening(server, options.address, options.port);
+  await listening(server, options);
   return {
     port: (server.address() as AddressInfo).port,
     reviewTrust() {
@@ -149,10 +149,12 @@ class Door {
       cancelDeadline();
       place.release();
     };
-    this.#arrivals.set(key, { loggedIn });
+    const arrival = { loggedIn };
+    this.#arrivals.set(key, arrival);
     socket.once('close', () => {
       loggedIn();
-      this.#arrivals.delete(key);
+      // Another connection from that port may be here already: a reset frees it before this is told.
+      if (this.#arrivals.get(key) === arrival) this.#arrivals.delete(key);
     });
     return true;
   }
@@ -162,7 +164,7 @@ function keyOf(address: string | undefined, port: number | undefined): string {
   return `${address ?? ''} ${port ?? ''}`;
 }
 
-async function listening(server: Server, address: string, port: number): Promise<void> {
+async function listening(server: Server, { address, port, log }: ListenerOptions): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
       const code = codeOf(cause);
@@ -176,4 +178,8 @@ async function listening(server: Server, address: string, port: number): Promise
     server.listen(port, address, resolve);
   });
   server.removeAllListeners('error');
+  // A connection that could not be taken, for want of descriptors or memory: those that are here go on.
+  server.on('error', (error) =>
+    log.error({ code: 'REPLICATOR_FAILED', reason: error.message }, 'a peer was not taken'),
+  );
 }

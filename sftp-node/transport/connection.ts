@@ -15,8 +15,6 @@ import { serveSftp } from '../sftp/session.ts';
 import { sendsLinkFirst } from '../sftp/symlink-order.ts';
 import { stalledWriteLimitMs, watchStalledWrites } from './dead-peers.ts';
 
-/** As OpenSSH's LoginGraceTime, though shorter: a login takes well below a second. */
-export const loginGraceMs = 30_000;
 /** As OpenSSH's MaxSessions. */
 const maxSessions = 10;
 
@@ -69,7 +67,6 @@ export class ClientConnection {
     lastSession += 1;
     this.#log = options.log.child({ address: this.#address, session: lastSession });
     this.#identification = options.identification.slice(0, 255);
-    const grace = setTimeout(() => this.hangUp(), loginGraceMs);
     const closed = new AbortController();
     const authenticator = new Authenticator({
       ...options,
@@ -77,7 +74,6 @@ export class ClientConnection {
       closed: closed.signal,
       log: this.#log,
       onLogin: (account, method, algorithm) => {
-        clearTimeout(grace);
         this.#account = account;
         onLogin();
         this.#log.info({ audit: 'login', user: account.name, method, algorithm }, 'login');
@@ -101,7 +97,6 @@ export class ClientConnection {
       this.hangUp();
     });
     ssh.on('close', () => {
-      clearTimeout(grace);
       closed.abort();
       for (const life of this.#running.values()) life.abort();
       if (this.#account !== null) {

@@ -3,9 +3,12 @@ import ssh2 from 'ssh2';
 import type { Logger } from '#contracts/log.ts';
 import { signatureAlgorithms } from '../auth/signatures.ts';
 import { algorithms } from './algorithms.ts';
-import { ClientConnection, type ConnectionOptions, loginGraceMs } from './connection.ts';
+import { ClientConnection, type ConnectionOptions } from './connection.ts';
 import type { Port } from './port.ts';
 import type { Startup } from './startups.ts';
+
+/** From the accept to the login. As OpenSSH's LoginGraceTime, though shorter: a login takes well below a second. */
+export const loginGraceMs = 30_000;
 
 /** As OpenSSH's options of these names. */
 export interface ClientAlive {
@@ -16,6 +19,11 @@ export interface ClientAlive {
 
 export type ServerOptions = Omit<ConnectionOptions, 'identification'>;
 
+interface Arriving {
+  readonly socket: Socket;
+  loggedIn(): void;
+}
+
 /** Accepts clients while it is told to, and knows those that are connected. */
 export class SftpServer {
   readonly #ssh: ssh2.Server;
@@ -24,7 +32,7 @@ export class SftpServer {
   readonly #clients = new Set<ClientConnection>();
   #isPaused = false;
   /** Sockets that have not identified themselves as SSH yet, by the address and port of the client. */
-  readonly #arriving = new Map<string, { readonly socket: Socket; readonly startup: Startup }>();
+  readonly #arriving = new Map<string, Arriving>();
 
   constructor(hostKeys: Buffer[], alive: ClientAlive, options: ServerOptions) {
     this.#options = options;
@@ -50,7 +58,7 @@ export class SftpServer {
   }
 
   /** Takes the clients of this port from now on. */
-  serve(port: Port): void {
+  serve(port: Pick<Port, 'serve'>): void {
     // A connection that cannot be taken, for want of descriptors: those that are here go on.
     port.serve(
       (socket, startup) => this.#accept(socket, startup),
@@ -90,11 +98,16 @@ export class SftpServer {
     }
     const key = keyOf(address, socket.remotePort);
     const grace = setTimeout(() => socket.destroy(), loginGraceMs);
-    this.#arriving.set(key, { socket, startup });
+    const loggedIn = () => {
+      clearTimeout(grace);
+      startup.loggedIn();
+    };
+    this.#arriving.set(key, { socket, loggedIn });
     socket.on('error', (error) => this.#log.debug({ address, reason: error.message }, 'a socket failed'));
     socket.on('close', () => {
       clearTimeout(grace);
-      this.#arriving.delete(key);
+      // Another connection from that port may be here already: a reset frees it before this is told.
+      if (this.#arriving.get(key)?.socket === socket) this.#arriving.delete(key);
     });
     this.#ssh.injectSocket(socket);
   }
@@ -103,17 +116,18 @@ export class SftpServer {
   #connected(connection: ssh2.Connection, key: string, identification: string): void {
     const arrived = this.#arriving.get(key);
     if (arrived === undefined) {
+      connection.on('error', () => {});
       connection.end();
       return;
     }
     this.#arriving.delete(key);
-    const { socket, startup } = arrived;
+    const { socket, loggedIn } = arrived;
     const client: ClientConnection = new ClientConnection(
       connection,
       socket,
       { ...this.#options, identification },
       {
-        onLogin: () => startup.loggedIn(),
+        onLogin: loggedIn,
         onClose: () => this.#clients.delete(client),
       },
     );

@@ -45,6 +45,21 @@ describe('the write gate (G1)', () => {
     assert.equal(gate.isOver, false);
   });
 
+  it('is over at the end of its last permit also when it was shut before, and opens again with a later one', () => {
+    const { clock, gate } = gateAt(5);
+    gate.permit({ epoch: 5, validUntilMs: 2000 });
+    gate.shut();
+    assert.deepEqual([gate.isOpen, gate.isOver], [false, false]);
+    clock.now = 2000;
+    assert.deepEqual([gate.isOpen, gate.isOver], [false, true], 'another host may acknowledge from now on');
+    gate.permit({ epoch: 5, validUntilMs: 3000 });
+    assert.deepEqual([gate.isOpen, gate.isOver], [true, false]);
+    gate.shut();
+    gate.permit({ epoch: 5, validUntilMs: 3000 });
+    assert.equal(gate.isOpen, true);
+    gate.shut();
+  });
+
   it('takes no permit of another leadership, and none back', () => {
     const { clock, gate } = gateAt(5);
     gate.permit({ epoch: 6, validUntilMs: 9000 });

@@ -77,6 +77,23 @@ describe('the identity of a host’s roots', () => {
     assert.equal(record('state/.holdfast-root.json').revision, 2, 'nothing is new');
   });
 
+  it('is at most one writing ahead of the state, however often that cannot be written', async () => {
+    const roots = await admitted();
+    const inTheWay = path('state/..holdfast-root.json.new');
+    mkdirSync(inTheWay);
+    for (const sequence of [2, 3, 4]) {
+      nowMs += 60_000;
+      await assert.rejects(roots.refresh(at(sequence)), { code: 'EISDIR' });
+    }
+    assert.equal(record('state/.holdfast-root.json').revision, 1);
+    assert.equal(record('data/.holdfast-root.json').revision, 2);
+    rmSync(inTheWay, { recursive: true });
+    await roots.refresh(at(5));
+    for (const file of ['data', 'config', 'state'].map((name) => `${name}/.holdfast-root.json`)) {
+      assert.deepEqual([record(file).held, record(file).revision], [at(5), 2], file);
+    }
+  });
+
   it('ends a process whose root is taken away, replaced or emptied', async () => {
     const lost = async (change: () => void) => {
       const roots = await admitted();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -22,6 +22,17 @@ describe('what a replicator must not forget', () => {
     assert.throws(() => store.enterEpoch(8), { code: 'EPOCH_STALE' });
     store.enterEpoch(9);
     store.enterEpoch(10);
+  });
+
+  it('G1: an epoch whose writing failed is not entered before it is on disk, however often it is asked for', () => {
+    const inTheWay = join(root, '.position.json.new');
+    mkdirSync(inTheWay);
+    const store = new PositionStore(root);
+    for (let times = 0; times < 2; times++) assert.throws(() => store.enterEpoch(9), { code: 'EISDIR' });
+    assert.throws(() => store.enterEpoch(8), { code: 'EPOCH_STALE' });
+    rmdirSync(inTheWay);
+    store.enterEpoch(9);
+    assert.equal(new PositionStore(root).highestEpoch, 9);
   });
 
   it('the position comes back as last saved', () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, Server, type Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import pino from 'pino';
 import { newKey } from '../../../../replicator/state/new-key.ts';
 import { dialPeer } from '../../../../replicator/transport/dialer.ts';
@@ -70,6 +71,26 @@ describe('the port for peers', () => {
       AbortSignal.timeout(5000),
     );
     hangUp();
+  });
+
+  it('outlives who speaks no SSH from the port of a connection that was reset a moment before', async () => {
+    await listen({});
+    const first = connect(listener.port, '127.0.0.1');
+    await once(first, 'connect');
+    for (let turn = 0; turn < 20; turn++) await setImmediate();
+    const localPort = Number(first.localPort);
+    first.resetAndDestroy();
+    const second = connect({ port: listener.port, host: '127.0.0.1', localPort });
+    second.write(Buffer.concat([Buffer.from('SSH-2.0-second\r\n'), Buffer.alloc(64, 0xff)]));
+    await once(second.resume(), 'close');
+  });
+
+  it('goes on when the kernel has no descriptor for a connection', async (t) => {
+    const listened = t.mock.method(Server.prototype, 'listen');
+    await listen({});
+    const server = listened.mock.calls[0]?.this as Server;
+    server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
+    await once(silent('127.0.0.1'), 'connect');
   });
 
   it('keeps no place for who has logged in', async () => {
