@@ -18,7 +18,7 @@ const defaultPatienceMs = 2000;
 export interface Patience {
   readonly patienceMs?: number;
   /** Ends the wait with the client that waits. */
-  readonly life?: AbortSignal;
+  readonly signal?: AbortSignal;
 }
 
 const unending = new AbortController().signal;
@@ -71,9 +71,9 @@ export class Mutations implements JournalOwner {
 
   /**
    * Waits until a mutation may run.
-   * @throws StatusError with the reason when it may not; the reason of `life` when nobody waits for it any more
+   * @throws StatusError with the reason when it may not; the reason of `signal` when nobody waits for it any more
    */
-  async permission({ patienceMs = defaultPatienceMs, life = unending }: Patience = {}): Promise<void> {
+  async permission({ patienceMs = defaultPatienceMs, signal = unending }: Patience = {}): Promise<void> {
     let isPatient = patienceMs > 0;
     let wake = () => {};
     const cancel = deadline(patienceMs, () => {
@@ -81,10 +81,10 @@ export class Mutations implements JournalOwner {
       wake();
     });
     const onAbort = () => wake();
-    life.addEventListener('abort', onAbort);
+    signal.addEventListener('abort', onAbort);
     try {
       while (!this.permitted) {
-        life.throwIfAborted();
+        signal.throwIfAborted();
         if (!isPatient && !this.#isBusy) throw new StatusError(statusCode.failure, this.#reason());
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -94,7 +94,7 @@ export class Mutations implements JournalOwner {
       }
     } finally {
       cancel();
-      life.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', onAbort);
     }
   }
 

@@ -180,7 +180,7 @@ export function giveUp(context: SessionContext, fields: FieldReader): void {
   const name = fields.bytes();
   const handle = context.handles.file(name);
   context.handles.remove(name);
-  letGo(context, handle);
+  release(context, handle);
 }
 
 /** The session ended: what came of files still open is kept, so that the client can resume. */
@@ -192,7 +192,7 @@ export async function abandon(context: SessionContext): Promise<void> {
       await mutations.permission({ patienceMs: 0 }).catch(() => {});
     for (const handle of handles.files) {
       handles.drop(handle);
-      letGo(context, handle);
+      release(context, handle);
     }
   } finally {
     handles.closeAll();
@@ -200,7 +200,7 @@ export async function abandon(context: SessionContext): Promise<void> {
 }
 
 /** Once the gate is shut nothing is journalled any more: another host may lead, and it closes what it got half. */
-function letGo(context: SessionContext, handle: FileHandle): void {
+function release(context: SessionContext, handle: FileHandle): void {
   const { mutations } = context;
   const { journalHandle } = handle;
   const isOpenThere = journalHandle !== null && mutations.recordable;
