@@ -70,7 +70,7 @@ export class DirtyPaths {
   }
 
   /** Hands over what was noted, directories before what is in them, and begins anew. */
-  take(): DirtyPath[] {
+  drain(): DirtyPath[] {
     const paths = [...this.#paths].sort(([a], [b]) => (a < b ? -1 : 1));
     this.#paths = new Map();
     this.#bytes = 0;
