@@ -19,7 +19,7 @@ export class DirtyPaths {
     return this.#paths.size;
   }
 
-  /** Bytes written since the last `take`, as far as they are known. */
+  /** Bytes written since the last `drain`, as far as they are known. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -61,7 +61,7 @@ export class DirtyPaths {
     }
   }
 
-  /** Whether this path, something above it or something below it was touched since the last `take`. */
+  /** Whether this path, something above it or something below it was touched since the last `drain`. */
   touches(path: Buffer): boolean {
     return [...this.#paths.keys()].some((key) => {
       const dirty = fromKey(key);
