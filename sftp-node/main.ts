@@ -9,8 +9,8 @@ import { SftpNode } from './sftp-node.ts';
 import type { Port } from './transport/port.ts';
 
 /**
- * The process of the SFTP node: a child of the supervisor, on the leash of its IPC channel. When the channel closes,
- * the supervisor is gone, and so is this process, with every connection, at once.
+ * The process of the SFTP node: a child of the supervisor. When its IPC channel closes, the supervisor is gone;
+ * this process exits then, and all its connections end.
  */
 let node: SftpNode | null = null;
 /** What a spare has ready for its start. */

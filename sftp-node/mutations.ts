@@ -24,15 +24,15 @@ export interface Patience {
 const unending = new AbortController().signal;
 setMaxListeners(0, unending);
 
-/** A change was made but may not be acknowledged: the connection is closed rather than lied to. */
+/** A change was made but may not be acknowledged: the connection is closed without an answer. */
 export class MayNotAcknowledge extends Error {
   override readonly name = 'MayNotAcknowledge';
 }
 
 /**
- * The one way in which this process changes files: in one order for all sessions, journalled in that order, while the
- * gate is open. The changes themselves are synchronous calls on the page cache, so that nothing comes between a change
- * and its place in the journal.
+ * What clients change goes by here: in one order for all sessions, journalled in that order, while the gate is open.
+ * The changes themselves are synchronous calls on the page cache, recorded before anything else runs, so that nothing
+ * comes between a change and its place in the journal. (Not journalled: `makeReadable` in handlers/names.ts.)
  */
 export class Mutations implements JournalOwner {
   readonly #gate: WriteGate;

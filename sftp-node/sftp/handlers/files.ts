@@ -114,7 +114,7 @@ function openRegular(at: Buffer, flags: number, mode: number): number {
   );
 }
 
-/** The CLOSE of a written file changes its times, and is the acknowledgement that counts most. */
+/** The CLOSE of a file that was open for writing changes its times, and is what makes it durable (G3). */
 export function closesWritten(fields: FieldReader, { handles }: SessionContext): boolean {
   const handle = handles.get(fields.bytes());
   return handle.kind === 'file' && handle.journalHandle !== null;
@@ -132,7 +132,7 @@ export const close: Handler = (context, id, fields) => {
   return closeWritten(context, id, handle, handle.journalHandle);
 };
 
-/** The promise that counts most (G3): after this reply the file is there whichever host dies. */
+/** G3: when this is answered, the file is on the disk of this host, and in `sync` mode of every in-sync standby. */
 async function closeWritten(
   context: SessionContext,
   id: number,
