@@ -1,9 +1,10 @@
 import { isIPv4 } from 'node:net';
 
 /**
- * Who may wait for a login (guarantee G7: a crowd at the door keeps nobody else out). Connections that have not logged in
- * hold places. They are shared out by source; when many are taken newcomers are dropped at random, more of them the more
- * are taken, as by OpenSSH's MaxStartups start:rate:full; and some are kept for sources that are known.
+ * Which connections may wait for a login (G7). Those that have not logged in hold places, of which one source has a
+ * limited number; when many are taken newcomers are dropped at random, more of them the more are taken, as by OpenSSH's
+ * MaxStartups start:rate:full; and some are kept for known sources. So connections of one source keep nobody else out;
+ * those of many sources together may keep out sources that are not known.
  */
 export interface PlaceRules {
   /** From so many taken on, newcomers are dropped at random: ... */

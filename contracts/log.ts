@@ -4,8 +4,8 @@ import pino, { type Logger } from 'pino';
 export type { Logger };
 
 /**
- * The log of one process: JSON lines on stdout (the journal reads them), pretty on a terminal. Secrets never reach
- * it: known secret fields are redacted whatever object they are in.
+ * The log of one process: JSON lines on stdout (the journal reads them), pretty on a terminal. Fields
+ * named `password`, `passwordHash` or `privateKey` are redacted at the top of a line and one level below, no deeper.
  *
  * @param process `supervisor`, `sftp-node`, `replicator` or `holdfast`
  */

@@ -9,8 +9,8 @@ export type RootName = (typeof rootNames)[number];
 export const rootRecordFile = '.holdfast-root.json';
 
 /**
- * The identity of a root. It is written when the host proved what it holds: at the first start of a cluster, or after
- * a full comparison with a leader; never because it is missing.
+ * The identity of a root. It is written at the first start of a cluster, after a full comparison with a leader, for a
+ * host of a release that wrote none, and by an operator's forced failover. That it is missing is no reason to write it.
  */
 export const rootRecordSchema = z.object({
   format: z.literal(1),
@@ -27,7 +27,7 @@ export const rootRecordSchema = z.object({
   revision: z.int().nonnegative(),
   /** Whether there was anything in the root beside this record. */
   holdsFiles: z.boolean(),
-  /** `device:inode` of the root, a hint for people: a copy of a root is as good as the root. */
+  /** `device:inode` of the root, a hint for people, compared with nothing: a root may be copied. */
   place: z.string().max(64),
 });
 export type RootRecord = z.infer<typeof rootRecordSchema>;

@@ -17,12 +17,12 @@ export class Admission {
     this.#isOpen = false;
   }
 
-  /** Resolves when it is open again, or when `life` ended. */
-  async opened(life: AbortSignal): Promise<void> {
-    while (!this.#isOpen && !life.aborted) {
+  /** Resolves when it is open again, or when `signal` ended. */
+  async opened(signal: AbortSignal): Promise<void> {
+    while (!this.#isOpen && !signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#waiting.add(resolve);
-        life.addEventListener('abort', () => resolve(), { once: true });
+        signal.addEventListener('abort', () => resolve(), { once: true });
       });
     }
   }

@@ -12,7 +12,7 @@ export async function openJail(
   filesRoot: string,
   home: string,
   mutations: Mutations,
-  life: AbortSignal,
+  signal: AbortSignal,
   audit: Logger,
 ): Promise<Jail> {
   try {
@@ -22,7 +22,7 @@ export async function openJail(
   }
   const parts = home.split('/');
   for (const [index, name] of parts.entries()) {
-    await mutations.permission({ life });
+    await mutations.permission({ signal });
     const parent = parts.slice(0, index).join('/');
     if (await makeDirectory(filesRoot, parent, name, mutations))
       audit.info({ audit: 'mkdir', path: parts.slice(0, index + 1).join('/'), home: true }, 'mkdir');

@@ -9,12 +9,12 @@ import { SftpNode } from './sftp-node.ts';
 import type { Port } from './transport/port.ts';
 
 /**
- * The process of the SFTP node: a child of the supervisor, on the leash of its IPC channel. When the channel closes,
- * the supervisor is gone, and so is this process, with every connection, at once.
+ * The process of the SFTP node: a child of the supervisor. When its IPC channel closes, the supervisor is gone;
+ * this process exits then, and all its connections end.
  */
 let node: SftpNode | null = null;
 /** What a spare has ready for its start. */
-let ahead: { users: Users | null; port: Port | null } = { users: null, port: null };
+let prefetched: { users: Users | null; port: Port | null } = { users: null, port: null };
 let log: Logger = createLogger('sftp-node', 'info');
 
 const tell = (message: FromSftpNode) => sendTo(process, message);
@@ -45,14 +45,14 @@ async function handle(message: ToSftpNode): Promise<void> {
 async function obey(message: ToSftpNode): Promise<void> {
   switch (message.type) {
     case 'rehearse':
-      ahead = await rehearse(message.settings, log);
+      prefetched = await rehearse(message.settings, log);
       return tell({ type: 'rehearsed' });
     case 'start':
       log = createLogger('sftp-node', message.settings.logLevel, {
         node: message.settings.nodeId,
         epoch: message.epoch,
       });
-      node = new SftpNode(message.epoch, message.settings, log, tell, stillGood(ahead));
+      node = new SftpNode(message.epoch, message.settings, log, tell, stillGood(prefetched));
       return node.listen();
     case 'gate':
       return node?.permit(message.permit);
@@ -76,7 +76,7 @@ async function obey(message: ToSftpNode): Promise<void> {
 }
 
 /** The file of the users may have changed this instant. */
-function stillGood({ users, port }: typeof ahead): typeof ahead {
+function stillGood({ users, port }: typeof prefetched): typeof prefetched {
   if (users === null || users.isCurrent) return { users, port };
   users.close();
   return { users: null, port };

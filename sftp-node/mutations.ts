@@ -18,21 +18,21 @@ const defaultPatienceMs = 2000;
 export interface Patience {
   readonly patienceMs?: number;
   /** Ends the wait with the client that waits. */
-  readonly life?: AbortSignal;
+  readonly signal?: AbortSignal;
 }
 
 const unending = new AbortController().signal;
 setMaxListeners(0, unending);
 
-/** A change was made but may not be acknowledged: the connection is closed rather than lied to. */
+/** A change was made but may not be acknowledged: the connection is closed without an answer. */
 export class MayNotAcknowledge extends Error {
   override readonly name = 'MayNotAcknowledge';
 }
 
 /**
- * The one way in which this process changes files: in one order for all sessions, journalled in that order, while the
- * gate is open. The changes themselves are synchronous calls on the page cache, so that nothing comes between a change
- * and its place in the journal.
+ * What clients change goes by here: in one order for all sessions, journalled in that order, while the gate is open.
+ * The changes themselves are synchronous calls on the page cache, recorded before anything else runs, so that nothing
+ * comes between a change and its place in the journal. (Not journalled: `makeReadable` in handlers/names.ts.)
  */
 export class Mutations implements JournalOwner {
   readonly #gate: WriteGate;
@@ -71,9 +71,9 @@ export class Mutations implements JournalOwner {
 
   /**
    * Waits until a mutation may run.
-   * @throws StatusError with the reason when it may not; the reason of `life` when nobody waits for it any more
+   * @throws StatusError with the reason when it may not; the reason of `signal` when nobody waits for it any more
    */
-  async permission({ patienceMs = defaultPatienceMs, life = unending }: Patience = {}): Promise<void> {
+  async permission({ patienceMs = defaultPatienceMs, signal = unending }: Patience = {}): Promise<void> {
     let isPatient = patienceMs > 0;
     let wake = () => {};
     const cancel = deadline(patienceMs, () => {
@@ -81,10 +81,10 @@ export class Mutations implements JournalOwner {
       wake();
     });
     const onAbort = () => wake();
-    life.addEventListener('abort', onAbort);
+    signal.addEventListener('abort', onAbort);
     try {
       while (!this.permitted) {
-        life.throwIfAborted();
+        signal.throwIfAborted();
         if (!isPatient && !this.#isBusy) throw new StatusError(statusCode.failure, this.#reason());
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -94,7 +94,7 @@ export class Mutations implements JournalOwner {
       }
     } finally {
       cancel();
-      life.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', onAbort);
     }
   }
 

@@ -46,7 +46,7 @@ export class SftpNode {
   #isShut = false;
 
   /**
-   * @param ahead what a spare has ready: its users, and its port
+   * @param prefetched what a spare has ready: its users, and its port
    * @throws HoldfastError of host keys; SSH2_UNPATCHED
    */
   constructor(
@@ -54,7 +54,7 @@ export class SftpNode {
     settings: SftpNodeSettings,
     log: Logger,
     tell: (message: FromSftpNode) => void,
-    ahead: { readonly users: Users | null; readonly port: Port | null },
+    prefetched: { readonly users: Users | null; readonly port: Port | null },
   ) {
     requirePatchedSsh2();
     this.#epoch = epoch;
@@ -84,8 +84,8 @@ export class SftpNode {
       waitsForPeers: settings.mode === 'sync',
     });
     const hostKeys = readHostKeys(settings.configRoot, log);
-    this.#port = ahead.port;
-    this.#users = ahead.users ?? new Users(settings.configRoot, log);
+    this.#port = prefetched.port;
+    this.#users = prefetched.users ?? new Users(settings.configRoot, log);
     this.#users.onChange = () => this.#endRemovedUsers();
     this.#mutations.writeTo(
       new SocketJournal({ path: settings.journalSocket, epoch, owner: this.#mutations, log }),

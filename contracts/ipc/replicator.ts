@@ -5,7 +5,7 @@ import { rootsReportSchema } from '../roots.ts';
 
 /**
  * Messages between the supervisor and its replicator, over the IPC channel of the child process. The replicator
- * runs on every host for the life of the supervisor and does what it is told: lead, follow, or neither.
+ * runs on every host as long as the supervisor and does what it is told: lead, follow, or neither.
  */
 export const replicatorSettingsSchema = z.object({
   cluster: z.string(),

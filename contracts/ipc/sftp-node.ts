@@ -4,8 +4,8 @@ import { lateMessageSchema } from '../lateness.ts';
 import { gatePermitSchema } from '../write-gate.ts';
 
 /**
- * Messages between the supervisor and its SFTP node, over the IPC channel of the child process. The channel is
- * the leash: when it closes, the node shuts its gate, closes its clients and exits.
+ * Messages between the supervisor and its SFTP node, over the IPC channel of the child process. When it
+ * closes, the node exits at once, and with it go its gate and its connections.
  */
 
 /** All the node needs to know; it reads no configuration file of its own but users and host keys. */
@@ -39,7 +39,7 @@ export const sftpNodeSettingsSchema = z.object({
 export type SftpNodeSettings = z.infer<typeof sftpNodeSettingsSchema>;
 
 export const toSftpNodeSchema = z.discriminatedUnion('type', [
-  /** To a spare, before `start`: do once what that will do, so that it is quick; keep nothing. */
+  /** To a spare, before `start`: do once what that will do, so that it is quick. Users and the port are kept for it. */
   z.object({ type: z.literal('rehearse'), settings: sftpNodeSettingsSchema }),
   /**
    * The first message to a node that was not kept as a spare. The node reads keys and users, listens, and answers
@@ -57,7 +57,7 @@ export const toSftpNodeSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('drain'), limitMs: z.number().nonnegative() }),
   /** Take up service again after a drain or a shut gate; answered by `listening`. The gate needs a new permit. */
   z.object({ type: z.literal('resume') }),
-  /** Answered by `pong`: whether the process lives is asked here, and not at the port, where a crowd may stand. */
+  /** Answered by `pong`: whether the process lives is asked here, not at the port, which many may wait at. */
   z.object({ type: z.literal('ping'), id: z.int() }),
   /** Close every client connection and exit 0. */
   z.object({ type: z.literal('stop') }),

@@ -15,13 +15,13 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    const at = this.#take(1);
+    const at = this.#advance(1);
     this.#buffer.writeUInt8(value, at);
     return this;
   }
 
   u32(value: number): this {
-    const at = this.#take(4);
+    const at = this.#advance(4);
     this.#buffer.writeUInt32BE(value, at);
     return this;
   }
@@ -29,14 +29,14 @@ export class ByteWriter {
   /** A safe integer, in eight bytes. */
   u64(value: number): this {
     if (!Number.isSafeInteger(value) || value < 0) throw new FormatError(`${value} is not a u64 that fits`);
-    const at = this.#take(8);
+    const at = this.#advance(8);
     this.#buffer.writeUInt32BE(Math.floor(value / twoTo32), at);
     this.#buffer.writeUInt32BE(value % twoTo32, at + 4);
     return this;
   }
 
   f64(value: number): this {
-    const at = this.#take(8);
+    const at = this.#advance(8);
     this.#buffer.writeDoubleBE(value, at);
     return this;
   }
@@ -49,7 +49,7 @@ export class ByteWriter {
   bytes(value: Buffer): this {
     this.u32(value.length);
     // Making room may replace the buffer.
-    const at = this.#take(value.length);
+    const at = this.#advance(value.length);
     value.copy(this.#buffer, at);
     return this;
   }
@@ -63,7 +63,7 @@ export class ByteWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  #take(size: number): number {
+  #advance(size: number): number {
     const at = this.#length;
     this.#length += size;
     if (this.#length > this.#buffer.length) {
@@ -85,22 +85,22 @@ export class ByteReader {
   }
 
   u8(field: string): number {
-    return this.#buffer.readUInt8(this.#take(1, field));
+    return this.#buffer.readUInt8(this.#advance(1, field));
   }
 
   u32(field: string): number {
-    return this.#buffer.readUInt32BE(this.#take(4, field));
+    return this.#buffer.readUInt32BE(this.#advance(4, field));
   }
 
   u64(field: string): number {
-    const at = this.#take(8, field);
+    const at = this.#advance(8, field);
     const value = this.#buffer.readUInt32BE(at) * twoTo32 + this.#buffer.readUInt32BE(at + 4);
     if (!Number.isSafeInteger(value)) throw new FormatError(`${field} is larger than 2^53`);
     return value;
   }
 
   f64(field: string): number {
-    const value = this.#buffer.readDoubleBE(this.#take(8, field));
+    const value = this.#buffer.readDoubleBE(this.#advance(8, field));
     if (!Number.isFinite(value)) throw new FormatError(`${field} is not a finite number`);
     return value;
   }
@@ -114,7 +114,7 @@ export class ByteReader {
   /** `u32 length | bytes`; a view of the frame. */
   bytes(field: string): Buffer {
     const length = this.u32(`length of ${field}`);
-    const at = this.#take(length, field);
+    const at = this.#advance(length, field);
     return this.#buffer.subarray(at, at + length);
   }
 
@@ -135,7 +135,7 @@ export class ByteReader {
     if (left > 0) throw new FormatError(`${left} bytes too many at the end of the frame`);
   }
 
-  #take(size: number, field: string): number {
+  #advance(size: number, field: string): number {
     const at = this.#at;
     if (size > this.#buffer.length - at) throw new FormatError(`the frame ends within ${field}`);
     this.#at = at + size;

@@ -80,7 +80,7 @@ function place(configRoot: string, path: string, mode: number, content: Buffer, 
   }
 }
 
-/** Checked at the door: what arrives is written with this host's rights. */
+/** Checked when it arrives: it is written with this host's rights. */
 function checkSnapshot({ digest, files }: ConfigSnapshot): void {
   const refuse = (what: string) => new HoldfastError('PEER_PROTOCOL', `the leader's configuration ${what}`);
   let bytes = 0;

@@ -91,8 +91,8 @@ export class UndoneEdits {
 }
 
 /**
- * Who edits makes a file another one than the last good one, which came from a leader; a file that merely is older
- * than the leader's is still the last good one.
+ * Files that differ from the last good version, which came from a leader, were edited here. A file that is merely older
+ * than the leader's still equals it.
  */
 function editedPaths({ found, lastGood, snapshot }: Overwriting): string[] {
   const contentOf = (files: readonly ConfigFile[]) => new Map(files.map((file) => [file.path, file.content]));

@@ -37,22 +37,22 @@ export interface CatchUpOptions {
  * the file system is synced once as a whole.
  */
 export class CatchUp {
-  readonly #parts: CatchUpOptions;
+  readonly #options: CatchUpOptions;
   readonly #stopping = new AbortController();
   #onRound: ((round: Round) => void) | null = null;
   #over = false;
 
-  constructor(parts: CatchUpOptions) {
-    this.#parts = parts;
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
   }
 
   /** Runs until the leader begins to stream, when `stop` is called, or with the connection. */
   async run(): Promise<void> {
     const { tree, client, staging, change, applier, next, closed, removals, leader, firstProof } =
-      this.#parts;
+      this.#options;
     const signal = AbortSignal.any([closed, this.#stopping.signal]);
     const sync = new TreeSync(tree, client, staging, change, signal);
-    const synced = this.#parts.syncFileSystem(tree.root, signal);
+    const synced = this.#options.syncFileSystem(tree.root, signal);
     // It may fail while a round is under way, and is looked at after that.
     synced.catch(() => {});
     while (true) {

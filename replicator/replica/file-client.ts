@@ -6,7 +6,7 @@ import { toKey } from '../tree/path.ts';
 type Answer = Extract<ToFollower, { type: 'listing' | 'digest-result' | 'file' | 'file-end' }> | DataFrame;
 
 interface Pending {
-  take(answer: Answer): void;
+  onAnswer(answer: Answer): void;
   fail(reason: unknown): void;
 }
 
@@ -68,7 +68,7 @@ export class FileClient {
     const pending = this.#pending.get(answer.id);
     if (pending === undefined) return;
     try {
-      pending.take(answer);
+      pending.onAnswer(answer);
     } catch (error) {
       this.#pending.delete(answer.id);
       pending.fail(error);
@@ -77,7 +77,7 @@ export class FileClient {
 
   async #ask<Result>(
     request: Request,
-    take: (answer: Answer, done: (result: Result) => void) => void,
+    onAnswer: (answer: Answer, done: (result: Result) => void) => void,
   ): Promise<Result> {
     const id = this.#nextId++;
     return await new Promise<Result>((resolve, reject) => {
@@ -85,7 +85,7 @@ export class FileClient {
         this.#pending.delete(id);
         resolve(result);
       };
-      this.#pending.set(id, { take: (answer) => take(answer, done), fail: reject });
+      this.#pending.set(id, { onAnswer: (answer) => onAnswer(answer, done), fail: reject });
       this.#send({ ...request, id });
     });
   }

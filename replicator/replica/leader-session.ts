@@ -52,7 +52,7 @@ export interface FollowerOptions {
 /** One connection to the leader, from hello until the channel closes. */
 export class LeaderSession {
   readonly #channel: LeaderChannel;
-  readonly #parts: FollowerOptions;
+  readonly #options: FollowerOptions;
   readonly #files: FileClient;
   readonly #quarantine: Quarantine;
   #place: StreamPlace | null;
@@ -67,18 +67,18 @@ export class LeaderSession {
   /** The digest of the configuration as it is here after the leader's was applied. */
   #appliedConfig: string | null = null;
 
-  constructor(channel: LeaderChannel, parts: FollowerOptions, place: StreamPlace | null) {
+  constructor(channel: LeaderChannel, options: FollowerOptions, place: StreamPlace | null) {
     this.#channel = channel;
-    this.#parts = parts;
+    this.#options = options;
     this.#place = place;
     this.#files = new FileClient((message) => this.#send(message), channel.closed);
-    const { settings, epoch, log, wallClock, onQuarantined } = parts;
+    const { settings, epoch, log, wallClock, onQuarantined } = options;
     this.#quarantine = new Quarantine(settings.quarantineRoot, epoch, wallClock(), log, onQuarantined);
   }
 
   /** Resolves, with the reason, when the connection is over and nothing of it touches the tree any more. */
   async run(): Promise<string> {
-    const { settings, positions } = this.#parts;
+    const { settings, positions } = this.#options;
     const { closed } = this.#channel;
     this.#channel.receive((message) => this.#receive(message));
     this.#send({
@@ -171,11 +171,11 @@ export class LeaderSession {
   /** Somebody edited a file on this host: what the leader sent last is put back. */
   onConfigChanged(): void {
     if (this.#leaderConfig === null || this.#applyingConfig) return;
-    if (this.#parts.config.consistsOf(this.#leaderConfig)) return;
+    if (this.#options.config.consistsOf(this.#leaderConfig)) return;
     try {
       this.#applyConfig(this.#leaderConfig);
     } catch (error) {
-      const { log } = this.#parts;
+      const { log } = this.#options;
       log.error(
         { code: codeOf(error), reason: messageOf(error) },
         'the leader’s configuration was not put back',
@@ -189,7 +189,7 @@ export class LeaderSession {
   }
 
   #applyConfig({ digest, files }: ConfigSnapshot): void {
-    const { epoch, leader, config, settings, log, onQuarantined } = this.#parts;
+    const { epoch, leader, config, settings, log, onQuarantined } = this.#options;
     const keepIn = join(settings.quarantineRoot, `${epoch}-host-keys-${config.snapshot.digest.slice(0, 12)}`);
     this.#applyingConfig = true;
     try {
@@ -218,19 +218,19 @@ export class LeaderSession {
 
   /** By this the leader takes the host into the in-sync set, which must not be before its roots say what they hold. */
   #tellConfig(): void {
-    if (this.#appliedConfig === null || !this.#parts.isAdmitted()) return;
+    if (this.#appliedConfig === null || !this.#options.isAdmitted()) return;
     this.#send({ type: 'config-applied', digest: this.#appliedConfig });
   }
 
   #beginCatchUp(): void {
-    const { applier, epoch, log } = this.#parts;
+    const { applier, epoch, log } = this.#options;
     const before = this.#queue;
     const older = this.#catchUp;
     this.#queue = null;
     this.#place = null;
     older?.stop(new Error('a new catch-up begins'));
     log.info({ epoch }, 'catching up');
-    const { tree, staging, removals, leader, isAdmitted } = this.#parts;
+    const { tree, staging, removals, leader, isAdmitted } = this.#options;
     const change = new TreeChange(tree, staging, this.#quarantine);
     const catchUp = new CatchUp({
       tree,
@@ -254,7 +254,7 @@ export class LeaderSession {
         if (catchUp === this.#catchUp)
           this.#channel.close(`the catch-up was broken off: ${messageOf(error)}`);
       });
-    this.#parts.onChanged();
+    this.#options.onChanged();
   }
 
   #endCatchUp(): void {
@@ -264,7 +264,7 @@ export class LeaderSession {
   }
 
   #beginStreaming(sequence: number): void {
-    const { applier, epoch, log } = this.#parts;
+    const { applier, epoch, log } = this.#options;
     const place = { stream: this.#stream, sequence };
     this.#place = place;
     this.#queue = new OperationQueue(applier, epoch, sequence, {
@@ -277,11 +277,11 @@ export class LeaderSession {
     this.#everStreamed = true;
     this.#advance({ epoch, sequence });
     log.info({ epoch, sequence }, 'caught up: receiving the live stream');
-    this.#parts.onChanged();
+    this.#options.onChanged();
   }
 
   #acknowledge(stream: string, sequence: number): void {
-    const { epoch } = this.#parts;
+    const { epoch } = this.#options;
     if (this.#stream !== stream) return;
     this.#place = { stream, sequence };
     this.#advance({ epoch, sequence });
@@ -289,19 +289,19 @@ export class LeaderSession {
   }
 
   #advance(position: Position): void {
-    this.#parts.positions.advance(position);
-    this.#parts.onChanged();
+    this.#options.positions.advance(position);
+    this.#options.onChanged();
   }
 
   #diverged(error: unknown): void {
-    const { log } = this.#parts;
+    const { log } = this.#options;
     log.warn({ reason: messageOf(error) }, 'this host’s tree is not what the leader thinks: catching up');
     this.#place = null;
     this.#channel.close(messageOf(error));
   }
 
   #scrub(): void {
-    const { tree, staging, removals, leader, log } = this.#parts;
+    const { tree, staging, removals, leader, log } = this.#options;
     const change = new TreeChange(tree, staging, this.#quarantine);
     const scrub = new Scrub({
       tree,
@@ -332,10 +332,10 @@ export class LeaderSession {
   }
 
   #checkEpoch(epoch: number): void {
-    if (epoch === this.#parts.epoch) return;
+    if (epoch === this.#options.epoch) return;
     throw new HoldfastError(
       'EPOCH_STALE',
-      `the leader speaks of epoch ${epoch}, this is ${this.#parts.epoch}`,
+      `the leader speaks of epoch ${epoch}, this is ${this.#options.epoch}`,
     );
   }
 

@@ -26,7 +26,7 @@ export class Quarantine {
   }
 
   /** Moves what is at the path, with all below it; nothing happens when nothing is there. */
-  take(tree: Tree, path: Buffer): void {
+  moveIn(tree: Tree, path: Buffer): void {
     const { directory, target } = this.#place(path);
     try {
       tree.withEntry(path, (entry) => renameSync(entry, target));

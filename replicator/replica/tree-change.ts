@@ -86,7 +86,7 @@ export class TreeChange {
   clear(path: Buffer): void {
     const local = readEntry(this.#tree, path);
     if (local === null) return;
-    if (this.keepsOld) this.#quarantine.take(this.#tree, path);
+    if (this.keepsOld) this.#quarantine.moveIn(this.#tree, path);
     else removeTree(this.#tree, path, local);
     this.#changed(path);
   }

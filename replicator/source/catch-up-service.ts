@@ -61,7 +61,7 @@ export class CatchUpService {
     const { epoch } = this.#leadership;
     const first = this.#rounds === 0;
     this.#rounds += 1;
-    const dirty = this.#dirty.take();
+    const dirty = this.#dirty.drain();
     this.#channel.send({
       type: 'round',
       epoch,
@@ -81,7 +81,7 @@ export class CatchUpService {
         sequence,
         handles: handles.map(({ handle, path }) => ({ handle, path: toKey(path) })),
       };
-      this.#channel.send({ type: 'round', epoch, first: false, dirty: this.#dirty.take(), final });
+      this.#channel.send({ type: 'round', epoch, first: false, dirty: this.#dirty.drain(), final });
       if (!(await this.#finished(signal))) return false;
       if (run !== this.#run) return true;
       if (signal.aborted) this.#sendRound();

@@ -19,7 +19,7 @@ export class DirtyPaths {
     return this.#paths.size;
   }
 
-  /** Bytes written since the last `take`, as far as they are known. */
+  /** Bytes written since the last `drain`, as far as they are known. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -61,7 +61,7 @@ export class DirtyPaths {
     }
   }
 
-  /** Whether this path, something above it or something below it was touched since the last `take`. */
+  /** Whether this path, something above it or something below it was touched since the last `drain`. */
   touches(path: Buffer): boolean {
     return [...this.#paths.keys()].some((key) => {
       const dirty = fromKey(key);
@@ -70,7 +70,7 @@ export class DirtyPaths {
   }
 
   /** Hands over what was noted, directories before what is in them, and begins anew. */
-  take(): DirtyPath[] {
+  drain(): DirtyPath[] {
     const paths = [...this.#paths].sort(([a], [b]) => (a < b ? -1 : 1));
     this.#paths = new Map();
     this.#bytes = 0;

@@ -37,7 +37,7 @@ export class PasswordChecker {
     const { parseOptions, verify } = await import('@node-rs/argon2');
     const memoryKib = hash === null ? null : memoryOf(hash, parseOptions);
     const usable = memoryKib === null ? null : hash;
-    const release = await this.#turns.take(memoryKib ?? nobodyKib, source, closed);
+    const release = await this.#turns.acquire(memoryKib ?? nobodyKib, source, closed);
     if (release === null) return 'abandoned';
     try {
       const matches = await verify(usable ?? nobody, password);

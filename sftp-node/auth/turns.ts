@@ -24,7 +24,7 @@ export class Turns {
    * @param memoryKib at most the limit, or its turn never comes
    * @returns what gives the place back; null when `closed` came first
    */
-  take(memoryKib: number, source: string, closed: AbortSignal): Promise<(() => void) | null> {
+  acquire(memoryKib: number, source: string, closed: AbortSignal): Promise<(() => void) | null> {
     return new Promise((resolve) => {
       if (closed.aborted) {
         resolve(null);

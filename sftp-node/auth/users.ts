@@ -53,7 +53,7 @@ export class Users {
 
   #readAtStart(configRoot: string): void {
     const { value, problem } = readInForce(configRoot, usersFile, readUsersFile);
-    if (value !== null) this.#take(value);
+    if (value !== null) this.#use(value);
     if (problem === null) return;
     if (value === null && isMissing(problem)) {
       this.#log.warn({ file: this.#file }, 'there is no users.yaml: nobody can log in');
@@ -94,7 +94,7 @@ export class Users {
   #read(stamp: string): void {
     this.#stamp = stamp;
     try {
-      this.#take(readUsersFile(this.#file));
+      this.#use(readUsersFile(this.#file));
     } catch (error) {
       this.#log.error({ code: codeOf(error) }, `${messageOf(error)}; the users read before stay in force`);
       return;
@@ -103,7 +103,7 @@ export class Users {
     this.onChange();
   }
 
-  #take(file: UsersFile): void {
+  #use(file: UsersFile): void {
     this.#accounts = accountsOf(file);
     this.#anyLegacySha1 = [...this.#accounts.values()].some(({ legacySha1 }) => legacySha1);
     const code = 'USER_LEFT_OUT';

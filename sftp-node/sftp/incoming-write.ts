@@ -17,7 +17,7 @@ export class IncomingWrite {
   }
 
   /** Null until the last piece. */
-  async take({ handle, offset, data, last }: WritePiece): Promise<{ error: unknown } | null> {
+  async receive({ handle, offset, data, last }: WritePiece): Promise<{ error: unknown } | null> {
     const { mutations } = this.#context;
     try {
       if (this.#error === null) {

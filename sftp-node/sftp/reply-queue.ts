@@ -12,13 +12,13 @@ const maxWaitingBytes = 4 * 1024 * 1024;
  */
 const maxSocketBytes = 1024 * 1024;
 
-/** The way to the client. */
-export interface Line {
+/** The connection of a client, as one SFTP session sees it. */
+export interface SftpConnection {
   readonly channel: Duplex;
   /** What carries the channel. */
   readonly socket: Writable;
   /** Aborted when the client is gone or the session is over: nothing waits any longer. */
-  readonly life: AbortSignal;
+  readonly signal: AbortSignal;
   /** Closes the connection at once, with all that is buffered. */
   hangUp(): void;
 }
@@ -28,7 +28,7 @@ export interface Line {
  * their requests are already being carried out.
  */
 export class ReplyQueue {
-  readonly #line: Line;
+  readonly #connection: SftpConnection;
   readonly #mayLeave: (acknowledges: boolean) => boolean;
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
@@ -37,14 +37,14 @@ export class ReplyQueue {
   #failure: unknown = null;
 
   /** @param mayLeave asked right before a reply leaves, which acknowledges a change or does not (G1) */
-  constructor(line: Line, mayLeave: (acknowledges: boolean) => boolean) {
-    this.#line = line;
+  constructor(connection: SftpConnection, mayLeave: (acknowledges: boolean) => boolean) {
+    this.#connection = connection;
     this.#mayLeave = mayLeave;
-    const { channel, socket, life } = line;
+    const { channel, socket, signal } = connection;
     const tellRoom = () => this.#tellRoom();
     channel.on('drain', tellRoom);
     socket.on('drain', tellRoom);
-    life.addEventListener(
+    signal.addEventListener(
       'abort',
       () => {
         channel.off('drain', tellRoom);
@@ -61,7 +61,7 @@ export class ReplyQueue {
   }
 
   get hasRoom(): boolean {
-    const { channel, socket } = this.#line;
+    const { channel, socket } = this.#connection;
     return (
       this.#waiting < maxWaiting &&
       this.#waitingBytes < maxWaitingBytes &&
@@ -72,7 +72,7 @@ export class ReplyQueue {
 
   /** Resolves when there is room, or nobody left to reply to. */
   async room(): Promise<void> {
-    while (!this.hasRoom && !this.#line.life.aborted) {
+    while (!this.hasRoom && !this.#connection.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#roomMade = resolve;
       });
@@ -117,14 +117,14 @@ export class ReplyQueue {
     if (this.#failure !== null) return;
     if (!this.#mayLeave(acknowledges)) {
       this.#fail(new MayNotAcknowledge('the gate shut before the answer'));
-    } else if (this.#line.channel.writable) this.#line.channel.write(packet);
+    } else if (this.#connection.channel.writable) this.#connection.channel.write(packet);
   }
 
   /** No reply after this one leaves: a client must not take a later one for it. */
   #fail(error: unknown): void {
     if (this.#failure !== null) return;
     this.#failure = error;
-    this.#line.hangUp();
+    this.#connection.hangUp();
   }
 
   #tellRoom(): void {

@@ -22,8 +22,8 @@ export interface Request {
   readonly handle: Handler;
   /** What it is about, for the audit log. */
   readonly about?: About;
-  /** Begins a transfer, which waits while the service moves away. */
-  readonly begins?: boolean;
+  /** Starts a transfer: it waits while admission is closed, for a hand-over. */
+  readonly needsAdmission?: boolean;
   /** What is done all the same when the change is not permitted. */
   readonly refused?: (context: SessionContext, fields: FieldReader) => void;
 }
@@ -34,7 +34,7 @@ const requests: Record<number, Request> = {
     mutates: files.opensForWriting,
     handle: files.open,
     about: onePath,
-    begins: true,
+    needsAdmission: true,
   },
   [packetType.close]: {
     name: 'close',

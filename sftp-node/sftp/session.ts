@@ -7,7 +7,7 @@ import { IncomingWrite } from './incoming-write.ts';
 import { PacketStream, type WritePiece } from './packet-stream.ts';
 import { packetType, statusCode } from './protocol.ts';
 import { okReply, statusReply, versionReply } from './replies.ts';
-import { type Line, ReplyQueue } from './reply-queue.ts';
+import { ReplyQueue, type SftpConnection } from './reply-queue.ts';
 import { type ParsedRequest, parseRequest } from './requests.ts';
 import { StatusError, statusOf } from './status-error.ts';
 
@@ -15,8 +15,12 @@ import { StatusError, statusOf } from './status-error.ts';
  * Serves SFTP on a channel until the client ends it. Rejects when what came cannot be SFTP, or when a change may not be
  * acknowledged; the caller closes the connection then.
  */
-export async function serveSftp(line: Line, context: SessionContext, log: Logger): Promise<void> {
-  const session = new SftpSession(line, context, log);
+export async function serveSftp(
+  connection: SftpConnection,
+  context: SessionContext,
+  log: Logger,
+): Promise<void> {
+  const session = new SftpSession(connection, context, log);
   try {
     await session.run();
   } finally {
@@ -25,7 +29,7 @@ export async function serveSftp(line: Line, context: SessionContext, log: Logger
 }
 
 class SftpSession {
-  readonly #line: Line;
+  readonly #connection: SftpConnection;
   readonly #context: SessionContext;
   readonly #log: Logger;
   readonly #stream = new PacketStream();
@@ -34,23 +38,23 @@ class SftpSession {
   #initialized = false;
   #isPatient = true;
 
-  constructor(line: Line, context: SessionContext, log: Logger) {
-    this.#line = line;
+  constructor(connection: SftpConnection, context: SessionContext, log: Logger) {
+    this.#connection = connection;
     this.#context = context;
     this.#log = log;
-    this.#replies = new ReplyQueue(line, (acknowledges) =>
+    this.#replies = new ReplyQueue(connection, (acknowledges) =>
       acknowledges ? context.mutations.mayAcknowledge : context.mutations.mayAnswer,
     );
     this.#write = new IncomingWrite(context, () => this.#permission());
   }
 
   async run(): Promise<void> {
-    for await (const chunk of this.#line.channel) {
+    for await (const chunk of this.#connection.channel) {
       for (const item of this.#stream.push(chunk)) {
         if (!this.#replies.hasRoom) await this.#replies.room();
         if (this.#isOver) break;
-        if (item.kind === 'write') await this.#takeWrite(item);
-        else await this.#takePacket(item.type, item.body);
+        if (item.kind === 'write') await this.#receiveWrite(item);
+        else await this.#receivePacket(item.type, item.body);
       }
       if (this.#isOver) break;
     }
@@ -59,16 +63,16 @@ class SftpSession {
   }
 
   get #isOver(): boolean {
-    return this.#line.life.aborted || this.#replies.failure !== null;
+    return this.#connection.signal.aborted || this.#replies.failure !== null;
   }
 
-  async #takePacket(type: number, body: Buffer): Promise<void> {
+  async #receivePacket(type: number, body: Buffer): Promise<void> {
     if (type === packetType.init || !this.#initialized) {
       this.#initialize(type, body);
       return;
     }
     const parsed = parseRequest(this.#context, type, body);
-    if (parsed.request.begins) await this.#admission();
+    if (parsed.request.needsAdmission) await this.#admission();
     if (parsed.mutates && !this.#context.mutations.permitted) {
       try {
         await this.#permission();
@@ -107,9 +111,9 @@ class SftpSession {
     this.#replies.push(versionReply(), false);
   }
 
-  async #takeWrite(piece: WritePiece): Promise<void> {
+  async #receiveWrite(piece: WritePiece): Promise<void> {
     if (!this.#initialized) throw new StatusError(statusCode.badMessage, 'WRITE before INIT');
-    const outcome = await this.#write.take(piece);
+    const outcome = await this.#write.receive(piece);
     if (outcome === null) return;
     if (outcome.error === null) this.#replies.push(okReply(piece.id), true);
     else this.#refuseWrite(piece, outcome.error);
@@ -118,14 +122,14 @@ class SftpSession {
   /** A session in the middle of transfers may need more files to end them; one that has none open waits. */
   async #admission(): Promise<void> {
     const { admission, handles } = this.#context;
-    if (!admission.isOpen && handles.files.length === 0) await admission.opened(this.#line.life);
+    if (!admission.isOpen && handles.files.length === 0) await admission.opened(this.#connection.signal);
   }
 
   /** Clients send many requests at once: after one that waited in vain the others do not wait as well. */
   async #permission(): Promise<void> {
-    const { life } = this.#line;
+    const { signal } = this.#connection;
     try {
-      await this.#context.mutations.permission(this.#isPatient ? { life } : { life, patienceMs: 0 });
+      await this.#context.mutations.permission(this.#isPatient ? { signal } : { signal, patienceMs: 0 });
       this.#isPatient = true;
     } catch (error) {
       this.#isPatient = false;

@@ -98,7 +98,7 @@ export class ClientConnection {
     });
     ssh.on('close', () => {
       closed.abort();
-      for (const life of this.#running.values()) life.abort();
+      for (const session of this.#running.values()) session.abort();
       if (this.#account !== null) {
         const durationMs = Math.round(performance.now() - this.#since);
         this.#log.info({ audit: 'logout', user: this.#account.name, durationMs }, 'logout');
@@ -170,34 +170,34 @@ export class ClientConnection {
     const { onHandles } = this.#options;
     const handles = new Handles();
     const log = this.#log.child({ user: account.name });
-    const life = new AbortController();
-    setMaxListeners(0, life.signal);
+    const aborter = new AbortController();
+    setMaxListeners(0, aborter.signal);
     channel.on('error', (error: Error) => log.debug({ reason: error.message }, 'the SFTP channel failed'));
-    this.#running.set(channel, life);
+    this.#running.set(channel, aborter);
     onHandles(handles, true);
     try {
-      await this.#serve(channel, life.signal, account, handles, log);
+      await this.#serve(channel, aborter.signal, account, handles, log);
       // Without an exit status OpenSSH's scp and sftp report a failure.
       channel.exit(0);
       channel.end();
     } catch (error) {
-      if (!life.signal.aborted) log.warn({ reason: messageOf(error) }, 'the SFTP session was ended');
+      if (!aborter.signal.aborted) log.warn({ reason: messageOf(error) }, 'the SFTP session was ended');
       this.hangUp();
     } finally {
-      life.abort();
+      aborter.abort();
       this.#running.delete(channel);
       onHandles(handles, false);
     }
   }
 
-  async #serve(channel: ServerChannel, life: AbortSignal, account: Account, handles: Handles, log: Logger) {
+  async #serve(channel: ServerChannel, signal: AbortSignal, account: Account, handles: Handles, log: Logger) {
     const { mutations, admission, filesRoot } = this.#options;
-    const line = { channel, socket: this.#socket, life, hangUp: () => this.hangUp() };
-    const jail = await openJail(filesRoot, account.home, mutations, life, log);
+    const connection = { channel, socket: this.#socket, signal, hangUp: () => this.hangUp() };
+    const jail = await openJail(filesRoot, account.home, mutations, signal, log);
     try {
       const linkFirst = sendsLinkFirst(this.#identification);
       const context = { user: account.name, jail, handles, mutations, admission, linkFirst, audit: log };
-      await serveSftp(line, context, log);
+      await serveSftp(connection, context, log);
     } finally {
       jail.close();
     }

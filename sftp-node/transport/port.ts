@@ -22,7 +22,7 @@ export class Port {
     this.#net = net;
     this.#startups = startups;
     net.maxConnections = maxConnections;
-    net.on('connection', (socket: Socket) => this.#take(socket));
+    net.on('connection', (socket: Socket) => this.#accept(socket));
   }
 
   /** @throws HoldfastError PORT_IN_USE, PORT_FORBIDDEN, SFTP_NODE_FAILED */
@@ -72,7 +72,7 @@ export class Port {
     }
   }
 
-  #take(socket: Socket): void {
+  #accept(socket: Socket): void {
     const startup = this.#startups.admit(socket);
     if (startup === null) return;
     keepAlive(socket);

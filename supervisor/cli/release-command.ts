@@ -18,8 +18,8 @@ export function releaseCommand(): Command {
       const checked = loadConfig(config);
       const log = createLogger('release', checked.log.level, { node: checked.node.id });
       await refuseWhileSupervisorRuns(checked.paths.run);
-      const { killOutlivers } = await import('../release/survivors.ts');
-      await killOutlivers((fields, message) => log.info(fields, message));
+      const { killSurvivors } = await import('../release/survivors.ts');
+      await killSurvivors((fields, message) => log.info(fields, message));
       const { endEarlierRun } = await import('../release/cleanup.ts');
       const { FileRunState } = await import('../adapters/process/run-state.ts');
       const { createVirtualIps } = await import('../adapters/kernel/network/virtual-ips.ts');

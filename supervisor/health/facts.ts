@@ -33,8 +33,8 @@ export function kernelChecks(config: Config, watchdog: Watchdog | null): Check[]
 }
 
 /**
- * Looks at this host once, as `holdfast doctor` does; what only a supervisor can ask is left out. Never rejects, and
- * waits for nothing that hangs.
+ * Looks at this host once, as `holdfast doctor` does; what only a supervisor can ask is left out. Never rejects; a
+ * check that hangs is waited for until it is overdue.
  */
 export async function gatherHealth(config: Config, watchdog: Watchdog | null): Promise<HealthFact[]> {
   const [files, ...others] = await Promise.all([

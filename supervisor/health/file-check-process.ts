@@ -66,7 +66,7 @@ export class FileCheckProcess {
     child.stdin.on('error', () => {});
     child.stdin.write(`${JSON.stringify(this.#plan)}\n`);
     const lines = createInterface({ input: child.stdout });
-    lines.on('line', (line) => this.#take(line));
+    lines.on('line', (line) => this.#receive(line));
     await Promise.race([child, aborted(signal)]);
     signal.removeEventListener('abort', end);
     lines.close();
@@ -76,7 +76,7 @@ export class FileCheckProcess {
     child.stdout.destroy();
   }
 
-  #take(line: string): void {
+  #receive(line: string): void {
     this.#facts = factsSchema.parse(JSON.parse(line));
     this.#waitForWord();
     this.#onLooked();

@@ -5,7 +5,7 @@ import type { EtcdPlacement, Timers } from '../runtime/ports.ts';
 
 /** Not at once: a host that has just taken over has other things to do, and its etcd member may be unwell. */
 const firstAfterMs = 5000;
-/** Two clusters that share their etcd must not play ball with its leadership. */
+/** Two clusters that share their etcd may each want its leadership elsewhere: this bounds how often it moves. */
 const everyMs = 60_000;
 
 /** While this host leads, has etcd led from elsewhere. What fails here costs time at a failover, nothing else. */

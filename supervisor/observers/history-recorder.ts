@@ -109,7 +109,7 @@ function partsUp(state: RoleState): [Part, boolean][] {
   ];
 }
 
-/** Why this leadership came to be, told apart as far as anybody left word: what ended the service before counts. */
+/** Why this leadership came to be, as far as a record tells: the cause is what ended the service before. */
 function causeOf(state: RoleState, leader: Leader, from: Served | null, gap: Gap | null): Cause {
   const first = firstCause(state, gap?.successor ?? leader, from, gap);
   const failed = [...(gap?.failed ?? [])]

@@ -15,7 +15,7 @@ import { refuseWhileSupervisorLives } from '../adapters/process/run-holder.ts';
 import { FileRunState } from '../adapters/process/run-state.ts';
 import { endWhatIsLeft } from './cleanup.ts';
 import { logLine } from './log-line.ts';
-import { killOutlivers } from './survivors.ts';
+import { killSurvivors } from './survivors.ts';
 
 const [runFolder, configFile, ...rest] = process.argv.slice(2);
 if (runFolder === undefined || configFile === undefined || rest.length > 0) {
@@ -40,7 +40,7 @@ async function releaseAtOnce(folder: string): Promise<boolean> {
   const { settings } = runState.recall();
   if (settings === null) return false;
   try {
-    await killOutlivers((fields, message) => logLine('info', { node: settings.node, ...fields }, message));
+    await killSurvivors((fields, message) => logLine('info', { node: settings.node, ...fields }, message));
     await endWhatIsLeft({
       runState,
       vips: { absent: (addresses = []) => removeAddresses(addresses) },

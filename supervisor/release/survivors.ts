@@ -5,7 +5,7 @@ import { emptyControlGroup } from '../adapters/systemd/control-group.ts';
  * watchdog (and only then) systemd does so when the supervisor alone is dead: an `ip` of its could put the address back
  * on.
  */
-export async function killOutlivers(
+export async function killSurvivors(
   tell: (fields: { readonly pids: readonly number[] }, message: string) => void,
 ): Promise<void> {
   if (process.env.SERVICE_RESULT === undefined) return;

@@ -5,12 +5,12 @@ import { pause } from './pause.ts';
 import type { ClusterStore, Timers } from './ports.ts';
 import { saidByLeaseLoop, TroubleLog } from './trouble-log.ts';
 
-/** Changes come in swarms, and three watches tell each of them: more reads than this would only take time from work. */
+/** Several changes come at once, and three watches tell each of them: one read for all that come within this time. */
 const restMs = 100;
 
 /**
- * Reads the cluster state in a loop, and at once when a watch says that something changed. A lost watch costs time,
- * never truth.
+ * Reads the cluster state in a loop, and at once when a watch says that something changed. What a
+ * watch misses is found by the next read.
  */
 export class ClusterReader {
   readonly #store: ClusterStore;

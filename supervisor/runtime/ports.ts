@@ -68,7 +68,7 @@ export interface ClusterStore {
   renewLease(leaseId: string): Promise<LeaseGrant | null>;
   revokeLease(leaseId: string): Promise<void>;
   read(): Promise<ClusterView>;
-  /** Tells changes below the cluster's prefix as they happen. An accelerator: it may miss some, `read` is the truth. */
+  /** Tells changes below the cluster's prefix as they happen. It may miss some: `read` finds those. */
   watch(watcher: ClusterWatcher): void;
 
   /** Writes the leader key if there is none, and all is as the claim says. */
@@ -192,7 +192,7 @@ export interface SftpNodeActivity {
 export interface SftpNodeControl {
   /** Starts it; one that was drained or shut takes up service again. */
   start(epoch: Epoch): void;
-  /** Loads its code ahead of a leadership, and lets go of a process that was loaded for nothing. */
+  /** Loads its code before a leadership, and ends a process that is not needed after all. */
   keepSpare(): void;
   dropSpare(): void;
   drain(epoch: Epoch, limitMs: number): void;

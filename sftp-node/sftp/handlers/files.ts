@@ -114,7 +114,7 @@ function openRegular(at: Buffer, flags: number, mode: number): number {
   );
 }
 
-/** The CLOSE of a written file changes its times, and is the acknowledgement that counts most. */
+/** The CLOSE of a file that was open for writing changes its times, and is what makes it durable (G3). */
 export function closesWritten(fields: FieldReader, { handles }: SessionContext): boolean {
   const handle = handles.get(fields.bytes());
   return handle.kind === 'file' && handle.journalHandle !== null;
@@ -132,7 +132,7 @@ export const close: Handler = (context, id, fields) => {
   return closeWritten(context, id, handle, handle.journalHandle);
 };
 
-/** The promise that counts most (G3): after this reply the file is there whichever host dies. */
+/** G3: when this is answered, the file is on the disk of this host, and in `sync` mode of every in-sync standby. */
 async function closeWritten(
   context: SessionContext,
   id: number,
@@ -180,7 +180,7 @@ export function giveUp(context: SessionContext, fields: FieldReader): void {
   const name = fields.bytes();
   const handle = context.handles.file(name);
   context.handles.remove(name);
-  letGo(context, handle);
+  release(context, handle);
 }
 
 /** The session ended: what came of files still open is kept, so that the client can resume. */
@@ -192,7 +192,7 @@ export async function abandon(context: SessionContext): Promise<void> {
       await mutations.permission({ patienceMs: 0 }).catch(() => {});
     for (const handle of handles.files) {
       handles.drop(handle);
-      letGo(context, handle);
+      release(context, handle);
     }
   } finally {
     handles.closeAll();
@@ -200,7 +200,7 @@ export async function abandon(context: SessionContext): Promise<void> {
 }
 
 /** Once the gate is shut nothing is journalled any more: another host may lead, and it closes what it got half. */
-function letGo(context: SessionContext, handle: FileHandle): void {
+function release(context: SessionContext, handle: FileHandle): void {
   const { mutations } = context;
   const { journalHandle } = handle;
   const isOpenThere = journalHandle !== null && mutations.recordable;

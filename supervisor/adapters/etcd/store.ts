@@ -315,7 +315,7 @@ function keyOf({ request_put: put, request_delete_range: deletion }: IRequestOp)
 
 /**
  * The revision at which it was written, when what a failed transaction found is all as it would have left it, and was
- * left so by one write; null otherwise. 0: there is nothing but deletions, and gone is gone, whoever did it.
+ * left so by one write; null otherwise. 0: it only deletes, and the keys are gone, by this write or another.
  */
 function ownSuccess(success: readonly IRequestOp[], { responses }: ITxnResponse): number | null {
   const revisions = new Set<number>();

@@ -47,8 +47,8 @@ function spawn(name: ChildProgram, compileCache: string) {
 }
 
 /**
- * A process of ours on an IPC leash. Its log lines go to our stdout and stderr. It is never restarted here: what
- * happens next is decided elsewhere.
+ * A process of ours, which exits when its IPC channel closes. Its log lines go to our stdout and stderr. It is not
+ * restarted here: its owner decides what happens next.
  */
 export class Child<Schema extends z.ZodType> {
   readonly #process: ReturnType<typeof spawn>;

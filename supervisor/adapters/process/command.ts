@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { HoldfastError } from '#contracts/errors.ts';
 import { StuckCommands } from './stuck-commands.ts';
 
-/** Where Debian puts what we run. The PATH of whoever started us has no say. */
+/** Where Debian puts what we run. PATH is not looked at. */
 const commandFolders = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** The Debian package of each command that we run. */

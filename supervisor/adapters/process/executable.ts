@@ -95,10 +95,10 @@ class Output {
   constructor(stream: Readable) {
     this.#stream = stream;
     stream.on('error', () => {});
-    stream.on('data', (chunk: Buffer) => this.#take(chunk));
+    stream.on('data', (chunk: Buffer) => this.#collect(chunk));
   }
 
-  #take(chunk: Buffer): void {
+  #collect(chunk: Buffer): void {
     this.#tail = Buffer.concat([this.#tail, chunk.subarray(-4096)]).subarray(-4096);
     this.#bytes += chunk.length;
     if (this.#bytes <= maxOutputBytes) return;

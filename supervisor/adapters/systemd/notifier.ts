@@ -15,8 +15,8 @@ export function createNotifier(clock: Clock, log: Logger): Notifier {
 
 /**
  * Node cannot send datagrams to a unix socket, so systemd's own command does it (8 ms each, beside the loop). The
- * watchdog is fed three times in its period, and only from the loop: a loop that stands still is a supervisor that is
- * not there.
+ * watchdog is fed three times in its period, and only from the loop: when the loop stands still, systemd kills the
+ * supervisor.
  */
 class SystemdNotifier implements Notifier {
   readonly #socket: string;

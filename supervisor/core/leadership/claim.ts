@@ -37,7 +37,7 @@ export function isForcedHere(state: RoleState): boolean {
   return state.cluster?.leader === null && failoverUnderWay(state)?.force === true;
 }
 
-/** When no other host took over for so long, one that keeps failing tries again: better that than no service. */
+/** When no other host has taken over for `maxBackoffMs`, a host that was left out for its failures tries again. */
 function forWantOfOthers({ leaderlessSinceMs }: RoleState, at: number, timing: Timing): readonly string[] {
   const isLong = leaderlessSinceMs !== null && at - leaderlessSinceMs >= timing.maxBackoffMs;
   return isLong ? ['PROMOTIONS_FAILED'] : [];

@@ -68,8 +68,8 @@ export function operationRow(from: OperationState, to: OperationState): Operatio
 }
 
 /**
- * Whether a new request may take the place of this one. One that is not over is somebody's who works on it; without a
- * leader nobody does, or not in a way that the new one could not stop: every step of it is compared with the record.
+ * Whether a new request may take the place of this one. With a leader one that is not over is worked on. Without one, a
+ * failover may be under way; its steps are compare-and-swap on this record, so they fail once it is replaced.
  */
 export function mayBeReplaced(record: OperationRecord | null, hasLeader: boolean): boolean {
   return record === null || isOver(record) || !hasLeader;

@@ -6,6 +6,6 @@ export interface Claim {
   readonly operationModRevision: number | null;
   /** By an operator's word, though this host may lack what was acknowledged: it alone is in sync then. */
   readonly alone: boolean;
-  /** The first claim in the life of the cluster, which begins the in-sync set and the format. */
+  /** The first claim of a cluster, which also writes the in-sync set and the format. */
   readonly isNew: boolean;
 }

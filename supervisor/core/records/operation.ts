@@ -4,7 +4,8 @@ import { causeSchema } from '../cause.ts';
 
 /**
  * `operation`: what an operator asked for last, and how far it is. Kept without a lease: it outlives everybody who
- * works on it. A new one is written over one that is over, and never over one that is not.
+ * works on it. A new one is written over one that is over; over one that is not only while nobody leads
+ * (`mayBeReplaced`).
  */
 export const operationSchema = z.looseObject({
   id: z.string().regex(/^[0-9a-f]{8}$/),

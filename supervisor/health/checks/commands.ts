@@ -4,7 +4,7 @@ import { type CommandName, deadlineExec, findCommand } from '../../adapters/proc
 import { type Config, commandVipsOf, kernelVipsOf } from '../../config/schema.ts';
 import type { HealthFact } from '../../runtime/ports.ts';
 
-/** What a leadership runs: one that is missing would be missed in the middle of a promotion. */
+/** What a leadership runs: without one of them a promotion would fail. */
 export function commandsNeeded(config: Pick<Config, 'vips'>): CommandName[] {
   const families = new Set(kernelVipsOf(config).map(({ address }) => address.family));
   return [

@@ -23,7 +23,7 @@ export type Verdict = 'lives' | 'silent' | 'stuck';
 
 /**
  * Whether the SFTP node lives, by questions over its IPC channel: a process that is stopped, or stuck in a disk call,
- * does not answer, while a crowd at its port, or a slow client, keeps it from nothing. `look` is called in attended
+ * does not answer; connections at its port and slow clients do not keep it from answering. `look` is called in attended
  * time and after a full poll, so that a supervisor that was late itself judges nobody by that.
  */
 export class NodeLiveness {

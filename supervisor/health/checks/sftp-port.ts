@@ -54,7 +54,7 @@ function canonical(address: string): string {
   return isIPv4(address) ? address : new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
 
-/** `::` takes IPv4 along: what listens on it is in everybody's way, and everybody is in its way. */
+/** `::` takes IPv4 along, so it cannot be listened on beside any other address of the same port. */
 function isInTheWay(other: string, listen: string): boolean {
   const own = canonical(listen);
   if (own === '::' || other === '::') return true;

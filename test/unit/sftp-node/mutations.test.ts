@@ -111,9 +111,9 @@ describe('mutations', () => {
     const { gate, mutations, open } = setUp();
     open();
     mutations.hold();
-    const life = new AbortController();
-    const permission = mutations.permission({ life: life.signal });
-    life.abort(new Error('the client is gone'));
+    const aborter = new AbortController();
+    const permission = mutations.permission({ signal: aborter.signal });
+    aborter.abort(new Error('the client is gone'));
     await assert.rejects(permission, /the client is gone/);
     gate.shut();
   });

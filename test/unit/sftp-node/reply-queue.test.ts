@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Duplex, PassThrough } from 'node:stream';
 import { describe, it } from 'node:test';
-import { type Line, ReplyQueue } from '../../../sftp-node/sftp/reply-queue.ts';
+import { ReplyQueue, type SftpConnection } from '../../../sftp-node/sftp/reply-queue.ts';
 
 const soon = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -18,20 +18,20 @@ function setUp() {
       else done();
     },
   });
-  const life = new AbortController();
+  const aborter = new AbortController();
   const socket = new PassThrough({ highWaterMark: 16_384 });
-  const line: Line = {
+  const connection: SftpConnection = {
     channel,
     socket,
-    life: life.signal,
+    signal: aborter.signal,
     hangUp: () => {
       state.hungUp += 1;
     },
   };
-  const queue = new ReplyQueue(line, (acknowledges) =>
+  const queue = new ReplyQueue(connection, (acknowledges) =>
     acknowledges ? state.mayAcknowledge : state.mayAnswer,
   );
-  return { queue, sent, stuck, state, life, socket, channel };
+  return { queue, sent, stuck, state, aborter, socket, channel };
 }
 
 function later() {
@@ -161,11 +161,11 @@ describe('replies', () => {
   });
 
   it('wait for nobody when the client is gone', async () => {
-    const { queue, state, life, channel, socket } = setUp();
+    const { queue, state, aborter, channel, socket } = setUp();
     state.stalls = true;
     queue.push(Buffer.alloc(2000), false);
     const room = queue.room();
-    life.abort();
+    aborter.abort();
     await room;
     assert.equal(channel.listenerCount('drain') + socket.listenerCount('drain'), 0);
   });

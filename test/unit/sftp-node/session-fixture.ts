@@ -113,7 +113,7 @@ export class SessionFixture {
   }
 
   async #serve(channel: Duplex, client: Duplex): Promise<unknown> {
-    const life = new AbortController();
+    const aborter = new AbortController();
     const audit = pino({ level: 'debug' }, { write: (line) => this.lines.push(JSON.parse(line)) });
     const hangUp = () => {
       this.hungUp = true;
@@ -138,13 +138,13 @@ export class SessionFixture {
       audit,
     };
     try {
-      await serveSftp({ channel, socket: new PassThrough(), life: life.signal, hangUp }, context, audit);
+      await serveSftp({ channel, socket: new PassThrough(), signal: aborter.signal, hangUp }, context, audit);
       return null;
     } catch (error) {
       hangUp();
       return error;
     } finally {
-      life.abort();
+      aborter.abort();
       channel.destroy();
     }
   }

@@ -12,7 +12,7 @@ describe('turns', () => {
     const abandoned: string[] = [];
     const arrive = (name: string, { memoryKib = 1, source = name } = {}) => {
       const closed = new AbortController();
-      void turns.take(memoryKib, source, closed.signal).then((release) => {
+      void turns.acquire(memoryKib, source, closed.signal).then((release) => {
         if (release === null) abandoned.push(name);
         else {
           begun.push(name);

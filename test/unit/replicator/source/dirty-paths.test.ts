@@ -43,10 +43,10 @@ function after(...operations: Operation[]) {
 describe('dirty paths', () => {
   it('a running upload is dirty only where it was written since', () => {
     const { dirty, run } = after(create(1, 'a'), write(1, 0, 100));
-    assert.deepEqual(dirty.take(), [{ path: 'a', ranges: null }]);
+    assert.deepEqual(dirty.drain(), [{ path: 'a', ranges: null }]);
     run(write(1, 100, 50), write(1, 150, 50), write(1, 1000, 1));
     assert.equal(dirty.bytes, 101);
-    assert.deepEqual(dirty.take(), [
+    assert.deepEqual(dirty.drain(), [
       {
         path: 'a',
         ranges: [
@@ -55,7 +55,7 @@ describe('dirty paths', () => {
         ],
       },
     ]);
-    assert.deepEqual(dirty.take(), []);
+    assert.deepEqual(dirty.drain(), []);
   });
 
   it('what a truncation cut off is dirty to the end', () => {
@@ -64,19 +64,19 @@ describe('dirty paths', () => {
       handle: 1,
       attributes: { size: 10 },
     });
-    assert.deepEqual(dirty.take(), [{ path: 'a', ranges: [[10, null]] }]);
+    assert.deepEqual(dirty.drain(), [{ path: 'a', ranges: [[10, null]] }]);
   });
 
   it('changed attributes are dirty without any content', () => {
     const { dirty } = after({ kind: 'set-attributes', path: path('a'), attributes: { mode: 0o600 } });
-    assert.deepEqual(dirty.take(), [{ path: 'a', ranges: [] }]);
+    assert.deepEqual(dirty.drain(), [{ path: 'a', ranges: [] }]);
   });
 
   it('follows an open file through renames of it and of what is above it', () => {
     const { dirty, run } = after(reopen(1, 'd/a'), rename('d', 'e'), rename('e/a', 'e/b'));
-    dirty.take();
+    dirty.drain();
     run(write(1, 0, 1));
-    assert.deepEqual(dirty.take(), [{ path: 'e/b', ranges: [[0, 1]] }]);
+    assert.deepEqual(dirty.drain(), [{ path: 'e/b', ranges: [[0, 1]] }]);
   });
 
   it('forgets a file that was removed or replaced while open', () => {
@@ -86,14 +86,14 @@ describe('dirty paths', () => {
       { kind: 'remove', path: path('a') },
       rename('c', 'b'),
     );
-    dirty.take();
+    dirty.drain();
     run(write(1, 0, 1), write(2, 0, 1));
-    assert.deepEqual(dirty.take(), []);
+    assert.deepEqual(dirty.drain(), []);
   });
 
   it('a renamed directory is dirty under both names, with all below it', () => {
     const { dirty } = after(reopen(1, 'd/a'), write(1, 0, 1), rename('d', 'x/e'), rename('x/e b', 'y'));
-    assert.deepEqual(dirty.take(), [
+    assert.deepEqual(dirty.drain(), [
       { path: 'd', ranges: null },
       { path: 'x/e', ranges: null },
       { path: 'x/e b', ranges: null },
@@ -111,11 +111,11 @@ describe('dirty paths', () => {
   it('many ranges become one around them, and many paths the whole tree', () => {
     const { dirty, run } = after(reopen(1, 'a'));
     for (let part = 200; part > 0; part--) run(write(1, part * 1000, 1));
-    const [first] = dirty.take();
+    const [first] = dirty.drain();
     assert.ok((first?.ranges?.length ?? 0) <= 64);
     const covered = first?.ranges?.every(([from, to]) => from >= 1000 && (to ?? 0) <= 200_001);
     assert.ok(covered);
     for (let file = 0; file < 50_001; file++) run({ kind: 'remove', path: path(`f${file}`) });
-    assert.deepEqual(dirty.take(), [{ path: '', ranges: null }]);
+    assert.deepEqual(dirty.drain(), [{ path: '', ranges: null }]);
   });
 });

@@ -14,10 +14,10 @@ const wallStartMs = Date.parse('2026-01-01T12:00:00.000Z');
 describe('what a host tells the history afterwards', () => {
   let host: Host;
   let records: HistoryRecord[];
-  let hindsight: HistoryAnnotator | null;
+  let annotator: HistoryAnnotator | null;
   beforeEach(() => {
     records = [];
-    hindsight = null;
+    annotator = null;
     host = new WatchedHost();
   });
 
@@ -25,7 +25,7 @@ describe('what a host tells the history afterwards', () => {
     override see(observation: Observation) {
       const before = this.state;
       const decision = super.see(observation);
-      hindsight?.onDecision(before, decision.state, this.at);
+      annotator?.onDecision(before, decision.state, this.at);
       return decision;
     }
   }
@@ -40,7 +40,7 @@ describe('what a host tells the history afterwards', () => {
       },
     } as unknown as ClusterStore;
     const clock = { bootTimeMs: () => host.at, wallTimeIso: () => new Date(wallNowMs).toISOString() };
-    hindsight = new HistoryAnnotator({ nodeId: 'a', store, clock, log: pino({ level: 'silent' }) });
+    annotator = new HistoryAnnotator({ nodeId: 'a', store, clock, log: pino({ level: 'silent' }) });
   }
 
   function record(fromEpoch: number, cause = expired): HistoryRecord {

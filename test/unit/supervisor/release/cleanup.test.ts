@@ -18,7 +18,7 @@ import type {
 
 const log = pino({ level: 'silent' });
 
-describe('the aftermath of a supervisor that died', () => {
+describe('the cleanup after a supervisor that died', () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
