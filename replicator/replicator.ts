@@ -352,7 +352,7 @@ export class Replicator {
       peers: leader?.progress() ?? [],
       quarantined: this.#quarantined,
       roots: this.#roots.report,
-      heldRemoval: this.#removals.held,
+      heldRemoval: this.#removals.pending,
       lastScrub: this.#scrubs.last,
     };
   }

@@ -66,7 +66,7 @@ async function obey(message: ToSftpNode): Promise<void> {
       return tell({
         type: 'pong',
         id: message.id,
-        ...(node?.door ?? { listening: false, accepting: false }),
+        ...(node?.portState ?? { listening: false, accepting: false }),
       });
     case 'stop':
       await node?.stop();

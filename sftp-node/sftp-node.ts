@@ -115,7 +115,7 @@ export class SftpNode {
   }
 
   /** Whether clients can reach it, as far as this process can tell. */
-  get door(): { readonly listening: boolean; readonly accepting: boolean } {
+  get portState(): { readonly listening: boolean; readonly accepting: boolean } {
     return { listening: this.#port?.isListening ?? false, accepting: this.#port?.isAccepting ?? false };
   }
 

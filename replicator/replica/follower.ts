@@ -60,7 +60,7 @@ export class Follower {
       if (session !== null) {
         this.#note(await session.run());
         place = session.place;
-        waitsForOperator = !session.everStreamed && this.#options.removals.held !== null;
+        waitsForOperator = !session.everStreamed && this.#options.removals.pending !== null;
         if (session.everStreamed && place !== null) pauseMs = firstPauseMs;
         this.#session = null;
         this.#options.onChanged();

@@ -8,7 +8,7 @@ import type { Tree } from '../tree/tree.ts';
 export const alwaysRemovable = 100;
 
 /** A comparison that was stopped before it took anything away. */
-export interface HeldRemoval {
+export interface PendingRemoval {
   readonly files: number;
   readonly of: number;
   readonly leader: string;
@@ -22,7 +22,7 @@ export class RemovalGate {
   readonly #share: number;
   readonly #log: Logger;
   readonly #onChanged: () => void;
-  #held: HeldRemoval | null = null;
+  #pending: PendingRemoval | null = null;
   /** What an operator has allowed. */
   #accepted = 0;
 
@@ -33,8 +33,8 @@ export class RemovalGate {
     this.#onChanged = onChanged;
   }
 
-  get held(): HeldRemoval | null {
-    return this.#held;
+  get pending(): PendingRemoval | null {
+    return this.#pending;
   }
 
   /** Before a comparison begins to change the tree. */
@@ -43,15 +43,15 @@ export class RemovalGate {
   }
 
   /** @throws HoldfastError RESYNC_REMOVES_MUCH */
-  check(removal: HeldRemoval): void {
+  check(removal: PendingRemoval): void {
     const { files, of, leader } = removal;
     const limit = Math.max(alwaysRemovable, Math.floor(of * this.#share));
     if (files <= limit || files <= this.#accepted + limit) return;
     const what = `the comparison with ${leader} would take away ${files} of the ${of} files here, which ${leader} does not have`;
-    if (this.#held?.files !== files || this.#held.leader !== leader) {
+    if (this.#pending?.files !== files || this.#pending.leader !== leader) {
       this.#log.error({ code: 'RESYNC_REMOVES_MUCH', files, of, leader }, `${what}: an operator has to say`);
     }
-    this.#held = removal;
+    this.#pending = removal;
     this.#onChanged();
     throw new HoldfastError('RESYNC_REMOVES_MUCH', what);
   }
@@ -62,11 +62,11 @@ export class RemovalGate {
     this.#log.warn({ files }, 'an operator lets the comparison take files away');
   }
 
-  /** A comparison went through, or another leader is followed: what was held or allowed is over. */
+  /** A comparison went through, or another leader is followed: what waited or was allowed is over. */
   clear(): void {
     this.#accepted = 0;
-    if (this.#held === null) return;
-    this.#held = null;
+    if (this.#pending === null) return;
+    this.#pending = null;
     this.#onChanged();
   }
 }

@@ -100,9 +100,9 @@ export class Leader implements JournalConsumer, Leadership {
   }
 
   /**
-   * `lead` was repeated: this host goes on leading, also after a hand-off that was called off. A host may have left the
-   * in-sync set by itself; whom this leader asks for counts until it is answered, and answers come before what was read
-   * of etcd later. A set without this host is none that a leader has: etcd lost it, and nobody leaves by that.
+   * `lead` was repeated: this host goes on leading, also after a hand-off that was called off. `inSync` is the set as
+   * etcd has it now, from which a host may have taken itself out. A joiner that this leader has asked for counts until
+   * that is answered. A set without this host was lost in etcd, not changed: then nobody stops counting.
    */
   onLeadRepeated(inSync: readonly string[]): void {
     this.#handedOff = false;

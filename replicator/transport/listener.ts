@@ -54,14 +54,14 @@ export async function listenForPeers(options: ListenerOptions): Promise<PeerList
       keepaliveCountMax: 3,
     },
     (connection, { ip, port }) => {
-      const arrival = door.arrival(ip, port);
+      const arrival = acceptor.arrival(ip, port);
       if (arrival === undefined) connection.on('error', () => {}).end();
       else serve(connection, arrival, options, connections);
     },
   );
-  const door = new Door(options);
+  const acceptor = new Acceptor(options);
   const server = createServer({ noDelay: true }, (socket: Socket) => {
-    if (door.admit(socket)) ssh.injectSocket(socket);
+    if (acceptor.admit(socket)) ssh.injectSocket(socket);
   });
   server.maxConnections = maxConnections;
   await listening(server, options);
@@ -115,7 +115,7 @@ interface Arrival {
 }
 
 /** Lets connections in, or drops them before anything of SSH is done for them. */
-class Door {
+class Acceptor {
   readonly #options: ListenerOptions;
   readonly #places: ConnectionPlaces;
   readonly #dropped: DroppedConnections;

@@ -4,8 +4,8 @@ const slash = 0x2f;
 export const rootPath = Buffer.alloc(0);
 
 /**
- * The parts of a path relative to a tree's root. Names are bytes. This is the door for every path that came over a
- * socket: absolute paths, `..`, `.`, empty parts, NUL and over-long names are a FormatError.
+ * The parts of a path relative to a tree's root. Names are bytes. Paths that came over a socket
+ * are checked here: absolute paths, `..`, `.`, empty parts, NUL and over-long names are a FormatError.
  */
 export function splitPath(path: Buffer): Buffer[] {
   if (path.length === 0) return [];

@@ -4,8 +4,8 @@ interface Waiting {
 }
 
 /**
- * Lets few run at once, within a sum of memory; the others wait. Whose turn is next goes round the sources, so that a
- * crowd from one address delays the others by one each. There is no limit on who waits: callers bound that.
+ * Lets few run at once, within a sum of memory; the others wait. Whose turn is next goes round the sources, so that many
+ * from one address delay the others by one each. There is no limit on who waits: callers bound that.
  */
 export class Turns {
   readonly #maxRunning: number;

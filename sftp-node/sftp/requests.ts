@@ -41,7 +41,7 @@ const requests: Record<number, Request> = {
     mutates: files.closesWritten,
     handle: files.close,
     about: openFile,
-    refused: files.giveUp,
+    refused: files.closeRefused,
   },
   [packetType.write]: { name: 'write', mutates: false, handle: files.refuseWrite },
   [packetType.read]: { name: 'read', mutates: false, handle: files.read, about: openFile },

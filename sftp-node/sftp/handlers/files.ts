@@ -176,7 +176,7 @@ function settleTimes({ mutations }: SessionContext, handle: FileHandle, number: 
 }
 
 /** A CLOSE that is not permitted: as with close(2), the handle is gone all the same. */
-export function giveUp(context: SessionContext, fields: FieldReader): void {
+export function closeRefused(context: SessionContext, fields: FieldReader): void {
   const name = fields.bytes();
   const handle = context.handles.file(name);
   context.handles.remove(name);

@@ -13,9 +13,10 @@ const isTakenExit = 75;
  *
  * The lock is flock(2) on a file that this process holds open. flock(1) sets it, on the descriptor that it inherits, and
  * ends; the lock belongs to the open file, so that the kernel frees it when this process is gone, however it goes
- * (later, while a disk holds one of its threads: run-holder.ts). Children do not get the descriptor (Node opens files close-on-exec). Weighed and left: a
- * socket in the run folder stays behind after SIGKILL, and removing it is a race; one with an abstract name goes by
- * itself, but any user of the host may take the name first; a flock(1) that stays as a child can be killed by itself.
+ * (later, while a disk holds one of its threads: run-holder.ts). Children do not get the descriptor (Node opens files
+ * close-on-exec). Weighed and left: a socket in the run folder stays behind after SIGKILL, and removing it is a race;
+ * one with an abstract name goes by itself, but any user of the host may take the name first; a flock(1) that stays as
+ * a child can be killed by itself.
  * @throws HoldfastError SUPERVISOR_RUNNING, ROOT_UNUSABLE
  */
 export async function takeRunFolder(runFolder: string): Promise<void> {

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import { bootTimeMs } from '#contracts/boot-time.ts';
 import { WriteGate } from '../../../sftp-node/write-gate.ts';
+import { until } from '../until.ts';
 
 function gateAt(epoch: number) {
   const clock = { now: 1000 };
@@ -103,7 +104,7 @@ describe('the write gate (G1)', () => {
       block(60);
       assert.equal(gate.isOpen, false, 'the permit that lies unread opens nothing');
       supervisor.postMessage(permitFor(60_000));
-      await delay(20);
+      await until(() => gate.isOpen);
       assert.ok(gate.isOpen);
       assert.ok(!seen.includes('expired'), seen.join());
       end();
@@ -112,7 +113,7 @@ describe('the write gate (G1)', () => {
     it('lets clients go when none does', async () => {
       const { gate, seen, end } = setUp();
       block(60);
-      await delay(20);
+      await until(() => seen.includes('expired'));
       assert.equal(gate.isOpen, false);
       assert.deepEqual(seen, ['open', 'doubt, shut', 'expired']);
       end();

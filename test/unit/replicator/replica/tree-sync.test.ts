@@ -153,7 +153,7 @@ describe('making a tree equal to the leader’s', () => {
     put(own('other'), 'x');
     put(leader('new'), 'new');
     await assert.rejects(round(everything, { removals }), isHeld);
-    assert.deepEqual(removals.held, { files: 102, of: 102, leader: 'one' });
+    assert.deepEqual(removals.pending, { files: 102, of: 102, leader: 'one' });
     put(leader('d'), 'a file in its place');
     await assert.rejects(round(), isHeld);
     assert.equal(readdirSync(own('d')).length, 101);

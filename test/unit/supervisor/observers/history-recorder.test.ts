@@ -11,7 +11,7 @@ import { Host, leaderOf, liveNode } from '../core/leadership/host.ts';
 describe('the history of leaderships', () => {
   let host: Host;
   let written: HistoryRecord[];
-  let keeper: HistoryRecorder;
+  let recorder: HistoryRecorder;
   beforeEach(() => {
     written = [];
     const store = {
@@ -19,17 +19,17 @@ describe('the history of leaderships', () => {
       writeHistory: async (record: HistoryRecord) => written.push(record) > 0,
     } as unknown as ClusterStore;
     const clock = { bootTimeMs: () => host.at, wallTimeIso: () => '2026-01-01T00:00:00.000Z' };
-    keeper = new HistoryRecorder({ store, clock, leaseTtlMs: 3000, log: pino({ level: 'silent' }) });
+    recorder = new HistoryRecorder({ store, clock, leaseTtlMs: 3000, log: pino({ level: 'silent' }) });
     host = new WatchedHost();
   });
 
-  /** A host whose every decision the keeper is told of. */
+  /** A host whose every decision the recorder is told of. */
   class WatchedHost extends Host {
     override see(observation: Observation) {
       const before = this.state;
       const decision = super.see(observation);
       // The first event of all comes from the constructor of the host.
-      if (before !== undefined) keeper.onDecision(before, decision.state, this.at);
+      if (before !== undefined) recorder.onDecision(before, decision.state, this.at);
       return decision;
     }
   }

@@ -107,9 +107,9 @@ describe('the watchdog of the machine', () => {
   describe('while this host leads', () => {
     let host: Host;
     let observed: Observation[];
-    let keeper: WatchdogFeeder | null;
+    let feeder: WatchdogFeeder | null;
     beforeEach(() => {
-      keeper = null;
+      feeder = null;
       observed = [];
       host = new WatchedHost();
     });
@@ -117,13 +117,13 @@ describe('the watchdog of the machine', () => {
     class WatchedHost extends Host {
       override see(observation: Observation) {
         const decision = super.see(observation);
-        keeper?.onDecision(decision.state, this.at);
+        feeder?.onDecision(decision.state, this.at);
         return decision;
       }
     }
 
     function keep(path: string, isRequired: boolean): void {
-      keeper = new WatchdogFeeder({
+      feeder = new WatchdogFeeder({
         watchdog: open(path),
         isRequired,
         observe: (observation) => observed.push(observation),
