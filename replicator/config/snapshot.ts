@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isHostKey } from '#contracts/config-root/host-key.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { errnoOf } from '../tree/tree.ts';
 
@@ -99,6 +100,10 @@ function readFound(
   try {
     const stats = lstatSync(full);
     if (stats.isDirectory()) return 'directory';
+    if (stats.isSymbolicLink() && isNeeded(path)) {
+      const what = 'is a symbolic link, which other hosts do not get: put the file itself there';
+      throw new HoldfastError('CONFIG_UNREADABLE', `${full} ${what}`);
+    }
     if (!stats.isFile()) return 'other';
     if (stats.size > maxConfigBytes) {
       throw new HoldfastError('CONFIG_TOO_LARGE', `${full} has ${stats.size} bytes`);
@@ -112,6 +117,11 @@ function readFound(
     if (errnoOf(cause) === 'ENOENT') return null;
     throw new HoldfastError('CONFIG_UNREADABLE', `${full} cannot be read: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** The SFTP node would follow a link, and serve what no other host has. */
+function isNeeded(path: string): boolean {
+  return path === 'users.yaml' || isHostKey(path);
 }
 
 function isUnreadable(error: unknown): error is HoldfastError {

@@ -90,25 +90,25 @@ export class FieldReader {
 
 /** Builds the body of one reply. */
 export class FieldWriter {
-  readonly #options: Buffer[] = [];
+  readonly #parts: Buffer[] = [];
 
   u32(value: number): this {
     const part = Buffer.allocUnsafe(4);
     part.writeUInt32BE(value >>> 0);
-    this.#options.push(part);
+    this.#parts.push(part);
     return this;
   }
 
   u64(value: number | bigint): this {
     const part = Buffer.allocUnsafe(8);
     part.writeBigUInt64BE(BigInt(value));
-    this.#options.push(part);
+    this.#parts.push(part);
     return this;
   }
 
   bytes(value: Buffer): this {
     this.u32(value.length);
-    this.#options.push(value);
+    this.#parts.push(value);
     return this;
   }
 
@@ -117,16 +117,16 @@ export class FieldWriter {
   }
 
   raw(value: Buffer): this {
-    this.#options.push(value);
+    this.#parts.push(value);
     return this;
   }
 
   /** The whole packet: length, type, and what was written. */
   packet(type: number): Buffer {
-    const length = this.#options.reduce((sum, part) => sum + part.length, 1);
+    const length = this.#parts.reduce((sum, part) => sum + part.length, 1);
     const head = Buffer.allocUnsafe(5);
     head.writeUInt32BE(length);
     head.writeUInt8(type, 4);
-    return Buffer.concat([head, ...this.#options], 4 + length);
+    return Buffer.concat([head, ...this.#parts], 4 + length);
   }
 }

@@ -15,6 +15,7 @@ export class Port {
   readonly #net: Server;
   readonly #startups: Startups;
   #serve: ((socket: Socket, startup: Startup) => void) | null = null;
+  #onError: (error: Error) => void = () => {};
   readonly #early = new Map<Socket, Startup>();
   #failedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -34,6 +35,7 @@ export class Port {
       net.once('error', refused);
       net.listen(port, address, () => {
         net.off('error', refused);
+        net.on('error', (error) => opened.#notTaken(error));
         resolve(opened);
       });
     });
@@ -60,16 +62,18 @@ export class Port {
 
   /** @param onError a connection could not be taken, as for want of descriptors */
   serve(onConnection: (socket: Socket, startup: Startup) => void, onError: (error: Error) => void): void {
-    this.#net.on('error', (error) => {
-      this.#failedAtMs = bootTimeMs();
-      onError(error);
-    });
+    this.#onError = onError;
     this.#serve = onConnection;
     const early = [...this.#early];
     this.#early.clear();
     for (const [socket, startup] of early) {
       if (!socket.destroyed) onConnection(socket.off('error', ignore), startup);
     }
+  }
+
+  #notTaken(error: Error): void {
+    this.#failedAtMs = bootTimeMs();
+    this.#onError(error);
   }
 
   #accept(socket: Socket): void {

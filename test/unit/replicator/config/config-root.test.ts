@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -156,6 +157,25 @@ describe('a file on the leader that may not be used', () => {
     assert.equal(fresh.inForce(hostKey), undefined);
     assert.equal(fresh.config.mayLackHostKeys, true);
     assert.match(String(fresh.config.problems[0]?.sentence), /there is no good version/);
+  });
+
+  it('is told of when it is a symbolic link, which no other host gets, and no host key is made in its place', () => {
+    const fresh = new TestHost(base, 'fresh');
+    mkdirSync(join(fresh.path, 'host_keys'));
+    for (const path of ['users.yaml', hostKey]) symlinkSync(join(leader.path, path), join(fresh.path, path));
+    fresh.config.refresh();
+    assert.deepEqual(
+      fresh.config.problems.map(({ path, code }) => [path, code]),
+      [
+        [hostKey, 'HOST_KEY_UNREADABLE'],
+        ['users.yaml', 'USERS_UNREADABLE'],
+      ],
+    );
+    assert.match(fresh.config.problems[1]?.sentence ?? '', /users\.yaml is a symbolic link/);
+    assert.equal(fresh.config.mayLackHostKeys, true);
+    fresh.adopt(leader);
+    assert.equal(fresh.read('users.yaml'), good);
+    assert.equal(fresh.config.snapshot.digest, leader.config.snapshot.digest);
   });
 
   it('is told of as a whole when the root is too large, also at a start, where the last good config holds', () => {
