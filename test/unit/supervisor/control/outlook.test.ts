@@ -219,6 +219,20 @@ const situations: [what: string, status: Status, expected: Expected][] = [
 ];
 
 describe('the outlook', () => {
+  it('goes by the own lease of a host only while it lasts', () => {
+    const cutOff = statusOfA({ view: old });
+    assert.equal(outlookOf(cutOff).verdict, 'led');
+    assert.deepEqual(outlookOf(cutOff).warnings, [], 'who could take over is not known');
+    for (const leaseLeftMs of [0, -10, null]) {
+      assert.equal(outlookOf({ ...cutOff, leaseLeftMs }).verdict, 'unknown', `${leaseLeftMs}`);
+    }
+  });
+
+  it('names nobody who is not in sync', () => {
+    const hosts = [hostOf('a', { role: 'leader' }), hostOf('b', { inSync: false }), hostOf('c')];
+    assert.match(outlookOf(statusOfA({ hosts })).succession, /died now, c would/);
+  });
+
   for (const [what, status, expected] of situations) {
     it(`when ${what}`, () => {
       const outlook = outlookOf(status);

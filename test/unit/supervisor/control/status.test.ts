@@ -2,14 +2,19 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { statusOf } from '../../../../supervisor/control/status.ts';
 import type { Supervisor } from '../../../../supervisor/runtime/supervisor.ts';
-import { Host, liveNode, view } from '../core/leadership/host.ts';
+import { Host, liveNode, timing, view } from '../core/leadership/host.ts';
 
 /** A supervisor that has read this of the cluster. */
 function supervisorThatRead(sentAtMs: number | null): Supervisor {
   const host = new Host('a');
   host.at = 20_000;
   if (sentAtMs !== null) {
-    host.see({ type: 'cluster-read', view: view({ revision: 500, sentAtMs, nodes: [liveNode('b')] }) });
+    const peers = [{ node: 'c', address: '10.0.0.3', port: 2223, publicKey: 'k' }];
+    host.see({ type: 'lease-renewed', id: 'lease-a', sentAtMs: 18_000 });
+    host.see({
+      type: 'cluster-read',
+      view: view({ revision: 500, sentAtMs, nodes: [liveNode('b')], peers }),
+    });
   }
   const config = {
     cluster: 'lab',
@@ -41,6 +46,19 @@ describe('a status', () => {
     assert.deepEqual(viewAt(17_500), { ageMs: 2500, staleAfterMs: 3000, etcdAnswers: false });
     assert.deepEqual(viewAt(8000), { ageMs: 12_000, staleAfterMs: 3000, etcdAnswers: false });
     assert.deepEqual(viewAt(null), { ageMs: null, staleAfterMs: 3000, etcdAnswers: false });
+  });
+
+  it('has the hosts that are away, and how long the lease lasts', () => {
+    const { hosts, leaseLeftMs } = statusOf(supervisorThatRead(19_700), 20_000);
+    assert.deepEqual(
+      hosts.map(({ node, role }) => [node, role]),
+      [
+        ['a', 'away'],
+        ['b', 'standby'],
+        ['c', 'away'],
+      ],
+    );
+    assert.equal(leaseLeftMs, 18_000 + timing.leaseTtlMs - 20_000);
   });
 
   it('has what is not well on this host as it is now, also before etcd knows', () => {

@@ -8,6 +8,16 @@ describe('what a host makes of the records of the others', () => {
   const factsOf = (facts: ClusterFacts) => facts.facts.map(({ code, detail }) => `${code}: ${detail}`);
   const withClock = (wallClockMs: number) => view({ nodes: [liveNode('a'), liveNode('b', { wallClockMs })] });
 
+  it('leaves it to the leader to say that nobody could take over', () => {
+    const facts = new ClusterFacts('a', () => now);
+    const full = { ineligible: [{ code: 'DISK_LOW', sentence: 'full' }] };
+    const nodes = [liveNode('a'), liveNode('b', full)];
+    facts.onView(view({ leader: leaderOf('b', 200), nodes }));
+    assert.deepEqual(factsOf(facts), []);
+    facts.onView(view({ leader: leaderOf('a', 210), nodes }));
+    assert.match(factsOf(facts).join(), /^NO_SUCCESSOR/);
+  });
+
   it('finds a clock that is ahead, by what it is at least', () => {
     const facts = new ClusterFacts('a', () => now);
     facts.onView(withClock(now + 12_400));

@@ -15,8 +15,10 @@ describe('what a host tells the history afterwards', () => {
   let host: Host;
   let records: HistoryRecord[];
   let annotator: HistoryAnnotator | null;
+  let reads: number;
   beforeEach(() => {
     records = [];
+    reads = 0;
     annotator = null;
     host = new WatchedHost();
   });
@@ -33,7 +35,10 @@ describe('what a host tells the history afterwards', () => {
   /** From now on; the wall clock shows `upMs` more than when the host was booted. */
   function begin(wallNowMs = wallStartMs): void {
     const store = {
-      readHistory: async () => records.map((one) => ({ record: one, modRevision: 1 })),
+      readHistory: async () => {
+        reads += 1;
+        return records.map((one) => ({ record: one, modRevision: 1 }));
+      },
       writeHistory: async (record: HistoryRecord) => {
         records = records.map((old) => (old.epoch === record.epoch ? record : old));
         return true;
@@ -103,6 +108,63 @@ describe('what a host tells the history afterwards', () => {
     host.ready().read({ leader: leaderOf('b', 200), revision: 200 });
     await setImmediate();
     assert.equal(records[0]?.cause.code, 'HOST_DIED');
+  });
+
+  it('that the host was started again also where its clock is a little behind', async () => {
+    records = [record(100)];
+    begin(wallStartMs + 5000);
+    host.ready().read({ leader: leaderOf('b', 200), revision: 200 });
+    await setImmediate();
+    assert.equal(records[0]?.cause.code, 'HOST_DIED');
+  });
+
+  /** With nothing left to tell of before, the leadership at 200 ends, and b leads at 300. */
+  async function end(isStuck: boolean, left: HistoryRecord): Promise<void> {
+    begin();
+    host.ready().read({ leader: leaderOf('b', 100) });
+    await setImmediate();
+    host.leading(200);
+    if (isStuck) host.see({ type: 'node-stuck', epoch: 200 });
+    else host.pass(timing.leaseTtlMs);
+    host.see({ type: 'node-exited', epoch: 200, cause: { code: 'X', sentence: '' } });
+    host.see({ type: 'vip-absent' });
+    if (isStuck) host.see({ type: 'leader-released', epoch: 200, leader: null });
+    assert.equal(host.phase, 'standby');
+    records = [left];
+    reads = 0;
+    host
+      .pass(2000)
+      .renew()
+      .read({ leader: leaderOf('b', 300), revision: 300 });
+    await setImmediate();
+  }
+
+  it('nothing of a leadership that it gave up by its own word', async () => {
+    await end(true, record(200));
+    assert.deepEqual([reads, records[0]?.cause.code], [0, 'LEASE_EXPIRED']);
+  });
+
+  it('nothing to the record of another leadership of its own, and waits for a while', async () => {
+    await end(false, record(100, { code: 'LEASE_EXPIRED', sentence: 'of an earlier one' }));
+    assert.deepEqual([reads, records[0]?.cause.sentence], [1, 'of an earlier one']);
+    host.pass(1900);
+    await setImmediate();
+    assert.equal(reads, 1, 'not at once');
+    host.pass(100);
+    await setImmediate();
+    assert.equal(reads, 2);
+    host.pass(60_000);
+    await setImmediate();
+    host.pass(2000);
+    await setImmediate();
+    assert.equal(reads, 3, 'a successor that never served tells nothing');
+  });
+
+  it('nothing while it leads itself', async () => {
+    begin();
+    host.leading(200);
+    await setImmediate();
+    assert.equal(reads, 0);
   });
 
   it('nothing where the successor knew', async () => {

@@ -7,6 +7,7 @@ import { HistoryRecorder } from '../../../../supervisor/observers/history-record
 import type { Observation } from '../../../../supervisor/runtime/observation.ts';
 import type { ClusterStore } from '../../../../supervisor/runtime/ports.ts';
 import { Host, leaderOf, liveNode } from '../core/leadership/host.ts';
+import { operationOf } from '../core/leadership/operations.ts';
 
 describe('the history of leaderships', () => {
   let host: Host;
@@ -67,6 +68,39 @@ describe('the history of leaderships', () => {
     const record = await serve(200);
     assert.deepEqual(record?.from, { node: 'b', epoch: 150 });
     assert.deepEqual([record?.outageMs, record?.outageAtLeastMs], [640 + 3000, 140]);
+    assert.doesNotMatch(record?.cause.sentence ?? '', /did not come to serve/);
+  });
+
+  it('takes no word of another leadership for why this one came to be, nor an operation of another', async () => {
+    const departure = { node: 'c', epoch: 100, cause: { code: 'DISK_LOW', sentence: 'full' } };
+    const operation = operationOf({ state: 'done' });
+    host.ready().read({ ...served, departure, operation });
+    host.pass(500).renew().read({ leader: null, revision: 180, departure, operation });
+    host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
+    const record = await serve(200);
+    assert.deepEqual([record?.cause.code, record?.requestedBy], ['LEASE_EXPIRED', null]);
+  });
+
+  it('counts from the latest host that served', async () => {
+    host.ready().read(served);
+    host.pass(500).renew().read({ leader: null, revision: 160 });
+    host
+      .pass(500)
+      .renew()
+      .read({ leader: leaderOf('c', 170), nodes: [liveNode('c', { serving: 170 })], revision: 171 });
+    host.pass(500).renew().read({ leader: null, revision: 180 });
+    host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
+    const record = await serve(200);
+    assert.deepEqual([record?.from?.node, record?.outageMs, record?.outageAtLeastMs], ['c', 500 + 3000, 0]);
+  });
+
+  it('knows that a host served until it handed over, though who it handed over to failed', async () => {
+    host.ready().read(served);
+    const given = { ...leaderOf('c', 170), handedOverBy: 'b', downMs: 35 };
+    host.pass(500).renew().read({ leader: given, revision: 170 });
+    host.pass(1000).renew().read({ leader: null, revision: 180 });
+    host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
+    assert.equal((await serve(200))?.outageMs, 1500);
   });
 
   it('counts from when a host that gave up by its own word was last seen to serve', async () => {
@@ -117,6 +151,7 @@ describe('the history of leaderships', () => {
     host.pass(90);
     const record = await serve(210);
     assert.deepEqual([record?.cause.code, record?.outageMs], ['SFTP_NODE_EXITED', 100]);
+    assert.equal(record?.phases.sftpNodeMs, 90);
   });
 
   it('counts a planned move from when clients were shut out', async () => {

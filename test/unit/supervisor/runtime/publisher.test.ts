@@ -57,6 +57,12 @@ describe('the record of this host', () => {
     assert.deepEqual(written, [stamped(well)]);
   });
 
+  it('is written again on another lease', async () => {
+    await publish(well);
+    await publisher.publish(well, 'another', null);
+    assert.equal(written.length, 2);
+  });
+
   it('is written every half minute for its clock, and no oftener', async () => {
     await publish(well);
     now += 29_000;

@@ -38,4 +38,15 @@ describe('the ticks by which deadlines are judged', () => {
     ticker.tick();
     assert.deepEqual(told, ['renewed', 'tick', 'tick']);
   });
+
+  it('are punctual again after a poll that took long itself', () => {
+    const { told, polls, clock, ticker } = begin();
+    clock.at += 2600;
+    ticker.tick();
+    clock.at += 2000;
+    polls[0]?.();
+    clock.at += 50;
+    ticker.tick();
+    assert.deepEqual([told, polls.length], [['tick', 'tick'], 1]);
+  });
 });

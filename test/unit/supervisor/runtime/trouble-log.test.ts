@@ -7,6 +7,7 @@ import { ClusterReader } from '../../../../supervisor/runtime/cluster-reader.ts'
 import { LeaseLoop } from '../../../../supervisor/runtime/lease-loop.ts';
 import type { Clock, ClusterStore, LeaseGrant, Timers } from '../../../../supervisor/runtime/ports.ts';
 import { Publisher } from '../../../../supervisor/runtime/publisher.ts';
+import { TroubleLog } from '../../../../supervisor/runtime/trouble-log.ts';
 
 const unreachable = new HoldfastError('ETCD_UNREACHABLE', 'no etcd member answered');
 const denied = new HoldfastError('ETCD_PERMISSION_DENIED', 'etcd refuses: permission denied');
@@ -83,5 +84,17 @@ describe('trouble with etcd is said once, and again when it is another', () => {
     const peer = { node: 'a', address: '10.0.0.1', port: 1, publicKey: 'key' };
     for (let turn = 0; turn < 4; turn++) await publisher.publish(null, null, peer);
     assert.deepEqual(told, ['ETCD_PERMISSION_DENIED', 'the record of this host can be published again']);
+  });
+});
+
+describe('the end of a trouble', () => {
+  it('is said once, and the same trouble again when it comes back', () => {
+    const { told, log } = listen();
+    const trouble = new TroubleLog(log);
+    trouble.failed(full);
+    trouble.succeeded('it works again');
+    trouble.succeeded('it works again');
+    trouble.failed(full);
+    assert.deepEqual(told, ['ETCD_NO_SPACE', 'it works again', 'ETCD_NO_SPACE']);
   });
 });

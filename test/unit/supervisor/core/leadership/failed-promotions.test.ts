@@ -53,13 +53,21 @@ describe('a host whose promotions fail', () => {
     assert.deepEqual(codes(host), ['PROMOTIONS_FAILED']);
     host.read({ leader: null, revision: 310 });
     assert.equal(host.order('leadership'), undefined);
-    host.pass(timing.failuresForgottenAfterMs).renew();
+    // Counted from the last failure, after which `failed` lets the longest wait pass.
+    host.pass(timing.failuresForgottenAfterMs - timing.maxBackoffMs - 1).renew();
+    assert.deepEqual(codes(host), ['PROMOTIONS_FAILED']);
+    host.pass(1).renew();
     assert.deepEqual(codes(host), []);
   });
 
   it('tries all the same when nobody else has taken over for a while', () => {
     const host = failed(timing.maxFailedPromotions).read({ leader: null, revision: 310 });
-    host.pass(timing.maxBackoffMs).renew().read({ revision: 311 });
+    host
+      .pass(timing.maxBackoffMs - 1)
+      .renew()
+      .read({ revision: 311 });
+    assert.equal(host.order('leadership'), undefined);
+    host.pass(1).renew().read({ revision: 312 });
     assert.equal(host.order('leadership')?.want, 'claim');
   });
 
@@ -67,6 +75,22 @@ describe('a host whose promotions fail', () => {
     const host = failed(timing.maxFailedPromotions);
     host.see({ type: 'cleared' });
     assert.deepEqual(codes(host), []);
+  });
+
+  it('waits no longer either, and what it failed at is forgotten', () => {
+    const host = new Host().ready();
+    fail(host, 200);
+    assert.equal(host.state.lastFailure?.code, 'VIP_FAILED');
+    host.see({ type: 'cleared' });
+    assert.deepEqual(codes(host), []);
+    assert.equal(host.state.lastFailure, null);
+  });
+
+  it('waits for no longer than the longest wait, however often it failed', () => {
+    const host = failed(9).read({ leader: null, revision: 310 });
+    fail(host, 320);
+    host.pass(timing.maxBackoffMs).renew();
+    assert.deepEqual(codes(host), ['PROMOTIONS_FAILED']);
   });
 
   it('is well again once it has led for a while, and not before', () => {
@@ -83,6 +107,7 @@ describe('a host whose promotions fail', () => {
         .read({ leader: leaderOf('a', 200), revision: 220 });
     }
     assert.deepEqual([host.phase, host.state.failedPromotions], ['leading', 0]);
+    assert.equal(host.state.lastFailure, null);
   });
 
   it('counts a leadership in which the SFTP node died again and again', () => {
@@ -124,7 +149,12 @@ describe('a promotion that fails at what is the same on every host', () => {
     for (let count = 0; count < 2 * timing.maxFailedPromotions; count++) {
       failAtHostKeys(host, 200 + 10 * count);
       assert.deepEqual(codes(host), ['BACKOFF']);
-      host.pass(timing.replicatedBackoffMs).renew().read();
+      host
+        .pass(timing.replicatedBackoffMs - 1)
+        .renew()
+        .read();
+      assert.deepEqual(codes(host), ['BACKOFF']);
+      host.pass(1).renew().read();
       assert.deepEqual(codes(host), []);
     }
     assert.equal(host.state.failedPromotions, 0);

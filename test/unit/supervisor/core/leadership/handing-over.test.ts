@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../../../../supervisor/core/leadership/decide.ts';
+import { preparedFor } from '../../../../../supervisor/core/leadership/handing-over.ts';
 import { timingOf } from '../../../../../supervisor/core/leadership/timing.ts';
 import { Host, leaderOf, liveNode, timing } from './host.ts';
 import { operationOf } from './operations.ts';
@@ -34,6 +35,7 @@ describe('a leader that is told to stop', () => {
       'the highest priority',
     );
     assert.equal(host.order('gate')?.want, 'open', 'clients are served meanwhile');
+    assert.deepEqual(host.order('announce'), { kind: 'announce', epoch: 200 });
     assert.equal(host.order('sftp-node'), undefined);
     host.read({ leader, nodes: prepared });
     assert.equal(host.order('sftp-node')?.want, 'drained');
@@ -170,6 +172,19 @@ describe('a switchover', () => {
     assert.equal(host.phase, 'leading');
   });
 
+  it('shuts nobody out by the record of another leadership', () => {
+    const host = asked({});
+    host.read({ leader, nodes: prepared, operation: written({ epoch: 150 }) });
+    assert.ok(host.state.phase.name === 'handing-over' && host.state.phase.step === 'preparing');
+  });
+
+  it('goes by no answer to a hand-off of another leadership', () => {
+    const host = asked().read({ leader, nodes: prepared, operation: written() });
+    host.see({ type: 'node-gate-shut', epoch: 200 });
+    host.see({ type: 'handed-off', epoch: 150, complete: true, reason: '' });
+    assert.ok(host.state.phase.name === 'handing-over' && host.state.phase.step === 'handing-off');
+  });
+
   it('is called off when etcd never comes to say that it runs', () => {
     const host = asked({});
     host.pass(timing.handOverStepLimitMs).renew().pass(1);
@@ -209,6 +224,25 @@ describe('a switchover', () => {
       assert.equal(host.phase, 'leading');
       assert.equal(host.order('gate')?.want, 'open');
     }
+  });
+
+  it('is refused again by the leadership that comes after, when the first refusal was never written', () => {
+    const host = asked({ to: 'a' });
+    host.see({ type: 'node-exited', epoch: 200, cause: ended });
+    const operation = operationOf({ to: 'a' });
+    host.see({ type: 'leader-written', leader: leaderOf('a', 310) });
+    host.see({ type: 'node-starting', epoch: 310 });
+    host.see({ type: 'node-listening', epoch: 310 });
+    host.see({ type: 'vip-present', epoch: 310 });
+    host.replicator('leader', 310).read({ leader: leaderOf('a', 310), nodes, operation, revision: 320 });
+    assert.equal(host.phase, 'leading');
+    assert.equal(told(host), 'failed OPERATION_INTERRUPTED');
+    assert.equal(host.order('operation')?.report.epoch, 310);
+  });
+
+  it('tells each step', () => {
+    const host = asked().read({ leader, nodes: prepared, operation: written({ step: 'preparing' }) });
+    assert.equal(host.order('operation')?.report.step, 'draining');
   });
 
   it('is begun once, however often it is read before etcd has its end', () => {
@@ -268,6 +302,7 @@ describe('a switchover', () => {
     unconfirmed.see({ type: 'node-gate-shut', epoch: 200 });
     unconfirmed.see({ type: 'handed-off', epoch: 200, complete: false, reason: 'not connected' });
     assert.equal(told(unconfirmed), 'failed HAND_OFF_INCOMPLETE');
+    assert.equal(unconfirmed.state.replicator.handedOff, null, 'the next one asks anew');
     const stuck = asked().read({ leader, nodes: prepared, operation: running });
     stuck.at += timing.handOverStepLimitMs + 1;
     stuck.renew();
@@ -299,6 +334,11 @@ describe('a switchover', () => {
     assert.equal(told(done), 'done HANDED_OVER');
     const target = new Host('c').leading(320).read({ leader: leaderOf('c', 320), operation: running });
     assert.equal(told(target), 'done OPERATION_INTERRUPTED');
+    const same = new Host('c').leading(320).read({
+      leader: leaderOf('c', 320),
+      operation: { ...running, epoch: 320 },
+    });
+    assert.equal(same.order('operation'), undefined, 'it is this very leadership that runs it');
     const third = new Host('b').leading(320).read({ leader: leaderOf('b', 320), operation: running });
     assert.equal(told(third), 'failed OPERATION_INTERRUPTED');
   });
@@ -323,6 +363,13 @@ describe('a leader that is not fit any more', () => {
     goneBy(host.read({ leader, nodes: prepared }));
     const order = host.order('leadership');
     assert.ok(order?.want === 'transfer' && order.cause.code === 'DISK_LOW');
+  });
+
+  it('hands over whatever became of an operation that has nothing to do with it', () => {
+    const operation = operationOf({ id: '89abcdef', state: 'cancelled', cancelledBy: 'root' });
+    const host = unfit(nodes, { operation }).pass(1);
+    host.read({ leader, nodes: prepared, operation });
+    assert.equal(host.phase, 'handing-over');
   });
 
   it('goes on serving while nobody is fitter, during a pause, and when it is well again', () => {
@@ -353,8 +400,11 @@ describe('the successor', () => {
   it('loads its SFTP node ahead, and lets it go when it is not wanted any more', () => {
     const host = following().read({ leader, successor });
     assert.deepEqual(host.order('spare'), { kind: 'spare', want: 'ready' });
+    assert.equal(preparedFor(host.state), 0);
     host.see({ type: 'spare', is: 'ready' });
+    assert.equal(preparedFor(host.state), 200);
     host.read({ leader, successor: null });
+    assert.equal(preparedFor(host.state), 0);
     assert.deepEqual(host.order('spare'), { kind: 'spare', want: 'absent' });
     host.see({ type: 'spare', is: 'absent' });
     assert.equal(host.order('spare'), undefined);

@@ -45,6 +45,7 @@ describe('a leader', () => {
       epoch: 200,
       cause: { code: 'SFTP_NODE_EXITED', sentence: 'killed' },
     });
+    assert.equal(host.order('leadership'), undefined, 'nothing is released on a lease that may be over');
     host.see({ type: 'stop' });
     host.pass(timing.marginMs - 1);
     assert.notEqual(host.phase, 'stopped');
@@ -194,6 +195,27 @@ describe('a leader', () => {
     assert.equal(host.order('format'), undefined);
     host.read({ leader, format: null, revisions: { ...host.state.cluster?.revisions, format: 0 } as never });
     assert.deepEqual(host.order('format'), { kind: 'format', epoch: 200 });
+    host.read({ leader, format: null, unreadable: ['format'] });
+    assert.equal(host.order('format'), undefined, 'one that cannot be read is for an operator to mend');
+  });
+
+  it('tells etcd what it holds', () => {
+    const host = new Host().leading().read({ leader: leaderOf('a', 200) });
+    assert.equal(host.order('host')?.record.id, 'roots-a');
+  });
+
+  it('ends the SFTP node of an earlier epoch before it starts another', () => {
+    const host = new Host().leading();
+    host.see({ type: 'leader-written', leader: leaderOf('a', 210) });
+    assert.deepEqual(host.order('sftp-node'), { kind: 'sftp-node', want: 'killed' });
+  });
+
+  it('has no death of its SFTP node counted in the next leadership', () => {
+    const host = new Host().leading();
+    host.see({ type: 'node-exited', epoch: 200, cause: { code: 'X', sentence: '' } });
+    host.read({ leader: null });
+    host.see({ type: 'vip-absent' });
+    assert.deepEqual([host.phase, host.state.nodeDeaths], ['standby', []]);
   });
 
   it('leaves a pause alone that it cannot read', () => {

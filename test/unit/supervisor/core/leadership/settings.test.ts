@@ -60,6 +60,7 @@ describe('a standby whose settings are not those of the cluster', () => {
     assert.equal(sentenceOf(moved, { nodes: live(usual, 'b') }), undefined);
     const newer = { ...usual, 'sftp.newer': 'x' };
     assert.equal(sentenceOf(usual, { leader: leaderOf('c', 50), nodes: live(newer, 'c') }), undefined);
+    assert.equal(sentenceOf(newer, { leader: leaderOf('c', 50), nodes: live(usual, 'c') }), undefined);
   });
 
   it('leads by an operator’s force, and by nothing less', () => {
@@ -80,6 +81,9 @@ describe('a leader', () => {
     assert.deepEqual(host.order('settings'), { kind: 'settings', epoch: 200, values: moved });
     host.read({ leader, settings: { node: 'a', epoch: 200, values: moved } });
     assert.equal(host.order('settings'), undefined);
+    const older = { ...moved, 'sftp.older': 'x' };
+    host.read({ leader, settings: { node: 'b', epoch: 100, values: older } });
+    assert.ok(host.order('settings'), 'a name that it does not have itself is in force no more');
   });
 
   it('is not judged by what another led with', () => {

@@ -46,6 +46,16 @@ describe('an SFTP node that a frozen disk holds', () => {
     assert.deepEqual(host.order('vip'), { kind: 'vip', want: 'absent' }, 'it is tried on');
   });
 
+  it('holds the key until it is gone when nothing tells when its gate ends', () => {
+    const host = new Host().leading(200);
+    host.see({ type: 'lease-gone', id: 'lease-a' });
+    host.see({ type: 'vip-absent' });
+    host.pass(10 * timing.leaseTtlMs);
+    assert.equal(host.phase, 'stepping-down');
+    host.see(exit);
+    assert.equal(host.phase, 'standby');
+  });
+
   it('keeps its host from leading until it is gone', () => {
     const host = stuck();
     host.see({ type: 'vip-absent' });

@@ -45,6 +45,14 @@ describe('a failover, on its target', () => {
     assert.equal(host.order('operation'), undefined);
   });
 
+  it('is not done by a leadership that did not come of it', () => {
+    const host = new Host().ready().takesUp(asked(), { nodes });
+    host.leading(320);
+    assert.equal(host.phase, 'leading');
+    host.read({ leader: leaderOf('a', 320), nodes, operation: running(), revision: 330 });
+    assert.equal(told(host), 'failed OPERATION_INTERRUPTED');
+  });
+
   it('fails with the one promotion that came of it, says why, and is not tried again', () => {
     const host = promoted();
     const cause = { code: 'VIP_IN_USE', sentence: 'a stranger has it' };

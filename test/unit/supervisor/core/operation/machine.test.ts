@@ -34,6 +34,17 @@ describe('an operation', () => {
     assert.deepEqual([ended.state, ended.step, ended.outcome], ['failed', 'preparing', outcome]);
   });
 
+  it('keeps the latest of its steps when there are many', () => {
+    let told = { ...record, state: 'running' as const };
+    for (let step = 1; step <= 60; step++) {
+      told = {
+        ...changed(told, { state: 'running', epoch: 7, step: `${step}`, outcome: null }, at),
+        state: 'running',
+      };
+    }
+    assert.deepEqual([told.steps.length, told.steps.at(-1)?.step], [50, '60']);
+  });
+
   it('is never done before it ran, nor changed when it is over', () => {
     const done = { state: 'done', epoch: 7, step: null, outcome } as const;
     assert.throws(() => changed(record, done, at), /pending -> done/);

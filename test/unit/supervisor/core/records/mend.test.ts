@@ -24,5 +24,14 @@ describe('keys that cannot be read', () => {
     assert.equal(planMend(led)[0]?.era, 2, "the leader's own");
     const nodes = [liveNode('b', { position: { epoch: 3_000_000_001, sequence: 1 } })];
     assert.equal(planMend(view({ unreadable: ['era'], nodes }))[0]?.era, 4, 'larger than all that are known');
+    const restored = { seen: 5_000_000_002, found: 60, by: 'b', at: '2026-01-01T00:00:00.000Z' };
+    assert.equal(planMend(view({ unreadable: ['era'], nodes, restored }))[0]?.era, 6, 'what was lost, too');
+    assert.equal(
+      planMend(view({ unreadable: ['era'], nodes, era: 7 }))[0]?.era,
+      7,
+      'nor before the one read',
+    );
+    const nobody = view({ unreadable: ['era', 'leader'], nodes, leader: leaderOf('unreadable', 9, '0') });
+    assert.equal(planMend(nobody)[0]?.era, 4, 'a leader that cannot be read tells no era');
   });
 });

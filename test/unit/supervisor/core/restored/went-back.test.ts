@@ -14,6 +14,8 @@ describe('an etcd that went back to an older snapshot', () => {
     assert.deepEqual(codes(host), ['ETCD_WENT_BACK']);
     assert.equal(host.order('leadership'), undefined);
     assert.deepEqual(host.order('restored'), { kind: 'restored', seen: 101, found: 60 });
+    host.pass(100).read({ revision: 61, restored });
+    assert.equal(host.order('restored'), undefined, 'it is told');
   });
 
   it('is remembered when its revisions have grown again', () => {
@@ -96,6 +98,12 @@ describe('the way out of a restored etcd', () => {
   it('begins an era after the one that any host has seen', () => {
     const late = [liveNode('a', at(3_000_000_900, 7))];
     assert.equal(planRestored(view({ revision: 60, restored, nodes: late })).era, 4);
+    const lost = { ...restored, seen: 5_000_000_001 };
+    assert.equal(
+      planRestored(view({ revision: 60, restored: lost, nodes: late })).era,
+      6,
+      'what was lost, too',
+    );
   });
 
   it('names the hosts that are away', () => {

@@ -60,6 +60,8 @@ describe('a host whose data folder was emptied (G5)', () => {
     assert.equal(host.order('host'), undefined);
     host.read({ hosts: [{ ...record, revision: 2, modRevision: 40 }] });
     assert.equal(host.order('host')?.modRevision, 40);
+    host.read({ hosts: [{ ...record, id: 'earlier', admittedAt: 1, modRevision: 41 }] });
+    assert.equal(host.order('host')?.record.id, 'roots-a', 'an earlier set of roots was as far');
     assert.equal(host.read({ inSync: without }).order('host'), undefined);
   });
 
@@ -80,6 +82,15 @@ describe('a host whose data folder was emptied (G5)', () => {
     assert.ok(claim?.want === 'claim' && claim.claim.alone);
   });
 
+  it('is not forced to lead while somebody leads', () => {
+    const operation = operationOf({ kind: 'failover', to: 'a', force: true, dueAtMs: 9000 });
+    const host = newcomer().takesUp(operation, { inSync: without });
+    const running = host.state.cluster?.operation ?? assert.fail();
+    assert.ok(host.order('admit'));
+    host.read({ operation: running, inSync: without, leader: leaderOf('b', 50) });
+    assert.equal(host.order('admit'), undefined);
+  });
+
   it('gives up a leadership under which its disk went away', () => {
     const host = new Host().leading(200).renew();
     host.see({ type: 'replicator-gone' });
@@ -88,6 +99,20 @@ describe('a host whose data folder was emptied (G5)', () => {
     host.replicator('idle', 200, { roots: emptied });
     assert.equal(host.phase, 'stepping-down');
     assert.equal(host.last.changes.at(-1)?.cause?.code, 'ROOT_EMPTY');
+  });
+});
+
+describe('a host whose roots have no identity yet', () => {
+  it('follows nobody before it has got one', () => {
+    const found = rootsOf('a');
+    const nameless = (name: 'data' | 'config' | 'state') => ({ ...found[name], record: null });
+    const roots = { data: nameless('data'), config: nameless('config'), state: nameless('state') };
+    const host = new Host()
+      .ready()
+      .replicator('idle', 40, { roots })
+      .read({ leader: leaderOf('b', 50) });
+    assert.ok(host.order('admit'));
+    assert.equal(host.order('replicator')?.want, 'idle');
   });
 });
 
@@ -100,5 +125,13 @@ describe('a host of a new cluster', () => {
     assert.equal(host.order('leadership'), undefined);
     host.replicator('idle');
     assert.equal(host.order('leadership')?.want, 'claim');
+  });
+
+  it('begins the in-sync set by an operator’s word as well, and is not alone in it for that', () => {
+    const operation = operationOf({ kind: 'failover', to: 'a', dueAtMs: 9000 });
+    const host = new Host().ready().takesUp(operation, { inSync: null, isNew: true });
+    const claim = host.order('leadership');
+    assert.ok(claim?.want === 'claim' && claim.operationId === operation.id);
+    assert.equal(claim.claim.alone, false);
   });
 });
