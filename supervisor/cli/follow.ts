@@ -9,7 +9,7 @@ import { renderOutcome } from './render-operation.ts';
 const everyMs = 100;
 /** How long the supervisor of this host may take to hear from etcd of an operation that was just asked for. */
 const unheardMs = 10_000;
-/** A supervisor that is restarted is back sooner. */
+/** A supervisor that is restarted is back sooner, and a host that takes over leads sooner. */
 const silentMs = 60_000;
 
 const sentences: Record<string, string> = {
@@ -39,6 +39,7 @@ export async function followOperation(
   let isHeardOf = false;
   const startedMs = performance.now();
   let answeredMs = startedMs;
+  let leaderMs = startedMs;
   for (;;) {
     // The supervisor of this host may be restarted while it is watched.
     const status = await fetchStatus(runFolder).catch((error) => messageOf(error));
@@ -67,13 +68,30 @@ export async function followOperation(
         print(renderOutcome(operation));
         return operation;
       }
+      if (status.leader !== null) leaderMs = performance.now();
+      if (
+        isLeaderless(operation, status) &&
+        (status.paused !== null || performance.now() - leaderMs > silentMs)
+      ) {
+        print(`${id} goes on, or ends, when a host leads again, which this does not wait for`);
+        return null;
+      }
     }
     await delay(everyMs);
   }
 }
 
-function stepLine(operation: OperationRecord, { activity, phase }: Status): string {
+/** A switchover is run by the leader; while a cluster is paused no other host becomes one. */
+function isLeaderless({ kind, at }: OperationRecord, { leader }: Status): boolean {
+  return leader === null && kind === 'switchover' && at === null;
+}
+
+function stepLine(operation: OperationRecord, status: Status): string {
   const { state, step, at } = operation;
+  const { activity, phase } = status;
+  if (isLeaderless(operation, status)) {
+    return `nobody leads${status.paused === null ? '' : ', and the cluster is paused: `holdfast resume`'}`;
+  }
   if (state === 'pending') return at === null ? 'waiting for the leader to take it up' : `waiting for ${at}`;
   if (state !== 'running' || step === null) return '';
   const left =

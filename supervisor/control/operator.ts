@@ -82,17 +82,18 @@ export class Operator {
   }
 
   /**
-   * Calls the operation off. One that is pending is over at once; one that runs is taken back by its leader.
+   * Calls the operation off. One that nobody works on is over at once; one that runs is taken back by its leader.
    * @throws HoldfastError NO_OPERATION, OPERATION_TOO_LATE
    */
   async cancel(by: string): Promise<OperationRecord> {
     const { operation, leader } = await this.#store.read();
     if (operation === null || isOver(operation))
       throw new HoldfastError('NO_OPERATION', 'nothing is under way');
-    if (isPastReturn(operation.step) || leader?.operationId === operation.id) {
+    const isPast = isPastReturn(operation.step) && (leader !== null || operation.kind === 'failover');
+    if (isPast || leader?.operationId === operation.id) {
       throw new HoldfastError('OPERATION_TOO_LATE', `${operation.id} is at "${operation.step}"`);
     }
-    const called = calledOff(recordOf(operation), by, this.#clock.wallTimeIso());
+    const called = calledOff(recordOf(operation), by, this.#clock.wallTimeIso(), leader !== null);
     await this.#write(called, operation.modRevision);
     this.#log.info({ operation: called.id }, `${called.kind} called off by ${by}`);
     return called;

@@ -52,9 +52,18 @@ export function changed(record: OperationRecord, change: OperationChange, atIso:
   };
 }
 
-/** An operator calls it off: one that is pending is over at once, one that runs is taken back by whoever runs it. */
-export function calledOff(record: OperationRecord, by: string, atIso: string): OperationRecord {
-  if (record.state !== 'pending') return { ...record, cancelledBy: by };
+/**
+ * An operator calls it off. It is over at once when nobody works on it: it is pending, or is a switchover whose leader is
+ * gone. Otherwise whoever runs it takes it back.
+ */
+export function calledOff(
+  record: OperationRecord,
+  by: string,
+  atIso: string,
+  hasLeader: boolean,
+): OperationRecord {
+  const isWorkedOn = record.state !== 'pending' && (hasLeader || record.kind === 'failover');
+  if (isWorkedOn) return { ...record, cancelledBy: by };
   const outcome: Cause = { code: 'OPERATION_CANCELLED', sentence: `called off by ${by}` };
   const change: OperationChange = { state: 'cancelled', epoch: record.epoch, step: null, outcome };
   return { ...changed(record, change, atIso), cancelledBy: by };

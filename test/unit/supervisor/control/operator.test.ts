@@ -75,6 +75,18 @@ describe('what an operator asks for', () => {
     await assert.rejects(operatorWho({ leader }).operator.cancel('root'), { code: 'NO_OPERATION' });
   });
 
+  it('is over at once when it is called off and the leader that ran it is gone', async () => {
+    for (const step of ['preparing', 'transferring']) {
+      const { operator, first } = operatorWho({ operation: operationOf({ state: 'running', step }) });
+      const record = await operator.cancel('root');
+      assert.deepEqual([record.state, record.outcome?.code], ['cancelled', 'OPERATION_CANCELLED']);
+      assert.deepEqual(first(), ['writeOperation', record, 300, null]);
+    }
+    const failover = operationOf({ kind: 'failover', state: 'running', step: 'preparing' });
+    const taken = await operatorWho({ operation: failover }).operator.cancel('root');
+    assert.deepEqual([taken.state, taken.cancelledBy], ['running', 'root']);
+  });
+
   it('is a pause that lets the host that leads take over again, and no other', async () => {
     const { operator, first } = operatorWho({ leader });
     await operator.pause('root', 'upgrade');

@@ -52,9 +52,9 @@ describe('an operation', () => {
   });
 
   it('is over at once when it is called off before it began, and taken back by who runs it later', () => {
-    const pending = calledOff(record, 'root', at);
+    const pending = calledOff(record, 'root', at, true);
     assert.deepEqual([pending.state, pending.cancelledBy], ['cancelled', 'root']);
-    const running = calledOff({ ...record, state: 'running' }, 'root', at);
+    const running = calledOff({ ...record, state: 'running' }, 'root', at, true);
     assert.deepEqual([running.state, running.cancelledBy], ['running', 'root']);
   });
 
