@@ -16,6 +16,15 @@ const factsSchema = z.array(
 
 const restartAfterMs = 1000;
 
+/** Null: it is not a line as that process writes it. */
+export function factsIn(line: string): HealthFact[] | null {
+  try {
+    return factsSchema.parse(JSON.parse(line));
+  } catch {
+    return null;
+  }
+}
+
 /** The program: its bundle beside ours, or its source when we run from source. */
 function program(): string {
   const bundle = fileURLToPath(new URL('./file-checks.js', import.meta.url));
@@ -66,7 +75,9 @@ export class FileCheckProcess {
     child.stdin.on('error', () => {});
     child.stdin.write(`${JSON.stringify(this.#plan)}\n`);
     const lines = createInterface({ input: child.stdout });
-    lines.on('line', (line) => this.#receive(line));
+    lines.on('line', (line) => {
+      if (!this.#receive(line)) end();
+    });
     await Promise.race([child, aborted(signal)]);
     signal.removeEventListener('abort', end);
     lines.close();
@@ -76,10 +87,14 @@ export class FileCheckProcess {
     child.stdout.destroy();
   }
 
-  #receive(line: string): void {
-    this.#facts = factsSchema.parse(JSON.parse(line));
+  /** @returns whether it can be read; the last line of a process that was killed may be half of one */
+  #receive(line: string): boolean {
+    const facts = factsIn(line);
+    if (facts === null) return false;
+    this.#facts = facts;
     this.#waitForWord();
     this.#onLooked();
+    return true;
   }
 
   #waitForWord(): void {

@@ -40,6 +40,7 @@ export class HealthMonitor implements Health {
   readonly #options: MonitorOptions;
   readonly #files: FileCheckProcess;
   readonly #loops: readonly CheckLoop[];
+  readonly #etcd: CheckLoop;
   readonly #node: NodeWatch;
 
   constructor(options: MonitorOptions) {
@@ -50,11 +51,13 @@ export class HealthMonitor implements Health {
     const tell = () => this.#tell();
     this.#files = new FileCheckProcess(fileCheckPlan(options.config), tell);
     this.#loops = this.#checks().map((check) => new CheckLoop(check, tell));
+    this.#etcd = new CheckLoop(etcdCheck(options.config), () => {});
   }
 
   get facts(): readonly HealthFact[] {
     const { fact } = this.#node;
-    return [...this.#hostFacts, ...this.#options.lateness.facts, ...(fact === null ? [] : [fact])];
+    const { lateness } = this.#options;
+    return [...this.#hostFacts, ...this.#etcd.facts, ...lateness.facts, ...(fact === null ? [] : [fact])];
   }
 
   get latenessMs(): Readonly<Record<string, number>> {
@@ -68,6 +71,7 @@ export class HealthMonitor implements Health {
     await Promise.all([
       this.#files.run(signal),
       this.#node.run(signal),
+      this.#etcd.run(signal),
       ...this.#loops.map((loop) => loop.run(signal)),
     ]);
   }
@@ -83,7 +87,7 @@ export class HealthMonitor implements Health {
 
   #checks(): Check[] {
     const { config, watchdog, askForAddresses, reports } = this.#options;
-    const { etcd, sftp } = config;
+    const { sftp } = config;
     const expected = () => reports.leaderLinks();
     return [
       ...kernelChecks(config, watchdog),
@@ -93,12 +97,6 @@ export class HealthMonitor implements Health {
         everyMs: addressEveryMs,
         isAdvisory: true,
         look: async () => [await addressTakenFact({ ask: askForAddresses, expected })],
-      },
-      {
-        name: 'etcd members',
-        everyMs: etcd.username === undefined ? etcdEveryMs : etcdLoginEveryMs,
-        isAdvisory: true,
-        look: async () => etcdFacts(await lookAtMembers(etcd)),
       },
       {
         name: 'quarantine',
@@ -117,4 +115,17 @@ export class HealthMonitor implements Health {
     const fact = await sftpPortFact(listen, port);
     return [reports.hasSftpPort() ? own : fact];
   }
+}
+
+/**
+ * For people alone, whatever it finds: whether etcd lets this host lead, its lease tells at once, while a look may be
+ * from before etcd came back.
+ */
+function etcdCheck({ etcd }: Config): Check {
+  return {
+    name: 'etcd members',
+    everyMs: etcd.username === undefined ? etcdEveryMs : etcdLoginEveryMs,
+    isAdvisory: true,
+    look: async () => etcdFacts(await lookAtMembers(etcd)),
+  };
 }

@@ -48,7 +48,8 @@ export class ServiceGap {
     if (served !== null) {
       this.#served = served;
       // Of another host it is known by what was read, which was true some time after the read was sent.
-      this.#seenServingMs = served.node === state.nodeId ? atMs : (state.cluster?.sentAtMs ?? atMs);
+      if (served.node !== state.nodeId) this.#seenServingMs = state.cluster?.sentAtMs ?? atMs;
+      else if (state.node.is !== 'absent') this.#seenServingMs = atMs;
       this.#gap = null;
       return;
     }
@@ -63,7 +64,8 @@ export class ServiceGap {
    */
   #begin(after: Served, state: RoleState, atMs: number): Gap {
     const isOwn = after.node === state.nodeId;
-    const diedAtMs = isOwn ? state.nodeDeaths.at(-1) : undefined;
+    // One that died earlier, under this leadership or one before, has been replaced since.
+    const diedAtMs = isOwn ? state.nodeDeaths.findLast((death) => death >= this.#seenServingMs) : undefined;
     const seenMs = diedAtMs ?? this.#seenServingMs;
     return {
       after,

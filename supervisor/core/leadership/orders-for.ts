@@ -44,7 +44,7 @@ function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
   orders.push(...rootOrders(state, standing, isForcedHere(state)));
   orders.push(...spareOrders(state));
   const wentBack = wentBackIn(state);
-  if (wentBack !== null && state.cluster?.restored === null) orders.push({ kind: 'restored', ...wentBack });
+  if (wentBack !== null && mayTellRestored(state)) orders.push({ kind: 'restored', ...wentBack });
   const report = operationReport(state, 0);
   if (report !== null) orders.push({ kind: 'operation', epoch: 0, report });
   const claim = claimOrder(state, at, timing);
@@ -55,6 +55,11 @@ function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
 /** What this host holds is judged first, and a newcomer has left the in-sync set before anything reaches its roots. */
 function mayFollow(state: RoleState, standing: Standing): boolean {
   return (standing.is === 'agreed' || standing.is === 'newcomer') && !mustLeave(state, standing);
+}
+
+/** Without its era a revision says nothing: it may only look as if it went back. Nobody leads meanwhile either. */
+function mayTellRestored({ cluster }: RoleState): boolean {
+  return cluster !== null && cluster.restored === null && !cluster.unreadable.includes('era');
 }
 
 /** The leader named this host as its successor: what takes long is done before clients are shut out. */

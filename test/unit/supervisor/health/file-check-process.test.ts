@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { FileCheckProcess } from '../../../../supervisor/health/file-check-process.ts';
+import { FileCheckProcess, factsIn } from '../../../../supervisor/health/file-check-process.ts';
 import { waitFor } from '../../../lab/wait.ts';
 
 describe('the process that looks at disks', () => {
@@ -70,6 +70,13 @@ describe('the process that looks at disks', () => {
     await waitFor('it to be overdue', () => codeOf(files, 'file systems') === 'CHECK_OVERDUE');
     process.kill(pid, 'SIGKILL');
     await waitFor('another to be started', () => codeOf(files, 'data root') === '');
+  });
+
+  it('is no reason to end for who reads it when it was killed within a line', () => {
+    const line = JSON.stringify([{ name: 'data root', level: 'ok', code: '', detail: '9 MiB free' }]);
+    assert.equal(factsIn(line)?.length, 1);
+    assert.equal(factsIn(line.slice(0, 30)), null);
+    assert.equal(factsIn('null'), null);
   });
 });
 

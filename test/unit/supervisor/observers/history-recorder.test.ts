@@ -154,6 +154,25 @@ describe('the history of leaderships', () => {
     assert.equal(record?.phases.sftpNodeMs, 90);
   });
 
+  it('does not count from a death of the SFTP node that was made good long before', async () => {
+    host.leading(200);
+    host.pass(1000).renew();
+    const cause = { code: 'SFTP_NODE_EXITED', sentence: 'killed' };
+    host.see({ type: 'node-exited', epoch: 200, cause });
+    host.see({ type: 'leader-written', leader: leaderOf('a', 210) });
+    await serve(210);
+    for (let second = 0; second < 100; second++) host.pass(1000).renew();
+    host.pass(2600);
+    assert.equal(host.phase, 'stepping-down');
+    host.see({ type: 'node-exited', epoch: 210, cause });
+    host.see({ type: 'vip-absent' });
+    host.pass(1000).renew().read({ leader: null, revision: 220 });
+    host.see({ type: 'leader-written', leader: leaderOf('a', 230) });
+    const record = await serve(230);
+    assert.equal(record?.epoch, 230);
+    assert.deepEqual([record?.outageMs, record?.outageAtLeastMs], [3600, 1000]);
+  });
+
   it('counts a planned move from when clients were shut out', async () => {
     host.ready().read(served);
     const given = { ...leaderOf('a', 200), handedOverBy: 'b', downMs: 35 };

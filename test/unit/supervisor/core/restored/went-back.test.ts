@@ -18,6 +18,16 @@ describe('an etcd that went back to an older snapshot', () => {
     assert.equal(host.order('restored'), undefined, 'it is told');
   });
 
+  it('is not told while the era cannot be read, without which revisions say nothing', () => {
+    const host = new Host().ready();
+    const nodes = [liveNode('b', { position: { epoch: 1_000_000_050, sequence: 0 } })];
+    host.read({ nodes, unreadable: ['era'] });
+    assert.equal(host.order('restored'), undefined);
+    assert.equal(host.order('leadership'), undefined);
+    host.read({ nodes });
+    assert.equal(host.order('restored')?.seen, 1_000_000_050);
+  });
+
   it('is remembered when its revisions have grown again', () => {
     const host = new Host().ready();
     host.pass(100).read({ revision: 60 });
