@@ -8,6 +8,7 @@ import { after, afterEach, beforeEach, describe, it, mock } from 'node:test';
 import { setImmediate as others } from 'node:timers/promises';
 import pino from 'pino';
 import ssh2 from 'ssh2';
+import { newKey } from '../../../replicator/state/new-key.ts';
 import { Admission } from '../../../sftp-node/admission.ts';
 import { FailureCounter } from '../../../sftp-node/auth/failures.ts';
 import { PasswordChecker } from '../../../sftp-node/auth/passwords.ts';
@@ -17,11 +18,10 @@ import type { Port } from '../../../sftp-node/transport/port.ts';
 import { loginGraceMs, SftpServer } from '../../../sftp-node/transport/server.ts';
 import { Startups } from '../../../sftp-node/transport/startups.ts';
 import { WriteGate } from '../../../sftp-node/write-gate.ts';
-import { publicLine } from './login-door.ts';
 
 const log = pino({ level: 'silent' });
-const key = ssh2.utils.generateKeyPairSync('ed25519');
-const hostKey = Buffer.from(ssh2.utils.generateKeyPairSync('ed25519').private);
+const key = newKey('ed25519');
+const hostKey = Buffer.from(newKey('ed25519').privateKey);
 const nothing = () => {};
 
 describe('the time that a client has to log in', { timeout: 20_000 }, () => {
@@ -31,11 +31,9 @@ describe('the time that a client has to log in', { timeout: 20_000 }, () => {
   let port: number;
   let server: SftpServer;
   beforeEach(async () => {
-    const parsed = ssh2.utils.parseKey(key.private);
-    assert.ok(!(parsed instanceof Error));
     writeFileSync(
       join(configRoot, 'users.yaml'),
-      `users: [{ name: alice, publicKeys: ["${publicLine(parsed)}"] }]\n`,
+      `users: [{ name: alice, publicKeys: ["${key.publicKey}"] }]\n`,
     );
     users = new Users(configRoot, log);
     const gate = new WriteGate({ epoch: 1, onOpen: nothing, onDoubt: nothing, onExpired: nothing });
@@ -121,7 +119,7 @@ describe('the time that a client has to log in', { timeout: 20_000 }, () => {
       host: '127.0.0.1',
       port,
       username: 'alice',
-      privateKey: key.private,
+      privateKey: key.privateKey,
       readyTimeout: 0,
     });
     await once(client, 'ready');
