@@ -65,7 +65,8 @@ describe('what an operator asks for', () => {
     const running = operationOf({ state: 'running', step: 'draining' });
     const { operator, first } = operatorWho({ leader, operation: running });
     await operator.cancel('root');
-    assert.equal((first()?.[1] as OperationRecord).cancelledBy, 'root');
+    const [, called] = first() ?? [];
+    assert.equal((called as OperationRecord).cancelledBy, 'root');
     const late = { code: 'OPERATION_TOO_LATE' };
     const leaving = operatorWho({ leader, operation: { ...running, step: 'leaving' } });
     await assert.rejects(leaving.operator.cancel('root'), late);

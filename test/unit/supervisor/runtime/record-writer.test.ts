@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import type { OperationRecord } from '../../../../supervisor/core/records/operation.ts';
 import type { ClusterView } from '../../../../supervisor/core/records/records.ts';
 import type { ClusterStore } from '../../../../supervisor/runtime/ports.ts';
 import { RecordWriter } from '../../../../supervisor/runtime/record-writer.ts';
@@ -54,7 +55,7 @@ describe('writing the records beside the leader key', () => {
     await writer.write({ kind: 'operation', epoch: 200, report });
     const [method, told, modRevision, epoch] = asked[0] ?? [];
     assert.deepEqual([method, modRevision, epoch], ['writeOperation', 300, 200]);
-    assert.deepEqual((told as { steps: unknown }).steps, [{ step: 'preparing', at }]);
+    assert.deepEqual((told as unknown as OperationRecord).steps, [{ step: 'preparing', at }]);
   });
 
   it('carries a pause on as it is, and settings over those that were read', async () => {
