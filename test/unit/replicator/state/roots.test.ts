@@ -78,6 +78,17 @@ describe('the identity of a host’s roots', () => {
     assert.equal(record('state/.holdfast-root.json').revision, 2, 'nothing is new');
   });
 
+  it('is looked for again until it is confirmed, and not for what a file system makes itself', async () => {
+    rmSync(path('data/files/alice'), { recursive: true });
+    const roots = start();
+    mkdirSync(path('data/files/lost+found'));
+    await roots.refresh(at(1));
+    assert.equal(roots.report.data.isEmpty, true);
+    mkdirSync(path('data/files/alice'));
+    await roots.refresh(at(1));
+    assert.equal(roots.report.data.isEmpty, false);
+  });
+
   it('is written at once when a root holds files for the first time', async () => {
     rmSync(path('data/files/alice'), { recursive: true });
     const roots = await admitted();
