@@ -19,6 +19,33 @@ describe('acknowledgements (G3)', () => {
     assert.equal(acks.durable, 3);
   });
 
+  it('are waited for from the very first operation', () => {
+    const acks = ledger(['one', 'two']);
+    acks.received(0, true, 100);
+    assert.deepEqual(acks.overdue(300, 100), ['two']);
+    acks.acknowledge('two', 0, 310);
+    assert.deepEqual(acks.overdue(500, 100), []);
+  });
+
+  it('are overdue by what a member has not acknowledged yet, not by what others have not', () => {
+    const acks = ledger(['one', 'two', 'three']);
+    acks.received(1, true, 100);
+    acks.acknowledge('two', 1, 110);
+    assert.deepEqual(acks.overdue(500, 100), ['three']);
+  });
+
+  it('of an earlier run of sequences are not waited for', () => {
+    const acks = ledger(['one', 'two']);
+    acks.received(7, true, 100);
+    acks.restart(0);
+    assert.deepEqual(acks.overdue(1000, 100), []);
+  });
+
+  it('that nobody waits for refuse nothing', () => {
+    assert.equal(ledger(['one'], { waits: false, strict: true }).refuses, false);
+    assert.equal(ledger(['one'], { strict: true }).refuses, true);
+  });
+
   it('of somebody outside of the set mean nothing', () => {
     const acks = ledger(['one', 'two']);
     acks.received(1, true, 0);

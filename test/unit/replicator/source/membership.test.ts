@@ -16,6 +16,23 @@ function setUp(inSync: string[]) {
 }
 
 describe('membership', () => {
+  it('asks for the leadership that it acts for', () => {
+    const epochs: number[] = [];
+    const acknowledgements = new Acknowledgements({ self: 'one', waits: true, strict: false }, ['one']);
+    const membership = new Membership(7, acknowledgements, ({ epoch }) => epochs.push(epoch));
+    membership.review({ atMs: 0, syncTimeoutMs: 1000, isAlive: () => true, caughtUp: ['two'] });
+    assert.deepEqual(epochs, [7]);
+  });
+
+  it('waits no longer for a joiner that etcd is known to have without', () => {
+    const { acknowledgements, membership, review } = setUp(['one']);
+    review(0, ['two']);
+    acknowledgements.received(1, true, 10);
+    assert.equal(acknowledgements.durable, 0);
+    membership.onResult(1, true, ['one']);
+    assert.equal(acknowledgements.durable, 1);
+  });
+
   it('removes a dead member at once, but only when something waits for it', () => {
     const { acknowledgements, sent, review } = setUp(['one', 'two']);
     review(0, [], false);

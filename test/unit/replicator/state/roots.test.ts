@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import pino from 'pino';
+import { lastGoodRoot } from '#contracts/config-root/last-good.ts';
 import { commonRootId, rootIdsOf, rootNames } from '#contracts/roots.ts';
 import { Roots } from '../../../../replicator/state/roots.ts';
 
@@ -94,6 +95,51 @@ describe('the identity of a host’s roots', () => {
     }
   });
 
+  it('is looked for again until it is confirmed, and not for what a file system makes itself', async () => {
+    rmSync(path('data/files/alice'), { recursive: true });
+    const roots = start();
+    mkdirSync(path('data/files/lost+found'));
+    await roots.refresh(at(1));
+    assert.equal(roots.report.data.isEmpty, true);
+    mkdirSync(path('data/files/alice'));
+    await roots.refresh(at(1));
+    assert.equal(roots.report.data.isEmpty, false);
+  });
+
+  it('is written at once when a root holds files for the first time', async () => {
+    rmSync(path('data/files/alice'), { recursive: true });
+    const roots = await admitted();
+    assert.equal(record('data/.holdfast-root.json').holdsFiles, false);
+    mkdirSync(path('data/files/alice'));
+    await roots.refresh(at(1));
+    assert.equal(record('data/.holdfast-root.json').holdsFiles, true);
+  });
+
+  it('stays as it is once what this host holds counts for nothing', async () => {
+    const roots = await admitted();
+    roots.distrust();
+    await roots.refresh(at(0, 6));
+    assert.deepEqual([roots.inForce, record('state/.holdfast-root.json').held.epoch], [false, 5]);
+  });
+
+  it('is written to the state last, so that the state is never ahead', async () => {
+    const roots = await admitted();
+    rmSync(path('config/.holdfast-root.json'));
+    mkdirSync(path('config/.holdfast-root.json/in-the-way'), { recursive: true });
+    await assert.rejects(roots.refresh(at(0, 6)));
+    const revisions = ['data', 'state'].map((name) => record(`${name}/.holdfast-root.json`).revision);
+    assert.deepEqual(revisions, [2, 1]);
+  });
+
+  it('is that of a configuration that is there while a last good copy of its host keys is', () => {
+    rmSync(path('config/host_keys'), { recursive: true });
+    assert.equal(start().report.config.isEmpty, true);
+    const kept = join(lastGoodRoot(path('config')), 'host_keys');
+    mkdirSync(kept, { recursive: true });
+    writeFileSync(join(kept, 'ssh_host_ed25519_key'), 'private');
+    assert.equal(start().report.config.isEmpty, false);
+  });
+
   it('ends a process whose root is taken away, replaced or emptied', async () => {
     const lost = async (change: () => void) => {
       const roots = await admitted();
@@ -128,6 +174,7 @@ describe('the identity of a host’s roots', () => {
   it('is kept in the state for storage that all hosts share, which is not taken for empty when it is away', async () => {
     const roots = start('shared');
     await roots.admit(rootIdsOf(roots.report), 40, at(1));
+    assert.equal(existsSync(path('data/.holdfast-root.json')), false, 'that place is no host’s own');
     rmSync(path('data/files/alice'), { recursive: true });
     const again = start('shared');
     assert.deepEqual([again.report.data.isEmpty, again.report.data.record?.holdsFiles], [true, true]);

@@ -58,7 +58,9 @@ describe('a loop that looks at one thing', () => {
     // Time passes in one piece: the timer is noticed once.
     passSeconds(1);
     assert.deepEqual(codes(loop), ['bad CHECK_PENDING']);
-    passSeconds(4);
+    passSeconds(3);
+    assert.deepEqual(codes(loop), ['bad CHECK_PENDING']);
+    passSeconds(1);
     assert.deepEqual(codes(loop), ['bad CHECK_OVERDUE']);
   });
 
@@ -67,6 +69,20 @@ describe('a loop that looks at one thing', () => {
     assert.deepEqual(codes(loop), []);
     passSeconds(5);
     assert.deepEqual(codes(loop), ['warn CHECK_OVERDUE']);
+  });
+
+  it('forbids nothing either when what is for people alone cannot be looked at', async () => {
+    const loop = begin(() => Promise.reject(new Error('no')), true);
+    await settle();
+    assert.deepEqual(codes(loop), ['warn CHECK_FAILED']);
+  });
+
+  it('takes no look that has ended for overdue', async () => {
+    const loop = begin(() => Promise.resolve([fine]));
+    await settle();
+    over.abort();
+    passSeconds(10);
+    assert.deepEqual(codes(loop), ['ok']);
   });
 
   it('takes what cannot be looked at for a fact', async () => {

@@ -31,4 +31,11 @@ describe('the lateness of processes', () => {
     for (let ms = 300; ms < 1300; ms++) lateness.add('supervisor', ms);
     assert.equal(lateness.worstMs('supervisor'), 1299);
   });
+
+  it('is of each process by itself', () => {
+    const lateness = new Lateness(() => 0);
+    lateness.add('replicator', 1500);
+    lateness.add('supervisor', 2000);
+    assert.equal(lateness.worstMs('replicator'), 1500);
+  });
 });

@@ -4,6 +4,12 @@ import { World } from '../../../sim/world.ts';
 
 /** The real supervisor in the simulator's world, for what no role machine alone can show. */
 describe('a supervisor', () => {
+  it('lets nobody accept a removal while no comparison waits', async () => {
+    const world = new World(1, new Set(), false, { withMisfortunes: false });
+    world.timeline.after(2000, () => world.hosts[0]?.run?.supervisor.acceptRemoval('root', 500));
+    await assert.rejects(world.run(), /no comparison of this host waits/);
+  });
+
   it('ends its process at an impossible decision, whoever caught what was thrown', async () => {
     const world = new World(1, new Set(), false, { withMisfortunes: false });
     world.timeline.after(2000, () => {

@@ -46,6 +46,15 @@ describe('the port of the SFTP service', () => {
     assert.deepEqual(await codes(), ['', '', '', '', '']);
   });
 
+  it('is in nobody’s way who listens by the other protocol', async (context) => {
+    const server = createServer().listen(0, '0.0.0.0');
+    context.after(() => server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    assert.equal((await sftpPortFact('127.0.0.1', port)).code, 'PORT_IN_USE');
+    assert.equal((await sftpPortFact('::1', port)).code, '');
+  });
+
   it('is in the way on all addresses when the other listens on all', async (context) => {
     const server = createServer().listen(0, '::');
     context.after(() => server.close());
