@@ -30,7 +30,7 @@ describe('what a comparison may take away by itself', () => {
 
   it('is told when it waits, and said once for each number and leader', () => {
     refuses(300);
-    assert.deepEqual([gate.held, changes, lines], [held(300), 1, 1]);
+    assert.deepEqual([gate.pending, changes, lines], [held(300), 1, 1]);
     refuses(300);
     assert.equal(lines, 1);
     refuses(301);
@@ -38,7 +38,7 @@ describe('what a comparison may take away by itself', () => {
     assert.equal(lines, 3);
     const before = changes;
     gate.clear();
-    assert.deepEqual([gate.held, changes], [null, before + 1]);
+    assert.deepEqual([gate.pending, changes], [null, before + 1]);
     gate.clear();
     assert.equal(changes, before + 1);
   });
