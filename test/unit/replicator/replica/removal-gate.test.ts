@@ -10,7 +10,10 @@ describe('what a comparison may take away by itself', () => {
   beforeEach(() => {
     lines = 0;
     changes = 0;
-    const log = pino({ level: 'error' }, { write: () => void (lines += 1) });
+    const write = () => {
+      lines += 1;
+    };
+    const log = pino({ level: 'error' }, { write });
     gate = new RemovalGate(0.2, log, () => {
       changes += 1;
     });
