@@ -220,7 +220,7 @@ const situations: [what: string, status: Status, expected: Expected][] = [
 
 describe('the outlook', () => {
   it('goes by the own lease of a host only while it lasts', () => {
-    const cutOff = statusOfA({ view: old });
+    const cutOff = statusOfA({ view: old, hosts: helpless });
     assert.equal(outlookOf(cutOff).verdict, 'led');
     assert.deepEqual(outlookOf(cutOff).warnings, [], 'who could take over is not known');
     for (const leaseLeftMs of [0, -10, null]) {

@@ -9,7 +9,7 @@ function supervisorThatRead(sentAtMs: number | null): Supervisor {
   const host = new Host('a');
   host.at = 20_000;
   if (sentAtMs !== null) {
-    const peers = [{ node: 'c', address: '10.0.0.3', port: 2223, publicKey: 'k' }];
+    const peers = [{ node: 'd', address: '10.0.0.4', port: 2223, publicKey: 'k' }];
     host.see({ type: 'lease-renewed', id: 'lease-a', sentAtMs: 18_000 });
     host.see({
       type: 'cluster-read',
@@ -56,6 +56,7 @@ describe('a status', () => {
         ['a', 'away'],
         ['b', 'standby'],
         ['c', 'away'],
+        ['d', 'away'],
       ],
     );
     assert.equal(leaseLeftMs, 18_000 + timing.leaseTtlMs - 20_000);

@@ -50,6 +50,15 @@ describe('a lane', () => {
     assert.deepEqual(done, ['first', 'third']);
   });
 
+  it('does not begin what was to come next and is not wanted any more', async () => {
+    const { done, lane, task } = setUp();
+    lane.want(task('first'));
+    lane.want(task('second'));
+    lane.want(null);
+    await settle();
+    assert.deepEqual(done, ['first']);
+  });
+
   it('tries again what failed, after a pause, for as long as it is wanted', async () => {
     const { clock, lane } = setUp();
     let tries = 0;
