@@ -83,10 +83,12 @@ export function parseUsersFile(text: string, file: string): UsersFile {
 function usersIn(document: Document, invalid: (offset: number, what: string) => HoldfastError): unknown[] {
   let tree: unknown;
   try {
-    tree = document.toJS({ maxAliasCount: maxAliases }) ?? {};
+    tree = document.toJS({ maxAliasCount: maxAliases });
   } catch (error) {
     throw invalid(0, messageOf(error));
   }
+  // A file that was cut off: a full disk or an editor that died must not take everybody's access.
+  if (tree === null) throw invalid(0, 'the file is empty; that there is nobody is written as `users: []`');
   const parsed = usersFileSchema.safeParse(tree);
   if (parsed.success) return parsed.data.users;
   const [issue] = parsed.error.issues;

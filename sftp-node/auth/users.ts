@@ -35,6 +35,8 @@ export class Users {
   #accounts: ReadonlyMap<string, Account> = new Map();
   #anyLegacySha1 = false;
   #stamp = '';
+  /** The last complaint, which is not repeated at each look. */
+  #told = '';
   #watcher: FSWatcher | null = null;
   #poll: NodeJS.Timeout | null = null;
   #settling: NodeJS.Timeout | null = null;
@@ -96,9 +98,14 @@ export class Users {
     try {
       this.#use(readUsersFile(this.#file));
     } catch (error) {
-      this.#log.error({ code: codeOf(error) }, `${messageOf(error)}; the users read before stay in force`);
+      const sentence = `${messageOf(error)}; the users read before stay in force`;
+      if (sentence !== this.#told) this.#log.error({ code: codeOf(error) }, sentence);
+      this.#told = sentence;
+      // What could not be read may be readable at the next look, with nothing changed.
+      if (codeOf(error) === 'USERS_UNREADABLE') this.#stamp = '';
       return;
     }
+    this.#told = '';
     this.#log.info({ users: this.#accounts.size }, 'users.yaml was read again');
     this.onChange();
   }

@@ -31,8 +31,11 @@ describe('users.yaml', () => {
     assert.equal(parse('users: [{ name: a, legacySha1: yes please }]').size, 0);
   });
 
-  it('is empty for an empty file', () => {
-    assert.equal(parse('').size, 0);
+  it('is empty for a list of nobody, and an empty file is a mistake', () => {
+    assert.equal(parse('users: []').size, 0);
+    for (const text of ['', '\n', '# users:\n']) {
+      assert.throws(() => parse(text), { code: 'USERS_INVALID', message: /:1: the file is empty/ });
+    }
   });
 });
 
