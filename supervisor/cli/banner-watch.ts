@@ -13,6 +13,7 @@ export class BannerWatch {
   readonly #port: number;
   #lastMs: number | null = null;
   #longestMs = 0;
+  #hasAnsweredAtFirst = false;
   #over = false;
   #running: Promise<void> | null = null;
 
@@ -25,21 +26,25 @@ export class BannerWatch {
     this.#running = this.#run();
   }
 
-  /** Waits until it answers again, or for `limitMs`. @returns the longest silence in ms; null when it never answered */
+  /**
+   * Waits until it answers again, or for `limitMs`.
+   * @returns the longest silence in ms; null when it did not answer at the start: then it began before the watch
+   */
   async end(limitMs: number): Promise<number | null> {
     const endsMs = performance.now() + limitMs;
     const askedMs = performance.now();
     while ((this.#lastMs ?? 0) < askedMs && performance.now() < endsMs) await delay(everyMs);
     this.#over = true;
     await this.#running;
-    return this.#lastMs === null ? null : this.#longestMs;
+    return this.#hasAnsweredAtFirst ? this.#longestMs : null;
   }
 
   async #run(): Promise<void> {
-    while (!this.#over) {
+    for (let isFirst = true; !this.#over; isFirst = false) {
       const startedMs = performance.now();
       if (await answersWithBanner(this.#address, this.#port, patienceMs)) {
         const nowMs = performance.now();
+        if (isFirst) this.#hasAnsweredAtFirst = true;
         if (this.#lastMs !== null) this.#longestMs = Math.max(this.#longestMs, nowMs - this.#lastMs);
         this.#lastMs = nowMs;
       }

@@ -33,13 +33,17 @@ async function mend(key: string | undefined, { config, json, yes }: MendOptions)
     const lines = plans.map((plan) => `${plan.key}: ${plan.what}\n  without it: ${plan.consequence}`);
     return printAnswer(json, plans, () => lines.join('\n') || 'every key of this cluster can be read');
   }
-  const plan = plans.find((candidate) => candidate.key === key);
-  if (plan === undefined) throw new HoldfastError('REQUEST_INVALID', `the etcd key "${key}" can be read`);
+  // Problems are told with the whole key.
+  const plan = plans.find((candidate) => candidate.key === key || key.endsWith(`/${candidate.key}`));
+  if (plan === undefined) {
+    const known = plans.map((candidate) => candidate.key).join(', ') || 'none';
+    throw new HoldfastError('REQUEST_INVALID', `"${key}" is none of the keys that cannot be read: ${known}`);
+  }
   narrator(json)(`${plan.key}: ${plan.what}`);
   if (yes !== true && !(await agrees(`Take it away? Then ${plan.consequence}.`, json))) {
     throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
   }
   const { modRevision, consequence } = plan;
-  await ask(run, json, 'POST', '/v1/etcd/mend', { by: whoAsks(), key, modRevision });
-  printAnswer(json, { mended: key }, () => `done: ${consequence}`);
+  await ask(run, json, 'POST', '/v1/etcd/mend', { by: whoAsks(), key: plan.key, modRevision });
+  printAnswer(json, { mended: plan.key }, () => `done: ${consequence}`);
 }

@@ -50,9 +50,10 @@ export async function runOperation(
       exitAs(exitOfOperation(ended));
     }
   } finally {
-    const limitMs = request.kind === 'failover' ? 10_000 : 3000;
+    // What was refused, or ended with nobody leading, changed nothing that is worth waiting for.
+    const limitMs = operation?.state === 'done' ? 10_000 : operation === null ? 0 : 1000;
     if (wait) outageMs = await whileWaiting(`waiting for ${address} to answer`, json, watch.end(limitMs));
-    if (outageMs !== null) {
+    if (outageMs !== null && operation !== null) {
       tell(
         `clients could not connect to ${address} for ${outageMs.toFixed(0)} ms (seen from this host, every 10 ms)`,
       );

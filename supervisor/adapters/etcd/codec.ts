@@ -1,5 +1,6 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
+import type { NodeId } from '#contracts/identities.ts';
 import { type Era, epochBaseOf, eraAfter, eraSchema, restoredSchema } from '../../core/records/era.ts';
 import { departureSchema, type HistoryEntry, historySchema } from '../../core/records/history.ts';
 import { hostRecordSchema, type StoredHost } from '../../core/records/host.ts';
@@ -100,12 +101,25 @@ function recordsOf<Record extends { node: string }>(
 }
 
 function hostsOf(range: IRangeResponse | undefined, problems: Problems): StoredHost[] {
-  const revisions = new Map(range?.kvs.map((kv) => [kv.key.toString('utf8'), Number(kv.mod_revision)]));
-  const revisionOf = (node: string) => [...revisions].find(([key]) => key.endsWith(`/${node}`))?.[1] ?? 0;
+  const revisions = hostRevisionsOf(range);
   return recordsOf(range, hostRecordSchema, problems).map(({ leaseId: _, ...record }) => ({
     ...record,
-    modRevision: revisionOf(record.node),
+    modRevision: revisions[record.node] ?? 0,
   }));
+}
+
+/** By the last segment of the key. */
+function hostRevisionsOf(range: IRangeResponse | undefined): Record<NodeId, number> {
+  const nodeOf = (kv: StoredKey) => kv.key.toString('utf8').split('/').at(-1) ?? '';
+  return Object.fromEntries(range?.kvs.map((kv) => [nodeOf(kv), Number(kv.mod_revision)]) ?? []);
+}
+
+function unreadableHostsOf(
+  range: IRangeResponse | undefined,
+  hosts: readonly StoredHost[],
+): Record<NodeId, number> {
+  const isRead = (node: NodeId) => hosts.some((host) => host.node === node);
+  return Object.fromEntries(Object.entries(hostRevisionsOf(range)).filter(([node]) => !isRead(node)));
 }
 
 /** The folders of values that a view is read from, beside the single keys. */
@@ -141,6 +155,7 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
   const inSync = read('insync', inSyncRecordSchema);
   const operation = read('operation', operationSchema);
   const paused = read('paused', pauseSchema);
+  const hosts = hostsOf(ranges['hosts/'], problems);
   const revisions = Object.fromEntries(singleKeys.map((key) => [key, modRevisionOf(ranges[key])])) as Record<
     SingleKey,
     number
@@ -168,7 +183,8 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
     format: read('format', formatSchema),
     nodes: recordsOf(ranges['nodes/'], nodeRecordSchema, problems),
     peers: recordsOf(ranges['peers/'], peerRecordSchema, problems),
-    hosts: hostsOf(ranges['hosts/'], problems),
+    hosts,
+    unreadableHosts: unreadableHostsOf(ranges['hosts/'], hosts),
     isNew: everLed.every((key) => revisions[key] === 0) && !everLedFolders.some((key) => hasAny(ranges[key])),
     revisions,
     unreadable,

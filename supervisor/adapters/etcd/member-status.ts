@@ -27,7 +27,7 @@ const answerSchema = z
     /** On disk, with what compaction has freed and defragmentation has not given back: what the quota counts. */
     dbBytes: dbSize,
     quotaBytes: dbSizeQuota || defaultQuotaBytes,
-    /** As `alarm:NOSPACE`. While there is one, etcd refuses writes. */
+    /** As `alarm:NOSPACE`: while there is one, etcd refuses writes. Also other errors, as `etcdserver: no leader`. */
     alarms: errors.map((text) => text.trim()),
   }));
 

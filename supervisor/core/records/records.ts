@@ -154,6 +154,8 @@ export interface ClusterView {
   readonly unreadable: readonly SingleKey[];
   /** What each host held last. */
   readonly hosts: readonly StoredHost[];
+  /** Where what cannot be read of a host was last written; the host writes it again. */
+  readonly unreadableHosts: Readonly<Record<NodeId, number>>;
   /** Keys whose value is not what Holdfast writes: reported, never trusted. */
   readonly problems: readonly { readonly key: string; readonly what: string }[];
 }

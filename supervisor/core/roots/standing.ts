@@ -73,7 +73,9 @@ export function rootOrders(state: RoleState, standing: Standing, isForced: boole
   const known = knownHost(cluster.hosts, nodeId);
   const told = hostRecordOf(nodeId, record);
   if (known?.id === told.id && known.revision >= told.revision) return [];
-  return [{ kind: 'host', record: told, modRevision: known?.modRevision ?? 0 }];
+  return [
+    { kind: 'host', record: told, modRevision: known?.modRevision ?? cluster.unreadableHosts[nodeId] ?? 0 },
+  ];
 }
 
 function hostRecordOf(node: string, { id, admittedAt, held, revision }: RootRecord): HostRecord {

@@ -10,8 +10,10 @@ const highWaterMark = 0.8;
  * nobody can take over; and without compaction it fills by itself, since etcd keeps what was overwritten.
  */
 export function spaceProblem(status: MemberStatus, endpoint: string): Cause | null {
-  if (status.alarms.length > 0) {
-    const sentence = `${endpoint} refuses writes: ${status.alarms.join(', ')}`;
+  // A member tells other errors in the same place, as that it sees no leader.
+  const alarms = status.alarms.filter((text) => text.includes('alarm:'));
+  if (alarms.length > 0) {
+    const sentence = `${endpoint} refuses writes: ${alarms.join(', ')}`;
     return { code: 'ETCD_ALARM', sentence };
   }
   const { dbBytes, quotaBytes } = status;

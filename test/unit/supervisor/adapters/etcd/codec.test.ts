@@ -57,6 +57,17 @@ describe('the view of the cluster', () => {
     assert.equal(view.problems[0]?.key, '/holdfast/demo/peers/c');
   });
 
+  it('tells where garbage stands in the place of what a host holds', () => {
+    const host = { node: 'b', id: 'roots-b', admittedAt: 1, held: { epoch: 1, sequence: 0 }, revision: 1 };
+    const hosts = range(['hosts/a', 'gar{bage', 40], ['hosts/b', host, 41], ['hosts/c', host, 42]);
+    const view = viewOf(moment, { 'hosts/': hosts });
+    assert.deepEqual(
+      view.hosts.map(({ node, modRevision }) => [node, modRevision]),
+      [['b', 41]],
+    );
+    assert.deepEqual(view.unreadableHosts, { a: 40, c: 42 });
+  });
+
   it('does not read values without measure', () => {
     const view = viewOf(moment, { leader: range(['leader', 'x'.repeat(100_000)]) });
     assert.match(view.problems[0]?.what ?? '', /100000 bytes/);

@@ -165,6 +165,7 @@ export function view(parts: Partial<ClusterView>): ClusterView {
     nodes: [],
     peers: [],
     hosts: [],
+    unreadableHosts: {},
     problems: [],
     ...parts,
   };

@@ -62,6 +62,8 @@ describe('a host whose data folder was emptied (G5)', () => {
     assert.equal(host.order('host')?.modRevision, 40);
     host.read({ hosts: [{ ...record, id: 'earlier', admittedAt: 1, modRevision: 41 }] });
     assert.equal(host.order('host')?.record.id, 'roots-a', 'an earlier set of roots was as far');
+    host.read({ hosts: [], unreadableHosts: { a: 44, b: 45 } });
+    assert.equal(host.order('host')?.modRevision, 44, 'garbage in its place');
     assert.equal(host.read({ inSync: without }).order('host'), undefined);
   });
 

@@ -30,6 +30,10 @@ describe('the space of an etcd member', () => {
     });
   });
 
+  it('is no problem when a member tells another error', () => {
+    assert.equal(told({ alarms: ['etcdserver: no leader'] }), null);
+  });
+
   it('is a worse one when it is used up', () => {
     assert.deepEqual(told({ alarms: ['memberID:2 alarm:NOSPACE'] }), {
       code: 'ETCD_ALARM',
