@@ -98,7 +98,7 @@ export const errorTable = {
     'Find out why the leader lacks these files: was its data folder emptied? If they may go, run `holdfast replication accept-removal` on that host; they are moved to quarantine.',
   NO_REMOVAL: 'Nothing to do: no comparison of this host waits.',
   CONFIG_KEPT:
-    'The leader lacks the file: put it back there, or empty it there if it is not wanted. Users and host keys are never removed because a file is missing.',
+    'The leader lacks the file: put it back there. Users and host keys are never removed because a file is missing; a users.yaml with `users: []` removes all users.',
   CONFIG_TOO_LARGE: 'Only configuration, keys and users belong into the config root.',
   // why a host does not lead, or leads no more
   LEADERSHIP_LOST:
