@@ -62,9 +62,9 @@ export class UndoneEdits {
         : path.startsWith('host_keys/')
           ? hostKeysKeptIn
           : this.#copy(path, file);
-      const what = `${join(configRoot, path)} was ${isRemoved ? 'removed' : 'edited'} on this host while ${leader} led`;
+      const what = `${join(configRoot, path)} was ${isRemoved ? 'removed' : 'edited'} on this host and not on ${leader}, which leads`;
       const kept = keptIn === null ? '' : `; the edit is kept in ${keptIn}`;
-      const sentence = `${what}, and is again as on ${leader}: edit it on the host that leads${kept}`;
+      const sentence = `${what}: it is again as there; edit it on the host that leads${kept}`;
       log.warn({ code: 'CONFIG_EDIT_UNDONE', path, leader, keptIn }, sentence);
       this.#told.set(path, { atMs: now(), problem: { path, code: 'CONFIG_EDIT_UNDONE', sentence } });
     }

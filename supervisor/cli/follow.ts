@@ -87,12 +87,15 @@ function isLeaderless({ kind, at }: OperationRecord, { leader }: Status): boolea
 }
 
 function stepLine(operation: OperationRecord, status: Status): string {
-  const { state, step, at } = operation;
+  const { kind, to, state, step, at } = operation;
   const { activity, phase } = status;
   if (isLeaderless(operation, status)) {
     return `nobody leads${status.paused === null ? '' : ', and the cluster is paused: `holdfast resume`'}`;
   }
-  if (state === 'pending') return at === null ? 'waiting for the leader to take it up' : `waiting for ${at}`;
+  if (state === 'pending') {
+    const who = kind === 'failover' && to !== null ? to : 'the leader';
+    return at === null ? `waiting for ${who} to take it up` : `waiting for ${at}`;
+  }
   if (state !== 'running' || step === null) return '';
   const left =
     step === 'draining' && phase === 'handing-over'

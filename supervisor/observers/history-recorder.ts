@@ -4,7 +4,7 @@ import type { Cause } from '../core/cause.ts';
 import { nodeListens, replicatorLeads, vipIsOn } from '../core/leadership/leadership.ts';
 import { epochOf, type RoleState } from '../core/leadership/state.ts';
 import type { HistoryRecord } from '../core/records/history.ts';
-import type { Leader } from '../core/records/records.ts';
+import { type Leader, unreadableLeader } from '../core/records/records.ts';
 import type { Clock, ClusterStore } from '../runtime/ports.ts';
 import { type Gap, type Served, ServiceGap } from './service-gap.ts';
 
@@ -114,9 +114,10 @@ function causeOf(state: RoleState, leader: Leader, from: Served | null, gap: Gap
   const first = firstCause(state, gap?.successor ?? leader, from, gap);
   const failed = [...(gap?.failed ?? [])]
     .filter(([epoch]) => epoch !== leader.epoch)
-    .map(
-      ([, { node, departure }]) =>
-        `${node} did not come to serve (${departure?.cause.code ?? 'not told why'})`,
+    .map(([, { node, departure }]) =>
+      node === unreadableLeader
+        ? 'the leader key in etcd could not be read'
+        : `${node} did not come to serve (${departure?.cause.code ?? 'not told why'})`,
     );
   return failed.length === 0
     ? first

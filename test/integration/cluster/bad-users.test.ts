@@ -70,7 +70,7 @@ describe('a mistake in users.yaml or the host keys of the leader', { timeout: 30
       const { text } = await leader.holdfast('doctor');
       return /CONFIG_EDIT_UNDONE: (.*)/.exec(text)?.[1];
     });
-    assert.match(told, new RegExp(`while ${successor.name} led`));
+    assert.match(told, new RegExp(`and not on ${successor.name}, which leads`));
     const keptIn = /kept in (\S+)/.exec(told)?.[1] ?? assert.fail(told);
     assert.equal(readFileSync(keptIn, 'utf8'), typo);
   });

@@ -226,7 +226,7 @@ describe('an edit on a host that does not lead', () => {
     assert.equal(problem?.code, 'CONFIG_EDIT_UNDONE');
     assert.match(
       String(problem?.sentence),
-      /users.yaml was edited on this host while a led, .*: edit it on the host that leads; .*overwritten\/.*users.yaml/,
+      /users.yaml was edited on this host and not on a, which leads: .*; edit it on the host that leads; .*overwritten\/.*users.yaml/,
     );
     assert.equal(standby.lines.filter(({ code }) => code === 'CONFIG_EDIT_UNDONE').length, 1);
     standby.nowMs += 61 * 60_000;

@@ -3,6 +3,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import pino from 'pino';
 import type { HistoryRecord } from '../../../../supervisor/core/records/history.ts';
+import { unreadableLeader } from '../../../../supervisor/core/records/records.ts';
 import { HistoryRecorder } from '../../../../supervisor/observers/history-recorder.ts';
 import type { Observation } from '../../../../supervisor/runtime/observation.ts';
 import type { ClusterStore } from '../../../../supervisor/runtime/ports.ts';
@@ -111,6 +112,18 @@ describe('the history of leaderships', () => {
     const record = await serve(200);
     assert.deepEqual([record?.outageMs, record?.outageAtLeastMs], [500, 0]);
     assert.equal(record?.cause.code, 'DISK_LOW');
+  });
+
+  it('says that the leader key could not be read, which is no host', async () => {
+    host.ready().read(served);
+    host
+      .pass(500)
+      .renew()
+      .read({ leader: leaderOf(unreadableLeader, 170), revision: 170 });
+    host.pass(2000).renew().read({ leader: null, revision: 180 });
+    host.see({ type: 'leader-written', leader: leaderOf('a', 200) });
+    const { sentence = '' } = (await serve(200))?.cause ?? {};
+    assert.match(sentence, /; the leader key in etcd could not be read$/);
   });
 
   it('counts from the last service and keeps its cause when a successor fails in between', async () => {
