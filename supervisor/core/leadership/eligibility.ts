@@ -84,7 +84,8 @@ function failuresOf(state: RoleState, at: number, timing: Timing): Cause[] {
   const forgottenAtMs = state.promotionFailedAtMs + timing.failuresForgottenAfterMs;
   if (failedPromotions >= timing.maxFailedPromotions && at < forgottenAtMs) {
     const minutes = Math.ceil((forgottenAtMs - at) / 60_000);
-    const sentence = `${failed}, left to other hosts for ${minutes} min or until \`holdfast clear\`${last}`;
+    const patience = `${timing.maxBackoffMs / 1000} s`;
+    const sentence = `${failed}, left to other hosts for ${minutes} min, until \`holdfast clear\`, or until nobody has led for ${patience}${last}`;
     reasons.push({ code: 'PROMOTIONS_FAILED', sentence });
   }
   return reasons;

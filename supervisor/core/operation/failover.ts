@@ -75,7 +75,7 @@ function takenUpBy({ operationAppeared: appeared }: RoleState, operation: Operat
   return Math.max(operation.dueAtMs, seenMs);
 }
 
-/** A host that restarts is back sooner. */
+/** Counted from when it was asked for: a host that restarts is back sooner. One that goes later ends it at once. */
 const goneAfterMs = 15_000;
 
 function isTargetGone(state: RoleState, operation: Operation, at: number, timing: Timing): boolean {
