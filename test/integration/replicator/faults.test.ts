@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import ssh2 from 'ssh2';
+import { newKey } from '../../../replicator/state/new-key.ts';
 import { Cluster } from './support/cluster.ts';
 import { FakeNode } from './support/fake-node.ts';
 import { describeTree } from './support/trees.ts';
@@ -228,7 +228,7 @@ describe('peers', () => {
   it('talks only to the keys that etcd names', async () => {
     await using cluster = await Cluster.start(['one', 'two']);
     const [one, two] = [cluster.host('one'), cluster.host('two')];
-    const stranger = ssh2.utils.generateKeyPairSync('ed25519').public;
+    const stranger = newKey('ed25519').publicKey;
     one.send({ type: 'peers', peers: [{ ...two.asPeer(), publicKey: stranger }] });
     await cluster.lead('one');
     await one.until('the refusal', () => /PEER_REFUSED/.test(one.log));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import pino from 'pino';
-import ssh2 from 'ssh2';
+import { newKey } from '../../../replicator/state/new-key.ts';
 import { readHostKeys } from '../../../sftp-node/host-keys.ts';
 
 const log = pino({ enabled: false });
@@ -14,7 +14,7 @@ describe('host keys', () => {
   after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'host_keys/ssh_host_ed25519_key');
   mkdirSync(join(folder, 'host_keys'));
-  const key = ssh2.utils.generateKeyPairSync('ed25519').private;
+  const key = newKey('ed25519').privateKey;
   writeFileSync(file, key);
 
   for (const mode of [0o600, 0o400, 0o700]) {

@@ -4,6 +4,7 @@ import { hash } from '@node-rs/argon2';
 import pino from 'pino';
 import ssh2 from 'ssh2';
 import { parseUsersFile } from '#contracts/config-root/users-file.ts';
+import { newKey } from '../../../replicator/state/new-key.ts';
 import { Authenticator } from '../../../sftp-node/auth/authenticator.ts';
 import { FailureCounter } from '../../../sftp-node/auth/failures.ts';
 import { PasswordChecker } from '../../../sftp-node/auth/passwords.ts';
@@ -17,12 +18,8 @@ export function passwordHash(password: string): Promise<string> {
 }
 
 export function keyPair(type: 'ed25519' | 'rsa' | 'ecdsa' = 'ed25519'): ssh2.ParsedKey {
-  const { private: pem } =
-    type === 'rsa'
-      ? ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 })
-      : type === 'ecdsa'
-        ? ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 })
-        : ssh2.utils.generateKeyPairSync('ed25519');
+  const pem =
+    type === 'rsa' ? ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 }).private : newKey(type).privateKey;
   const key = ssh2.utils.parseKey(pem);
   if (key instanceof Error) throw key;
   return key;
@@ -33,7 +30,7 @@ export function publicLine(key: ssh2.ParsedKey): string {
   return `${key.type} ${key.getPublicSSH().toString('base64')}`;
 }
 
-const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private;
+const hostKey = newKey('ed25519').privateKey;
 
 /** The logins of the node behind ssh2's server on loopback, with real keys and hashes. */
 export class LoginDoor {
