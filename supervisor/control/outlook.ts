@@ -140,7 +140,7 @@ function warningsOf(status: Status, verdict: Verdict): Cause[] {
     .map(({ code, detail }) => ({ code, sentence: detail }));
   if (verdict !== 'led' || isStale(status) || ableHosts(status).length > 0) return etcd;
   const leader = status.leader?.node ?? status.node;
-  const sentence = `only ${leader} can lead: if it died now, nobody would take over`;
+  const sentence = `no host could take over from ${leader}: if it died now, nobody would serve`;
   return [{ code: 'NO_SUCCESSOR', sentence }, ...etcd];
 }
 

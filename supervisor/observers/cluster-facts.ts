@@ -60,6 +60,6 @@ function clockFact(node: NodeId, aheadMs: number): HealthFact[] {
 }
 
 function noSuccessorFact(leader: NodeId): HealthFact {
-  const detail = `only ${leader} can lead: if it died now, nobody would take over`;
+  const detail = `no host could take over from ${leader}: if it died now, nobody would serve`;
   return { name: 'successor', level: 'warn', code: 'NO_SUCCESSOR', detail };
 }

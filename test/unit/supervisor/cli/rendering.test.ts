@@ -100,7 +100,7 @@ describe('what people read', () => {
     ];
     const text = renderWhy(statusOfA({ hosts })).join('\n');
     assert.match(text, /b may not lead: PROMOTIONS_FAILED: .*\n {2}Mend what the promotions failed at/);
-    assert.match(text, /WARNING: NO_SUCCESSOR: only a can lead/);
+    assert.match(text, /WARNING: NO_SUCCESSOR: no host could take over from a/);
     assert.match(text, /next: `holdfast clear`: run it on b/);
     assert.match(renderStatus(statusOfA({ hosts })), /next: `holdfast clear`: run it on b/);
   });

@@ -60,7 +60,7 @@ describe('what a host makes of the records of the others', () => {
     const onLeader = new ClusterFacts('a', () => now);
     onLeader.onView(alone);
     assert.deepEqual(factsOf(onLeader), [
-      'NO_SUCCESSOR: only a can lead: if it died now, nobody would take over',
+      'NO_SUCCESSOR: no host could take over from a: if it died now, nobody would serve',
     ]);
     const onStandby = new ClusterFacts('b', () => now);
     onStandby.onView(alone);
