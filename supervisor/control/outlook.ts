@@ -157,6 +157,13 @@ function nextStepsOf(status: Status, verdict: Verdict): NextStep[] {
       'nobody leads until somebody accepts the etcd that went back',
     );
   }
+  if (status.leader?.node === unreadableLeader && !isStale(status)) {
+    add(
+      'ETCD_VALUE_INVALID',
+      'holdfast etcd mend leader',
+      'nobody leads until the key is taken out of the way',
+    );
+  }
   for (const { node } of having('PROMOTIONS_FAILED')) {
     add(
       'PROMOTIONS_FAILED',

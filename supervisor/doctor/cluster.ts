@@ -12,8 +12,11 @@ export function examineService(status: Status, outlook: Outlook): Finding[] {
   const served = {
     led: () => fine(about, outlook.leader),
     leaderless: () => wrong('error', about, 'NOT_LEADING', `${outlook.leader} ${outlook.succession}`),
-    unknown: () =>
-      wrong('error', about, 'CLUSTER_UNKNOWN', [outlook.leader, outlook.asOf ?? ''].join(' ').trim()),
+    unknown: () => {
+      // What is known and fresh leaves only a leader key that cannot be read.
+      const code = isStale(status) ? 'CLUSTER_UNKNOWN' : 'ETCD_VALUE_INVALID';
+      return wrong('error', about, code, [outlook.leader, outlook.asOf ?? ''].join(' ').trim());
+    },
   };
   return [
     served[outlook.verdict](),

@@ -105,7 +105,13 @@ const situations: [what: string, status: Status, expected: Expected][] = [
   [
     'the leader key cannot be read',
     statusOfB({ leader: { node: 'unreadable', epoch: 7, since: '', cause: 'unknown' } }),
-    { verdict: 'unknown', leader: /cannot be read/, mayLead: 'yes yes yes', succession: /not known/ },
+    {
+      verdict: 'unknown',
+      leader: /cannot be read/,
+      mayLead: 'yes yes yes',
+      succession: /not known/,
+      next: ['holdfast etcd mend leader'],
+    },
   ],
   [
     'nobody leads, and hosts may',

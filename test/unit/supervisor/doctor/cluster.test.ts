@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import type { Status } from '../../../../supervisor/control/status.ts';
+import { unreadableLeader } from '../../../../supervisor/core/records/records.ts';
 import { whatIsTold } from '../../../../supervisor/doctor/examine.ts';
 import { fine, levelOf } from '../../../../supervisor/doctor/finding.ts';
 import { examinePort, isListenedOn } from '../../../../supervisor/doctor/port.ts';
@@ -33,6 +34,14 @@ describe('a doctor', () => {
     assert.deepEqual(found(statusOfB({ view: old }), true), [
       'error CLUSTER_UNKNOWN service',
       'error CLUSTER_UNKNOWN the other hosts',
+    ]);
+  });
+
+  it('says what to do about a leader key that cannot be read', () => {
+    const leader = { node: unreadableLeader, epoch: 5, since: '', cause: 'unknown' } as const;
+    assert.deepEqual(found(statusOfB({ leader })), [
+      'error ETCD_VALUE_INVALID service',
+      'warning ETCD_VALUE_INVALID holdfast etcd mend leader',
     ]);
   });
 
