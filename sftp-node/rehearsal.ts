@@ -42,16 +42,21 @@ function orNull<Result>(make: () => Result): Result | null {
   }
 }
 
-function refusedLogin(hostKeys: Buffer[]): Promise<void> {
+/** @returns whether it got as far as the login that is refused */
+export function refusedLogin(hostKeys: Buffer[]): Promise<boolean> {
   return new Promise((resolve) => {
     const [here, there] = duplexPair();
+    let isRefused = false;
     const server = new ssh2.Server({ hostKeys, algorithms }, (connection) => {
-      connection.on('authentication', (context) => context.reject());
+      connection.on('authentication', (context) => {
+        isRefused = true;
+        context.reject();
+      });
       connection.on('error', () => {});
     });
     const client = new ssh2.Client();
     client.on('error', () => client.destroy());
-    client.on('close', () => resolve());
+    client.on('close', () => resolve(isRefused));
     server.injectSocket(asSocket(here));
     client.connect({
       sock: asSocket(there),
@@ -61,10 +66,21 @@ function refusedLogin(hostKeys: Buffer[]): Promise<void> {
   });
 }
 
-/** ssh2 asks no more of a socket than these. */
+/**
+ * ssh2 asks no more of a socket than these. What is written arrives a turn later, as from the kernel: a pair hands it over
+ * within the call, and ssh2 then has the answer to what it is still sending, and ends the key exchange.
+ */
 function asSocket(stream: Duplex): Socket {
   const nothing = () => stream;
+  const write = stream.write.bind(stream);
+  const writeSoon = (chunk: Buffer) => {
+    setImmediate(() => {
+      if (stream.writable) write(chunk);
+    });
+    return true;
+  };
   return Object.assign(stream, {
+    write: writeSoon,
     setNoDelay: nothing,
     setTimeout: nothing,
     setMaxListeners: nothing,
