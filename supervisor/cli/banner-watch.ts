@@ -3,6 +3,7 @@ import { answersWithBanner } from '../health/checks/banner.ts';
 
 const everyMs = 10;
 const patienceMs = 250;
+const soonMs = 1000;
 
 /**
  * Tries, as a client would, whether an SSH server answers at an address, every 10 ms and without a login: how long it
@@ -13,7 +14,7 @@ export class BannerWatch {
   readonly #port: number;
   #lastMs: number | null = null;
   #longestMs = 0;
-  #hasAnsweredAtFirst = false;
+  #hasAnsweredSoon = false;
   #over = false;
   #running: Promise<void> | null = null;
 
@@ -28,7 +29,7 @@ export class BannerWatch {
 
   /**
    * Waits until it answers again, or for `limitMs`.
-   * @returns the longest silence in ms; null when it did not answer at the start: then it began before the watch
+   * @returns the longest silence in ms; null when it did not answer within the first second: it began before the watch
    */
   async end(limitMs: number): Promise<number | null> {
     const endsMs = performance.now() + limitMs;
@@ -36,15 +37,16 @@ export class BannerWatch {
     while ((this.#lastMs ?? 0) < askedMs && performance.now() < endsMs) await delay(everyMs);
     this.#over = true;
     await this.#running;
-    return this.#hasAnsweredAtFirst ? this.#longestMs : null;
+    return this.#hasAnsweredSoon ? this.#longestMs : null;
   }
 
   async #run(): Promise<void> {
-    for (let isFirst = true; !this.#over; isFirst = false) {
+    const watchedFromMs = performance.now();
+    while (!this.#over) {
       const startedMs = performance.now();
       if (await answersWithBanner(this.#address, this.#port, patienceMs)) {
         const nowMs = performance.now();
-        if (isFirst) this.#hasAnsweredAtFirst = true;
+        this.#hasAnsweredSoon ||= nowMs - watchedFromMs < soonMs;
         if (this.#lastMs !== null) this.#longestMs = Math.max(this.#longestMs, nowMs - this.#lastMs);
         this.#lastMs = nowMs;
       }

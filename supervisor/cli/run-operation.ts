@@ -50,9 +50,10 @@ export async function runOperation(
       exitAs(exitOfOperation(ended));
     }
   } finally {
-    // What was refused, or ended with nobody leading, changed nothing that is worth waiting for.
-    const limitMs = operation?.state === 'done' ? 10_000 : operation === null ? 0 : 1000;
+    const limitMs = answersWithinMs(request.kind, operation);
     if (wait) outageMs = await whileWaiting(`waiting for ${address} to answer`, json, watch.end(limitMs));
+    // Before a failover nobody served: that outage began earlier, and `holdfast history` has it.
+    if (request.kind === 'failover') outageMs = null;
     if (outageMs !== null && operation !== null) {
       tell(
         `clients could not connect to ${address} for ${outageMs.toFixed(0)} ms (seen from this host, every 10 ms)`,
@@ -60,4 +61,11 @@ export async function runOperation(
     }
   }
   if (json === true) printJson({ operation, outageMs });
+}
+
+/** How long to wait for the service: not at all where the operation was refused, or left nobody leading. */
+function answersWithinMs(kind: OperationRequest['kind'], operation: OperationRecord | null): number {
+  if (operation === null) return 0;
+  if (kind === 'switchover') return 3000;
+  return operation.state === 'done' ? 10_000 : 0;
 }

@@ -37,7 +37,7 @@ describe('the outage as this host sees it', () => {
     await once(closed, 'close');
     const watch = new BannerWatch('127.0.0.1', port);
     watch.start();
-    await delay(100);
+    await delay(1200);
     const server = await serve(port);
     assert.equal(await watch.end(5000), null);
     server.close();
