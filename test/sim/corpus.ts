@@ -7,6 +7,7 @@ const found = [
   186, // the only host in sync comes back empty
   1189, // a dead leader's switchover stood in the way of a failover
   2024, // settings written twice by one request
+  752_921_382, // a pause written again after it was ended, by its own first request
 ];
 
 export const corpus: readonly number[] = [

@@ -8,7 +8,7 @@ import {
   type OperationRecord,
   operationSchema,
   type Pause,
-  pauseSchema,
+  storedPauseSchema,
   successorRecordSchema,
 } from '../../core/records/operation.ts';
 import {
@@ -154,7 +154,7 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
   const era = eraOf(read('era', eraSchema), unreadable, moment, leader);
   const inSync = read('insync', inSyncRecordSchema);
   const operation = read('operation', operationSchema);
-  const paused = read('paused', pauseSchema);
+  const paused = read('paused', storedPauseSchema)?.pause ?? null;
   const hosts = hostsOf(ranges['hosts/'], problems);
   const revisions = Object.fromEntries(singleKeys.map((key) => [key, modRevisionOf(ranges[key])])) as Record<
     SingleKey,

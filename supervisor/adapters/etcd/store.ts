@@ -10,7 +10,7 @@ import {
   historyLimit,
 } from '../../core/records/history.ts';
 import type { HostRecord } from '../../core/records/host.ts';
-import type { OperationRecord, Pause } from '../../core/records/operation.ts';
+import { endedPause, type OperationRecord, type Pause } from '../../core/records/operation.ts';
 import {
   type ClusterView,
   formatVersion,
@@ -189,7 +189,7 @@ export class EtcdStore implements ClusterStore {
     const key = this.#key('paused');
     return this.#writeIf(
       [unchanged(key, modRevision), ...this.#ledBy(epoch)],
-      [pause === null ? { request_delete_range: { key } } : this.#put('paused', pause)],
+      [this.#put('paused', pause ?? endedPause)],
     );
   }
 

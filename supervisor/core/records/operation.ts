@@ -66,3 +66,13 @@ export const pauseSchema = z.looseObject({
   leader: nodeIdSchema.nullable(),
 });
 export type Pause = z.infer<typeof pauseSchema>;
+
+/**
+ * What stays under `paused` when a pause is ended. Were the key deleted, a request that wrote it where there was none,
+ * and that a slow member carries out a second time, would find none again and pause the cluster anew.
+ */
+export const endedPause = { ended: true } as const;
+export const storedPauseSchema = z.union([
+  z.looseObject({ ended: z.literal(true) }).transform(() => ({ pause: null })),
+  pauseSchema.transform((pause) => ({ pause })),
+]);

@@ -92,6 +92,9 @@ describe('records in etcd', { timeout: 60_000 }, () => {
     assert.equal((await b.read()).paused?.by, 'second');
     assert.equal(await a.writePause(null, (await a.read()).revisions.paused, null), true);
     assert.equal((await b.read()).paused, null);
+    assert.equal(await a.writePause(support.pause('first'), 0, null), false, 'the first request once more');
+    assert.equal(await b.writePause(support.pause('third'), (await b.read()).revisions.paused, null), true);
+    assert.equal((await a.read()).paused?.by, 'third');
   });
 
   describe('a restored etcd', () => {

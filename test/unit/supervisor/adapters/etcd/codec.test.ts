@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import { viewOf } from '../../../../../supervisor/adapters/etcd/codec.ts';
-import { recordOf } from '../../../../../supervisor/core/records/operation.ts';
+import { endedPause, recordOf } from '../../../../../supervisor/core/records/operation.ts';
 
 function range(...entries: [key: string, value: unknown, modRevision?: number][]): IRangeResponse {
   const kvs = entries.map(
@@ -66,6 +66,14 @@ describe('the view of the cluster', () => {
       [['b', 41]],
     );
     assert.deepEqual(view.unreadableHosts, { a: 40, c: 42 });
+  });
+
+  it('takes a pause that was ended for none, whose key is there all the same', () => {
+    const pause = { by: 'root', at: '2026-01-01T00:00:00Z', reason: '', leader: null };
+    const paused = viewOf(moment, { paused: range(['paused', pause, 41]) });
+    assert.deepEqual([paused.paused?.by, paused.revisions.paused], ['root', 41]);
+    const ended = viewOf(moment, { paused: range(['paused', endedPause, 42]) });
+    assert.deepEqual([ended.paused, ended.revisions.paused, ended.unreadable], [null, 42, []]);
   });
 
   it('does not read values without measure', () => {
