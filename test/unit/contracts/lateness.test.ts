@@ -115,14 +115,16 @@ describe('a deadline of somebody else', () => {
     const cancel = deadline(1, () => {
       judged = true;
     });
-    await new Promise<void>((resolve) =>
+    await new Promise<void>((resolve) => {
       setTimeout(() => {
         setImmediate(() => {
           cancel();
           resolve();
         });
-      }, 1),
-    );
+      }, 1);
+      // Both are due at the next turn, one after the other.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    });
     await new Promise<void>(afterFullPoll);
     await new Promise<void>(afterFullPoll);
     assert.equal(judged, false);
