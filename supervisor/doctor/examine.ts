@@ -12,16 +12,16 @@ import { examineSettings } from './settings.ts';
 
 /** Everything that the doctor looks at. The host's own parts are looked at anew, also when no supervisor answers. */
 export async function examine(config: Config, cluster: boolean): Promise<Finding[]> {
-  const [{ finding, status }, etcd, health, settings] = await Promise.all([
+  const [{ finding, status }, etcd, health] = await Promise.all([
     examineSupervisor(config),
     examineEtcd(config),
     examineHealth(config, watchdogOf(config)),
-    examineSettings(config),
   ]);
+  const settings = status === null ? [] : examineSettings(config, status);
   const here = [finding, ...etcd, ...health, ...settings, ...examineSecrets(config)];
   if (status === null) return here;
   const looked = [...here, ...configRootFindings(status)];
-  return [...looked, examinePort(config, status), ...whatIsTold(status, looked, cluster)];
+  return [...looked, await examinePort(config, status), ...whatIsTold(status, looked, cluster)];
 }
 
 /** By the word of the supervisor: of the cluster, of this host, of the others. */

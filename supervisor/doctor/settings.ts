@@ -1,16 +1,13 @@
 import { clusterSettingsOf } from '../config/cluster-settings.ts';
 import type { Config } from '../config/schema.ts';
-import { fetchStatus } from '../control/client.ts';
+import type { Status } from '../control/status.ts';
 import { settingDifferences } from '../core/records/settings.ts';
 import { type Finding, fine, wrong } from './finding.ts';
 
 /**
- * Whether the hosts have the settings alike that must be, and whether this one runs with what its file says. Nothing
- * when the supervisor does not answer, which is told by itself.
+ * Whether the hosts have the settings alike that must be, and whether this one runs with what its file says.
  */
-export async function examineSettings(config: Config): Promise<Finding[]> {
-  const status = await fetchStatus(config.paths.run).catch(() => null);
-  if (status === null) return [];
+export function examineSettings(config: Config, status: Status): Finding[] {
   const about = 'settings';
   const written = settingDifferences(clusterSettingsOf(config), status.settings ?? {}).map(
     ({ name, here, there }) => {

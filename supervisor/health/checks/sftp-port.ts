@@ -17,12 +17,17 @@ export async function sftpPortFact(listen: string, port: number): Promise<Health
   const name = 'SFTP port';
   const bad = (code: string, detail: string): HealthFact => ({ name, level: 'bad', code, detail });
   const where = `port ${port} of ${listen}`;
-  const tables = await Promise.all([readTable('/proc/net/tcp'), readTable('/proc/net/tcp6')]);
-  const other = tables.flatMap((table) => listenersIn(table, port)).find((at) => isInTheWay(at, listen));
+  const other = (await listenersOn(port)).find((at) => isInTheWay(at, listen));
   if (other !== undefined)
     return bad('PORT_IN_USE', `${where} is in use: another program listens on ${other}`);
   if (!(await mayBind(port))) return bad('PORT_FORBIDDEN', `this service may not listen on ${where}`);
   return { name, level: 'ok', code: '', detail: `${where} is free` };
+}
+
+/** The addresses of this network namespace on which somebody listens at this port. */
+export async function listenersOn(port: number): Promise<string[]> {
+  const tables = await Promise.all([readTable('/proc/net/tcp'), readTable('/proc/net/tcp6')]);
+  return tables.flatMap((table) => listenersIn(table, port));
 }
 
 /** The addresses on which somebody listens at this port, by a table as /proc/net/tcp and tcp6. */

@@ -6,7 +6,8 @@ import type { Status } from '../../../../supervisor/control/status.ts';
 import { unreadableLeader } from '../../../../supervisor/core/records/records.ts';
 import { whatIsTold } from '../../../../supervisor/doctor/examine.ts';
 import { fine, levelOf } from '../../../../supervisor/doctor/finding.ts';
-import { examinePort, isListenedOn } from '../../../../supervisor/doctor/port.ts';
+import { examinePort } from '../../../../supervisor/doctor/port.ts';
+import { listenersIn } from '../../../../supervisor/health/checks/sftp-port.ts';
 import { fact, hostOf, old, reason, statusOfA, statusOfB } from '../control/statuses.ts';
 
 /** What is not well, as `LEVEL CODE about`. */
@@ -113,6 +114,8 @@ describe('a port in the tables of the kernel', () => {
    2: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 0:0
 `;
 
+  const isListenedOn = (text: string, port: number) => listenersIn(text, port).length > 0;
+
   it('is listened on, or only used by a connection', () => {
     assert.equal(isListenedOn(table, 2222), true);
     assert.equal(isListenedOn(table, 2223), false);
@@ -126,11 +129,11 @@ describe('a port in the tables of the kernel', () => {
     const { port } = other.address() as AddressInfo;
     const look = (status: Status) => examinePort({ sftp: { port } }, status);
     const processes = { supervisor: 1, sftpNode: null, replicator: 3 };
-    assert.equal(look(statusOfB({ processes })).code, 'PORT_IN_USE');
-    assert.equal(look(statusOfA({ processes })).level, 'ok', 'it serves');
-    assert.equal(look(statusOfB()).level, 'ok', 'it has an SFTP node');
+    assert.equal((await look(statusOfB({ processes }))).code, 'PORT_IN_USE');
+    assert.equal((await look(statusOfA({ processes }))).level, 'ok', 'it serves');
+    assert.equal((await look(statusOfB())).level, 'ok', 'it has an SFTP node');
     other.close();
     await once(other, 'close');
-    assert.equal(look(statusOfB({ processes })).level, 'ok');
+    assert.equal((await look(statusOfB({ processes }))).level, 'ok');
   });
 });
