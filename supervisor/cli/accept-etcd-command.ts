@@ -1,12 +1,11 @@
 import { Command } from 'commander';
-import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import type { RestoredPlan } from '../core/restored/plan.ts';
 import { ask } from './ask.ts';
 import { exitOfRefusal } from './exit-codes.ts';
 import { configOption } from './options.ts';
 import { exitAs, narrator, printAnswer, printJson } from './output.ts';
-import { agrees, question, whoAsks } from './person.ts';
+import { mustAgree, mustRiskData, whoAsks } from './person.ts';
 import { renderRestored } from './render-restored.ts';
 
 interface AcceptOptions {
@@ -55,8 +54,7 @@ async function accept(options: AcceptOptions): Promise<void> {
 async function confirm(options: AcceptOptions, { members, away }: RestoredPlan, cluster: string) {
   if (options.yesLoseData) return;
   if (away.length > 0) {
-    const text = `${away.join(', ')} may hold files that clients were told are stored.\nType the name of the cluster to go on: `;
-    if ((await question(text, '--yes-lose-data', options.json)) === cluster) return;
-  } else if (options.yes || (await agrees(`Go on with ${members.join(', ')}?`, options.json))) return;
-  throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
+    const text = `${away.join(', ')} may hold files that clients were told are stored.`;
+    await mustRiskData(text, cluster, options.json);
+  } else await mustAgree(`Go on with ${members.join(', ')}?`, options);
 }

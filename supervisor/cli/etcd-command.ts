@@ -5,7 +5,7 @@ import type { MendPlan } from '../core/records/mend.ts';
 import { ask } from './ask.ts';
 import { configOption } from './options.ts';
 import { narrator, printAnswer } from './output.ts';
-import { agrees, whoAsks } from './person.ts';
+import { mustAgree, whoAsks } from './person.ts';
 
 export function etcdCommand(): Command {
   return new Command('etcd')
@@ -40,9 +40,7 @@ async function mend(key: string | undefined, { config, json, yes }: MendOptions)
     throw new HoldfastError('REQUEST_INVALID', `"${key}" is none of the keys that cannot be read: ${known}`);
   }
   narrator(json)(`${plan.key}: ${plan.what}`);
-  if (yes !== true && !(await agrees(`Take it away? Then ${plan.consequence}.`, json))) {
-    throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
-  }
+  await mustAgree(`Take it away? Then ${plan.consequence}.`, { yes, json });
   const { modRevision, consequence } = plan;
   await ask(run, json, 'POST', '/v1/etcd/mend', { by: whoAsks(), key: plan.key, modRevision });
   printAnswer(json, { mended: plan.key }, () => `done: ${consequence}`);

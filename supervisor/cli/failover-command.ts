@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Plan } from '../core/operation/plan.ts';
 import type { OperationRequest } from '../core/operation/request.ts';
@@ -7,7 +6,7 @@ import { isAboutRoots } from '../core/roots/agreement.ts';
 import { exitOfRefusal } from './exit-codes.ts';
 import { configOption, parseHost } from './options.ts';
 import { exitAs, printJson } from './output.ts';
-import { agrees, question, whoAsks } from './person.ts';
+import { mustAgree, mustRiskData, whoAsks } from './person.ts';
 import { runOperation, showPlan } from './run-operation.ts';
 
 interface FailoverOptions {
@@ -62,11 +61,10 @@ async function confirm(options: FailoverOptions, plan: Plan, cluster: string): P
     ?.reasons.some(({ code }) => code === 'NOT_IN_SYNC' || isAboutRoots(code));
   if (options.force === true && lacks === true) {
     if (options.yesLoseData === true) return;
-    const text = `${plan.to} may lack files that clients were told are stored.\nType the name of the cluster to go on: `;
-    if ((await question(text, '--yes-lose-data', options.json)) === cluster) return;
+    const text = `${plan.to} may lack files that clients were told are stored.`;
+    await mustRiskData(text, cluster, options.json);
   } else {
-    if (options.yes === true || options.yesLoseData === true) return;
-    if (await agrees(`Make ${plan.to} lead?`, options.json)) return;
+    const yes = options.yes === true || options.yesLoseData === true;
+    await mustAgree(`Make ${plan.to} lead?`, { yes, json: options.json });
   }
-  throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
 }

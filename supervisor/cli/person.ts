@@ -9,15 +9,35 @@ export function whoAsks(): string {
 }
 
 /** Whether a person says yes. @throws HoldfastError REQUEST_INVALID where nobody can be asked */
-export async function agrees(text: string, json: boolean | undefined): Promise<boolean> {
+async function agrees(text: string, json: boolean | undefined): Promise<boolean> {
   return /^y(es)?$/i.test(await question(`${text} [y/N] `, '--yes', json));
+}
+
+/**
+ * Has a person say yes, unless that was said ahead.
+ * @throws HoldfastError OPERATION_CANCELLED; REQUEST_INVALID where nobody can be asked
+ */
+export async function mustAgree(
+  text: string,
+  { yes, json }: { readonly yes?: boolean | undefined; readonly json?: boolean | undefined },
+): Promise<void> {
+  if (yes !== true && !(await agrees(text, json))) throw notConfirmed();
+}
+
+/**
+ * Has a person type the name of the cluster, for what may lose data.
+ * @throws HoldfastError as `mustAgree`
+ */
+export async function mustRiskData(text: string, cluster: string, json: boolean | undefined): Promise<void> {
+  const typed = await question(`${text}\nType the name of the cluster to go on: `, '--yes-lose-data', json);
+  if (typed !== cluster) throw notConfirmed();
 }
 
 /**
  * Asks a person. With `--json` nobody was shown what is asked about.
  * @throws HoldfastError REQUEST_INVALID where nobody can be asked
  */
-export async function question(text: string, insteadOf: string, json: boolean | undefined): Promise<string> {
+async function question(text: string, insteadOf: string, json: boolean | undefined): Promise<string> {
   if (!process.stdin.isTTY || json === true) {
     throw new HoldfastError('REQUEST_INVALID', `nobody is there to be asked: give ${insteadOf}`);
   }
@@ -27,4 +47,8 @@ export async function question(text: string, insteadOf: string, json: boolean | 
   } finally {
     lines.close();
   }
+}
+
+function notConfirmed(): HoldfastError {
+  return new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
 }

@@ -1,11 +1,10 @@
 import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import type { Status } from '../control/status.ts';
-import { ask } from './ask.ts';
+import { ask, askStatus } from './ask.ts';
 import { configOption } from './options.ts';
 import { narrator, printAnswer } from './output.ts';
-import { agrees, whoAsks } from './person.ts';
+import { mustAgree, whoAsks } from './person.ts';
 
 interface AcceptOptions {
   config: string;
@@ -35,13 +34,11 @@ may hold the last copies. They are moved to the folder quarantine/ beside the fi
 
 async function acceptRemoval({ config, json, yes }: AcceptOptions): Promise<void> {
   const { run } = loadConfig(config).paths;
-  const { heldRemoval } = await ask<Status>(run, json, 'GET', '/v1/status');
+  const { heldRemoval } = await askStatus(run, json);
   if (heldRemoval === null) throw new HoldfastError('NO_REMOVAL', 'no comparison of this host waits');
   const { files, of, leader } = heldRemoval;
   narrator(json)(`${leader} does not have ${files} of the ${of} files of this host.`);
-  if (yes !== true && !(await agrees('Move them to quarantine?', json))) {
-    throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
-  }
+  await mustAgree('Move them to quarantine?', { yes, json });
   await ask(run, json, 'POST', '/v1/replication/accept-removal', { by: whoAsks(), files });
   printAnswer(
     json,

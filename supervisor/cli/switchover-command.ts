@@ -1,11 +1,10 @@
 import { Command } from 'commander';
-import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import type { OperationRequest } from '../core/operation/request.ts';
 import { exitOfRefusal } from './exit-codes.ts';
 import { configOption, parseDuration, parseHost, parseTime } from './options.ts';
 import { exitAs, printJson } from './output.ts';
-import { agrees, whoAsks } from './person.ts';
+import { mustAgree, whoAsks } from './person.ts';
 import { runOperation, showPlan } from './run-operation.ts';
 
 interface SwitchoverOptions {
@@ -65,10 +64,8 @@ async function switchover(options: SwitchoverOptions): Promise<void> {
     exitAs(exitOfRefusal(plan.refusal));
     return;
   }
-  if (plan.refusal === null && options.yes !== true) {
-    if (!(await agrees(`Move the service from ${plan.from} to ${plan.to}?`, options.json))) {
-      throw new HoldfastError('OPERATION_CANCELLED', 'not confirmed');
-    }
+  if (plan.refusal === null) {
+    await mustAgree(`Move the service from ${plan.from} to ${plan.to}?`, options);
   }
   // What was confirmed is what is asked for; what is to begin later takes the best of its time.
   const to = request.at === null ? plan.to : request.to;
