@@ -1,12 +1,13 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import ssh2 from 'ssh2';
-import { ConnectionPlaces, type PlaceRules, plainAddress, sourceOf } from '#contracts/connection-places.ts';
-import { DroppedConnections } from '#contracts/dropped-connections.ts';
+import { Arrivals } from '#contracts/arrivals.ts';
+import { type Place, type PlaceRules, plainAddress } from '#contracts/connection-places.ts';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 import { deadline } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
+import { NewConnections } from '#contracts/new-connections.ts';
 import { subsystemName } from '../protocol/version.ts';
 import type { PeerKey } from '../state/peer-key.ts';
 import { peerAlgorithms } from './algorithms.ts';
@@ -54,14 +55,21 @@ export async function listenForPeers(options: ListenerOptions): Promise<PeerList
       keepaliveCountMax: 3,
     },
     (connection, { ip, port }) => {
-      const arrival = acceptor.arrival(ip, port);
+      const arrival = arrivals.take(ip, port);
       if (arrival === undefined) connection.on('error', () => {}).end();
       else serve(connection, arrival, options, connections);
     },
   );
-  const acceptor = new Acceptor(options);
+  const arrivals = new Arrivals<Arrival>();
+  const newcomers = new NewConnections(options.rules ?? defaultRules, options.log, (address) => {
+    const plain = plainAddress(address);
+    return options.isPeerAddress(plain) ? plain : null;
+  });
   const server = createServer({ noDelay: true }, (socket: Socket) => {
-    if (acceptor.admit(socket)) ssh.injectSocket(socket);
+    const place = newcomers.admit(socket);
+    if (place === null) return;
+    arrivals.add(socket, arrivalOf(socket, place, options));
+    ssh.injectSocket(socket);
   });
   server.maxConnections = maxConnections;
   await listening(server, options);
@@ -114,54 +122,17 @@ interface Arrival {
   loggedIn(): void;
 }
 
-/** Lets connections in, or drops them before anything of SSH is done for them. */
-class Acceptor {
-  readonly #options: ListenerOptions;
-  readonly #places: ConnectionPlaces;
-  readonly #dropped: DroppedConnections;
-  readonly #arrivals = new Map<string, Arrival>();
-
-  constructor(options: ListenerOptions) {
-    this.#options = options;
-    this.#places = new ConnectionPlaces(options.rules ?? defaultRules);
-    this.#dropped = new DroppedConnections(options.log);
-  }
-
-  arrival(address: string, port: number): Arrival | undefined {
-    return this.#arrivals.get(keyOf(address, port));
-  }
-
-  /** @returns false when the connection was dropped */
-  admit(socket: Socket): boolean {
-    const { isPeerAddress, loginTimeoutMs = defaultLoginTimeoutMs, log } = this.#options;
-    const address = plainAddress(socket.remoteAddress ?? '');
-    const source = sourceOf(address);
-    const place = this.#places.take(source, isPeerAddress(address) ? address : null);
-    socket.on('error', (error) => log.debug({ address, reason: error.message }, 'a socket failed'));
-    if (typeof place === 'string') {
-      this.#dropped.add(source, place);
-      socket.resetAndDestroy();
-      return false;
-    }
-    const key = keyOf(socket.remoteAddress, socket.remotePort);
-    const cancelDeadline = deadline(loginTimeoutMs, () => socket.destroy());
-    const loggedIn = () => {
+function arrivalOf(socket: Socket, place: Place, { loginTimeoutMs, log }: ListenerOptions): Arrival {
+  const address = plainAddress(socket.remoteAddress ?? '');
+  socket.on('error', (error) => log.debug({ address, reason: error.message }, 'a socket failed'));
+  const cancelDeadline = deadline(loginTimeoutMs ?? defaultLoginTimeoutMs, () => socket.destroy());
+  socket.once('close', cancelDeadline);
+  return {
+    loggedIn() {
       cancelDeadline();
       place.release();
-    };
-    const arrival = { loggedIn };
-    this.#arrivals.set(key, arrival);
-    socket.once('close', () => {
-      loggedIn();
-      // Another connection from that port may be here already: a reset frees it before this is told.
-      if (this.#arrivals.get(key) === arrival) this.#arrivals.delete(key);
-    });
-    return true;
-  }
-}
-
-function keyOf(address: string | undefined, port: number | undefined): string {
-  return `${address ?? ''} ${port ?? ''}`;
+    },
+  };
 }
 
 async function listening(server: Server, { address, port, log }: ListenerOptions): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import ssh2 from 'ssh2';
+import { Arrivals } from '#contracts/arrivals.ts';
 import type { Logger } from '#contracts/log.ts';
 import { signatureAlgorithms } from '../auth/signatures.ts';
 import { algorithms } from './algorithms.ts';
@@ -19,7 +20,7 @@ export interface ClientAlive {
 
 export type ServerOptions = Omit<ConnectionOptions, 'identification'>;
 
-interface Arriving {
+interface Arrival {
   readonly socket: Socket;
   loggedIn(): void;
 }
@@ -31,8 +32,7 @@ export class SftpServer {
   readonly #log: Logger;
   readonly #clients = new Set<ClientConnection>();
   #isPaused = false;
-  /** Sockets that have not identified themselves as SSH yet, by the address and port of the client. */
-  readonly #arriving = new Map<string, Arriving>();
+  readonly #arrivals = new Arrivals<Arrival>();
 
   constructor(hostKeys: Buffer[], alive: ClientAlive, options: ServerOptions) {
     this.#options = options;
@@ -49,7 +49,7 @@ export class SftpServer {
       },
     };
     this.#ssh = new ssh2.Server(config, (connection, { ip, port, header }) =>
-      this.#connected(connection, keyOf(ip, port), String(header.identRaw)),
+      this.#connected(connection, this.#arrivals.take(ip, port), String(header.identRaw)),
     );
   }
 
@@ -73,7 +73,7 @@ export class SftpServer {
 
   hangUpClients(): void {
     for (const client of this.#clients) client.hangUp();
-    for (const { socket } of this.#arriving.values()) socket.destroy();
+    this.#arrivals.destroy();
   }
 
   /** Takes nothing from clients and sends them nothing until `resumeClients`, or the end. */
@@ -96,31 +96,24 @@ export class SftpServer {
       socket.destroy();
       return;
     }
-    const key = keyOf(address, socket.remotePort);
     const grace = setTimeout(() => socket.destroy(), loginGraceMs);
     const loggedIn = () => {
       clearTimeout(grace);
       startup.loggedIn();
     };
-    this.#arriving.set(key, { socket, loggedIn });
+    this.#arrivals.add(socket, { socket, loggedIn });
     socket.on('error', (error) => this.#log.debug({ address, reason: error.message }, 'a socket failed'));
-    socket.on('close', () => {
-      clearTimeout(grace);
-      // Another connection from that port may be here already: a reset frees it before this is told.
-      if (this.#arriving.get(key)?.socket === socket) this.#arriving.delete(key);
-    });
+    socket.on('close', () => clearTimeout(grace));
     this.#ssh.injectSocket(socket);
   }
 
   /** ssh2 tells of a connection when the client has sent its identification. */
-  #connected(connection: ssh2.Connection, key: string, identification: string): void {
-    const arrived = this.#arriving.get(key);
+  #connected(connection: ssh2.Connection, arrived: Arrival | undefined, identification: string): void {
     if (arrived === undefined) {
       connection.on('error', () => {});
       connection.end();
       return;
     }
-    this.#arriving.delete(key);
     const { socket, loggedIn } = arrived;
     const client: ClientConnection = new ClientConnection(
       connection,
@@ -133,8 +126,4 @@ export class SftpServer {
     );
     this.#clients.add(client);
   }
-}
-
-function keyOf(address: string | undefined, port: number | undefined): string {
-  return `${address ?? ''} ${port ?? ''}`;
 }

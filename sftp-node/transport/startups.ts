@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { bootTimeMs } from '#contracts/boot-time.ts';
-import { ConnectionPlaces, type PlaceRules, plainAddress, sourceOf } from '#contracts/connection-places.ts';
-import { DroppedConnections } from '#contracts/dropped-connections.ts';
+import { type PlaceRules, plainAddress, sourceOf } from '#contracts/connection-places.ts';
 import type { Logger } from '#contracts/log.ts';
+import { NewConnections } from '#contracts/new-connections.ts';
 import { KnownSources } from '../known-sources.ts';
 
 /** A connection that has a place until it logs in or ends. */
@@ -11,40 +11,34 @@ export interface Startup {
   loggedIn(): void;
 }
 
-/** Lets connections in, or drops them before anything of SSH is done for them. */
+/** Clients before their login, of whom sources that logged in lately are known. */
 export class Startups {
-  readonly #places: ConnectionPlaces;
   readonly #known = new KnownSources(bootTimeMs);
-  readonly #dropped: DroppedConnections;
+  readonly #connections: NewConnections;
 
   constructor(rules: PlaceRules, log: Logger) {
-    this.#places = new ConnectionPlaces(rules);
-    this.#dropped = new DroppedConnections(log);
+    this.#connections = new NewConnections(rules, log, (address, source) =>
+      this.#isKnown(address, source) ? source : null,
+    );
   }
 
   /** How many were dropped so far. */
   get dropped(): number {
-    return this.#dropped.total;
+    return this.#connections.dropped;
   }
 
-  /** @returns null when the connection was dropped, by a reset: nothing of it stays in the kernel */
+  /** @returns null when the connection was dropped */
   admit(socket: Socket): Startup | null {
-    const address = socket.remoteAddress ?? '';
-    const source = sourceOf(address);
-    const place = this.#places.take(source, this.#isKnown(address, source) ? source : null);
-    if (typeof place === 'string') {
-      this.#dropped.add(source, place);
-      socket.on('error', () => {});
-      socket.resetAndDestroy();
-      return null;
-    }
-    socket.once('close', () => place.release());
-    return {
-      loggedIn: () => {
-        place.release();
-        this.#known.loggedIn(source);
-      },
-    };
+    const source = sourceOf(socket.remoteAddress ?? '');
+    const place = this.#connections.admit(socket);
+    return (
+      place && {
+        loggedIn: () => {
+          place.release();
+          this.#known.loggedIn(source);
+        },
+      }
+    );
   }
 
   /** Whoever looks after this host from within is not kept out by strangers. */

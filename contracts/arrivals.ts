@@ -1,0 +1,36 @@
+import type { Socket } from 'node:net';
+
+/**
+ * Connections that ssh2 has been handed and has not told of yet: it tells of them by address and port alone, once the
+ * client has identified itself.
+ */
+export class Arrivals<Arrival> {
+  readonly #byOrigin = new Map<string, { readonly socket: Socket; readonly arrival: Arrival }>();
+
+  /** Until it is closed. */
+  add(socket: Socket, arrival: Arrival): void {
+    const origin = originOf(socket.remoteAddress, socket.remotePort);
+    this.#byOrigin.set(origin, { socket, arrival });
+    socket.once('close', () => {
+      // Another connection from that port may be here already: a reset frees it before this is told.
+      if (this.#byOrigin.get(origin)?.socket === socket) this.#byOrigin.delete(origin);
+    });
+  }
+
+  /** The one that ssh2 tells of, which is none of these from now on. */
+  take(address: string, port: number): Arrival | undefined {
+    const origin = originOf(address, port);
+    const found = this.#byOrigin.get(origin)?.arrival;
+    this.#byOrigin.delete(origin);
+    return found;
+  }
+
+  /** Closes those that are here. */
+  destroy(): void {
+    for (const { socket } of this.#byOrigin.values()) socket.destroy();
+  }
+}
+
+function originOf(address: string | undefined, port: number | undefined): string {
+  return `${address ?? ''} ${port ?? ''}`;
+}
