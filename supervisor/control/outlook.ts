@@ -1,5 +1,6 @@
 import { errorTable } from '#contracts/errors.ts';
 import type { Cause } from '../core/cause.ts';
+import { noSuccessorCause } from '../core/leadership/candidates.ts';
 import { unreadableLeader } from '../core/records/records.ts';
 import type { HostStatus, Status } from './status.ts';
 
@@ -139,9 +140,7 @@ function warningsOf(status: Status, verdict: Verdict): Cause[] {
     .filter(({ code }) => code === 'ETCD_NO_SPARE' || code === 'ETCD_NO_MAJORITY')
     .map(({ code, detail }) => ({ code, sentence: detail }));
   if (verdict !== 'led' || isStale(status) || ableHosts(status).length > 0) return etcd;
-  const leader = status.leader?.node ?? status.node;
-  const sentence = `no host could take over from ${leader}: if it died now, nobody would serve`;
-  return [{ code: 'NO_SUCCESSOR', sentence }, ...etcd];
+  return [noSuccessorCause(status.leader?.node ?? status.node), ...etcd];
 }
 
 function nextStepsOf(status: Status, verdict: Verdict): NextStep[] {

@@ -1,5 +1,5 @@
 import type { NodeId } from '#contracts/identities.ts';
-import { candidatesOf } from '../core/leadership/candidates.ts';
+import { candidatesOf, noSuccessorCause } from '../core/leadership/candidates.ts';
 import type { ClusterView } from '../core/records/records.ts';
 import type { HealthFact } from '../runtime/ports.ts';
 
@@ -60,6 +60,6 @@ function clockFact(node: NodeId, aheadMs: number): HealthFact[] {
 }
 
 function noSuccessorFact(leader: NodeId): HealthFact {
-  const detail = `no host could take over from ${leader}: if it died now, nobody would serve`;
-  return { name: 'successor', level: 'warn', code: 'NO_SUCCESSOR', detail };
+  const { code, sentence: detail } = noSuccessorCause(leader);
+  return { name: 'successor', level: 'warn', code, detail };
 }

@@ -1,9 +1,8 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
-import type { NodeId } from '#contracts/identities.ts';
 import { type Era, epochBaseOf, eraAfter, eraSchema, restoredSchema } from '../../core/records/era.ts';
 import { departureSchema, type HistoryEntry, historySchema } from '../../core/records/history.ts';
-import { hostRecordSchema, type StoredHost } from '../../core/records/host.ts';
+import { hostRecordSchema } from '../../core/records/host.ts';
 import {
   type OperationRecord,
   operationSchema,
@@ -100,26 +99,18 @@ function recordsOf<Record extends { node: string }>(
   return records;
 }
 
-function hostsOf(range: IRangeResponse | undefined, problems: Problems): StoredHost[] {
-  const revisions = hostRevisionsOf(range);
-  return recordsOf(range, hostRecordSchema, problems).map(({ leaseId: _, ...record }) => ({
-    ...record,
-    modRevision: revisions[record.node] ?? 0,
-  }));
-}
-
-/** By the last segment of the key. */
-function hostRevisionsOf(range: IRangeResponse | undefined): Record<NodeId, number> {
-  const nodeOf = (kv: StoredKey) => kv.key.toString('utf8').split('/').at(-1) ?? '';
-  return Object.fromEntries(range?.kvs.map((kv) => [nodeOf(kv), Number(kv.mod_revision)]) ?? []);
-}
-
-function unreadableHostsOf(
+function hostsOf(
   range: IRangeResponse | undefined,
-  hosts: readonly StoredHost[],
-): Record<NodeId, number> {
-  const isRead = (node: NodeId) => hosts.some((host) => host.node === node);
-  return Object.fromEntries(Object.entries(hostRevisionsOf(range)).filter(([node]) => !isRead(node)));
+  problems: Problems,
+): Pick<ClusterView, 'hosts' | 'unreadableHosts'> {
+  const nodeOf = (kv: StoredKey) => kv.key.toString('utf8').split('/').at(-1) ?? '';
+  const revisions = new Map(range?.kvs.map((kv) => [nodeOf(kv), Number(kv.mod_revision)]));
+  const hosts = recordsOf(range, hostRecordSchema, problems).map(({ leaseId: _, ...record }) => {
+    const modRevision = revisions.get(record.node) ?? 0;
+    revisions.delete(record.node);
+    return { ...record, modRevision };
+  });
+  return { hosts, unreadableHosts: Object.fromEntries(revisions) };
 }
 
 /** The folders of values that a view is read from, beside the single keys. */
@@ -155,7 +146,6 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
   const inSync = read('insync', inSyncRecordSchema);
   const operation = read('operation', operationSchema);
   const paused = read('paused', storedPauseSchema)?.pause ?? null;
-  const hosts = hostsOf(ranges['hosts/'], problems);
   const revisions = Object.fromEntries(singleKeys.map((key) => [key, modRevisionOf(ranges[key])])) as Record<
     SingleKey,
     number
@@ -183,8 +173,7 @@ export function viewOf(moment: ReadMoment, ranges: ViewRanges): ClusterView {
     format: read('format', formatSchema),
     nodes: recordsOf(ranges['nodes/'], nodeRecordSchema, problems),
     peers: recordsOf(ranges['peers/'], peerRecordSchema, problems),
-    hosts,
-    unreadableHosts: unreadableHostsOf(ranges['hosts/'], hosts),
+    ...hostsOf(ranges['hosts/'], problems),
     isNew: everLed.every((key) => revisions[key] === 0) && !everLedFolders.some((key) => hasAny(ranges[key])),
     revisions,
     unreadable,

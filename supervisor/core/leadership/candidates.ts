@@ -41,6 +41,12 @@ function reasonsAgainst(node: LiveNode, members: readonly NodeId[]): Cause[] {
   return [...node.ineligible, { code: 'NOT_IN_SYNC', sentence }];
 }
 
+/** What is wrong while no host but the leader may lead. */
+export function noSuccessorCause(leader: NodeId): Cause {
+  const sentence = `no host could take over from ${leader}: if it died now, nobody would serve`;
+  return { code: 'NO_SUCCESSOR', sentence };
+}
+
 /** The standby that is handed leadership when the operator names none. */
 export function successorOf(state: RoleState): Successor | null {
   const [best] = candidatesOf(state.cluster, state.nodeId);
