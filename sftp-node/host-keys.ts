@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { hostKeyFolder, hostKeyPaths, readHostKey } from '#contracts/config-root/host-key.ts';
+import { hostKeyPaths, readHostKey } from '#contracts/config-root/host-key.ts';
 import { readInForce, sentenceOf } from '#contracts/config-root/last-good.ts';
+import { hostKeyFolder } from '#contracts/config-root/names.ts';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 

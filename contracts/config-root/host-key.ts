@@ -3,14 +3,7 @@ import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { lastGoodRoot } from './last-good.ts';
-
-export const hostKeyFolder = 'host_keys';
-const namePattern = /^ssh_host_\w+_key$/;
-
-export function isHostKey(path: string): boolean {
-  const [folder, name, ...rest] = path.split('/');
-  return folder === hostKeyFolder && name !== undefined && rest.length === 0 && namePattern.test(name);
-}
+import { hostKeyFolder, isHostKey } from './names.ts';
 
 /**
  * The host keys that there are, or were when the last good ones were kept: one that is gone does not stop being a host

@@ -1,5 +1,6 @@
 import { chmodSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { isInHostKeys, isPrivateKey, usersFile } from '#contracts/config-root/names.ts';
 import { HoldfastError } from '#contracts/errors.ts';
 import { makeFolderDurably, syncDirectory, writeDurably } from '../state/durable-file.ts';
 import {
@@ -7,7 +8,6 @@ import {
   type ConfigSnapshot,
   digestOf,
   isConfigPath,
-  isPrivateKey,
   maxConfigBytes,
   readConfig,
 } from './snapshot.ts';
@@ -23,7 +23,7 @@ export function applyConfig(configRoot: string, snapshot: ConfigSnapshot, keepIn
   const before = new Map(readConfig(configRoot, () => {}).files.map((file) => [file.path, file]));
   const kept: string[] = [];
   const keep = (path: string) => {
-    if (!isPrivateKey(path) && !path.startsWith('host_keys/')) return;
+    if (!isInHostKeys(path)) return;
     makeFolderDurably(keepIn, 0o700);
     writeDurably(join(keepIn, basename(path)), readFileSync(join(configRoot, path)), 0o600);
     kept.push(path);
@@ -50,7 +50,7 @@ export function applyConfig(configRoot: string, snapshot: ConfigSnapshot, keepIn
 
 /** A leader may have lost them: who wants no users any more writes an empty list, and host keys are replaced. */
 function isNeverRemoved(path: string): boolean {
-  return path === 'users.yaml' || path.startsWith('host_keys/');
+  return path === usersFile || isInHostKeys(path);
 }
 
 /** What is here, is not on the leader, and stays all the same. */

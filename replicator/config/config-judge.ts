@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { checkHostKey, checkHostKeyMode, isHostKey } from '#contracts/config-root/host-key.ts';
+import { checkHostKey, checkHostKeyMode } from '#contracts/config-root/host-key.ts';
 import { lastGoodRoot, sentenceOf } from '#contracts/config-root/last-good.ts';
+import { isHostKey, isNeeded, usersFile } from '#contracts/config-root/names.ts';
 import { type LeftOut, parseUsersFile } from '#contracts/config-root/users-file.ts';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { ConfigProblem } from '#contracts/ipc/replicator.ts';
@@ -17,8 +18,6 @@ export interface ConfigInForce {
   readonly snapshot: ConfigSnapshot;
   readonly problems: readonly ConfigProblem[];
 }
-
-const usersFile = 'users.yaml';
 
 /**
  * Judges the config root file by file, for what is replicated and for what is told of it. The SFTP node judges alike
@@ -53,7 +52,7 @@ export class ConfigJudge {
   inForce({ files, unreadable }: FoundConfig): ConfigInForce {
     const found = new Map(files.map((file) => [file.path, file]));
     const lastGood = new Map(this.lastGood().map((file) => [file.path, file]));
-    const lasting = [...lastGood.keys()].filter((path) => path === usersFile || isHostKey(path));
+    const lasting = [...lastGood.keys()].filter(isNeeded);
     const paths = [...new Set([...found.keys(), ...unreadable.keys(), ...lasting])];
     const inForce: ConfigFile[] = [];
     const problems: ConfigProblem[] = [];

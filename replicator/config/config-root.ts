@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { hostKeyFolder } from '#contracts/config-root/host-key.ts';
+import { hostKeyFolder } from '#contracts/config-root/names.ts';
 import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { ConfigProblem } from '#contracts/ipc/replicator.ts';
 import { appliedDigest, applyConfig, keptOf } from './apply.ts';

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
+import { hostKeyFolder, isPrivateKey } from '#contracts/config-root/names.ts';
 import { makeFolderDurably, writeDurably } from '../state/durable-file.ts';
 import { newKey } from '../state/new-key.ts';
 import type { ConfigSnapshot } from './snapshot.ts';
 
-const directory = 'host_keys';
 /** An RSA key takes up to seconds to make; no client of today needs it. */
 const generated = [
   { name: 'ssh_host_ed25519_key', type: 'ed25519' },
@@ -15,11 +15,11 @@ const generated = [
 /** Makes host keys where there are none at all: the first leader of a cluster does. */
 export function ensureHostKeys(configRoot: string, snapshot: ConfigSnapshot): boolean {
   if (privateKeys(snapshot).length > 0) return false;
-  makeFolderDurably(join(configRoot, directory), 0o700);
+  makeFolderDurably(join(configRoot, hostKeyFolder), 0o700);
   for (const { name, type } of generated) {
     const { privateKey, publicKey } = newKey(type);
-    writeDurably(join(configRoot, directory, `${name}.pub`), `${publicKey}\n`, 0o644);
-    writeDurably(join(configRoot, directory, name), privateKey, 0o600);
+    writeDurably(join(configRoot, hostKeyFolder, `${name}.pub`), `${publicKey}\n`, 0o644);
+    writeDurably(join(configRoot, hostKeyFolder, name), privateKey, 0o600);
   }
   return true;
 }
@@ -39,5 +39,5 @@ function fingerprintOf(publicKey: Buffer): string {
 }
 
 function privateKeys({ files }: ConfigSnapshot) {
-  return files.filter(({ path }) => path.startsWith(`${directory}/`) && !path.endsWith('.pub'));
+  return files.filter(({ path }) => isPrivateKey(path));
 }

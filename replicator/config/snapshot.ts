@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isHostKey } from '#contracts/config-root/host-key.ts';
+import { isNeeded, isPrivateKey } from '#contracts/config-root/names.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { errnoOf } from '../tree/tree.ts';
 
@@ -35,11 +35,6 @@ const namePattern = /^[A-Za-z0-9_][A-Za-z0-9._@+-]{0,200}$/;
 export function isConfigPath(path: string): boolean {
   const parts = path.split('/');
   return parts.length <= maxDepth && parts.every((part) => namePattern.test(part));
-}
-
-/** The private half of a host key is 0600 on every host, whatever it was where it was made. */
-export function isPrivateKey(path: string): boolean {
-  return path.startsWith('host_keys/') && !path.endsWith('.pub');
 }
 
 /**
@@ -100,6 +95,7 @@ function readFound(
   try {
     const stats = lstatSync(full);
     if (stats.isDirectory()) return 'directory';
+    // The SFTP node would follow a link, and serve what no other host has.
     if (stats.isSymbolicLink() && isNeeded(path)) {
       const what = 'is a symbolic link, which other hosts do not get: put the file itself there';
       throw new HoldfastError('CONFIG_UNREADABLE', `${full} ${what}`);
@@ -109,6 +105,7 @@ function readFound(
       throw new HoldfastError('CONFIG_TOO_LARGE', `${full} has ${stats.size} bytes`);
     }
     const foundMode = stats.mode & 0o777;
+    // The private half of a host key is 0600 on every host, whatever it was where it was made.
     const mode = isPrivateKey(path) ? 0o600 : foundMode;
     return { mode, foundMode, content: readFileSync(full) };
   } catch (cause) {
@@ -117,11 +114,6 @@ function readFound(
     if (errnoOf(cause) === 'ENOENT') return null;
     throw new HoldfastError('CONFIG_UNREADABLE', `${full} cannot be read: ${messageOf(cause)}`, { cause });
   }
-}
-
-/** The SFTP node would follow a link, and serve what no other host has. */
-function isNeeded(path: string): boolean {
-  return path === 'users.yaml' || isHostKey(path);
 }
 
 function isUnreadable(error: unknown): error is HoldfastError {

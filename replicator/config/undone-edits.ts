@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { isInHostKeys } from '#contracts/config-root/names.ts';
 import { codeOf } from '#contracts/errors.ts';
 import type { ConfigProblem } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
@@ -57,11 +58,7 @@ export class UndoneEdits {
     for (const path of editedPaths(overwriting)) {
       const file = found.files.find((one) => one.path === path);
       const isRemoved = file === undefined && !found.unreadable.has(path);
-      const keptIn = isRemoved
-        ? null
-        : path.startsWith('host_keys/')
-          ? hostKeysKeptIn
-          : this.#copy(path, file);
+      const keptIn = isRemoved ? null : isInHostKeys(path) ? hostKeysKeptIn : this.#copy(path, file);
       const what = `${join(configRoot, path)} was ${isRemoved ? 'removed' : 'edited'} on this host and not on ${leader}, which leads`;
       const kept = keptIn === null ? '' : `; the edit is kept in ${keptIn}`;
       const sentence = `${what}: it is again as there; edit it on the host that leads${kept}`;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { opendirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { lastGoodRoot } from '#contracts/config-root/last-good.ts';
+import { hostKeyFolder, isPrivateKey } from '#contracts/config-root/names.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Position } from '#contracts/identities.ts';
 import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
@@ -16,7 +17,6 @@ import {
   rootRecordFile,
   rootRecordSchema,
 } from '#contracts/roots.ts';
-import { isPrivateKey } from '../config/snapshot.ts';
 import { writeDurablyInBackground } from './durable-file.ts';
 
 type Settings = Pick<
@@ -216,7 +216,9 @@ export class Roots {
 
 function hasHostKeys(configRoot: string): boolean {
   try {
-    return readdirSync(join(configRoot, 'host_keys')).some((name) => isPrivateKey(`host_keys/${name}`));
+    return readdirSync(join(configRoot, hostKeyFolder)).some((name) =>
+      isPrivateKey(`${hostKeyFolder}/${name}`),
+    );
   } catch (error) {
     // What cannot be read is there.
     return (error as NodeJS.ErrnoException).code !== 'ENOENT';

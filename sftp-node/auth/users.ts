@@ -2,6 +2,7 @@ import { type FSWatcher, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import type { ParsedKey } from 'ssh2';
 import { isMissing, readInForce, sentenceOf } from '#contracts/config-root/last-good.ts';
+import { usersFile } from '#contracts/config-root/names.ts';
 import { readUsersFile, type UsersFile } from '#contracts/config-root/users-file.ts';
 import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
@@ -19,7 +20,6 @@ export interface Account {
 const pollMs = 2000;
 /** A file written in place is empty, then half there: it is read when it has stood still for so long. */
 const settledMs = 100;
-const usersFile = 'users.yaml';
 /** So many of those who are left out are named one by one in the log. */
 const namedAtMost = 20;
 

@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { hostKeyFolder, isHostKey } from '#contracts/config-root/names.ts';
 import { codeOf, messageOf } from '#contracts/errors.ts';
 import { version } from '#contracts/version.ts';
 import type { Config } from '../config/schema.ts';
@@ -38,8 +39,8 @@ function findingOf(fact: HealthFact): Finding {
 
 /** Secrets that others on this host could read. */
 export function examineSecrets({ paths, etcd }: Config): Finding[] {
-  const folder = join(paths.config, 'host_keys');
-  const hostKeys = namesIn(folder).filter((name) => /^ssh_host_\w+_key$/.test(name));
+  const folder = join(paths.config, hostKeyFolder);
+  const hostKeys = namesIn(folder).filter((name) => isHostKey(`${hostKeyFolder}/${name}`));
   const files = [...hostKeys.map((name) => join(folder, name)), etcd.tls?.key, etcd.passwordFile].filter(
     (file) => file !== undefined,
   );

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hostKeyFolder, isHostKey } from '#contracts/config-root/names.ts';
 import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { HealthFact } from '../../runtime/ports.ts';
 
@@ -12,10 +13,10 @@ const maxKeyBytes = 64 * 1024;
  */
 export async function hostKeysFact(configRoot: string): Promise<HealthFact> {
   const bad = (code: string, detail: string): HealthFact => ({ name, level: 'bad', code, detail });
-  const folder = join(configRoot, 'host_keys');
+  const folder = join(configRoot, hostKeyFolder);
   let keys: string[];
   try {
-    keys = (await readdir(folder)).filter((file) => /^ssh_host_\w+_key$/.test(file));
+    keys = (await readdir(folder)).filter((file) => isHostKey(`${hostKeyFolder}/${file}`));
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return { name, level: 'ok', code: '', detail: 'none yet' };
     return bad('HOST_KEY_UNREADABLE', `${folder} cannot be read: ${messageOf(error)}`);
