@@ -5,7 +5,7 @@ import { isHostKey, isNeeded, usersFile } from '#contracts/config-root/names.ts'
 import { type LeftOut, parseUsersFile } from '#contracts/config-root/users-file.ts';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { ConfigProblem } from '#contracts/ipc/replicator.ts';
-import { type ConfigFile, type ConfigSnapshot, digestOf, type FoundFile, readConfig } from './snapshot.ts';
+import { type ConfigFile, type ConfigSnapshot, type FoundFile, readConfig, snapshotOf } from './snapshot.ts';
 
 /** The config root as it lies on the disk of this host. */
 export interface FoundConfig {
@@ -60,12 +60,12 @@ export class ConfigJudge {
       const file = found.get(path);
       const problem = this.#unreadable(path, unreadable) ?? this.#problemOf(path, file);
       const good = problem === null ? file : this.#goodOrNone(lastGood.get(path));
-      if (good !== undefined) inForce.push({ path, mode: good.mode, content: good.content });
+      if (good !== undefined) inForce.push(good);
       if (problem !== null) {
         problems.push({ path, code: problem.code, sentence: sentenceOf(problem, good !== undefined) });
       } else if (path === usersFile && file !== undefined) problems.push(...this.#leftOut(file));
     }
-    return { snapshot: { digest: digestOf(inForce), files: inForce }, problems };
+    return { snapshot: snapshotOf(inForce), problems };
   }
 
   /** Whether every file may be used as it is. */

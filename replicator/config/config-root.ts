@@ -7,7 +7,7 @@ import { ConfigJudge, type FoundConfig } from './config-judge.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { hostKeyFingerprints } from './host-keys.ts';
 import { keepLastGood } from './last-good.ts';
-import { type ConfigFile, type ConfigSnapshot, digestOf } from './snapshot.ts';
+import { type ConfigFile, type ConfigSnapshot, snapshotOf } from './snapshot.ts';
 import { UndoneEdits, type UndoneEditsOptions } from './undone-edits.ts';
 
 const rescanMs = 10_000;
@@ -135,7 +135,7 @@ export class ConfigRoot {
       const sentence = `${messageOf(error)}; the last good configuration is in force as a whole`;
       this.#found = null;
       this.#tell([{ path: wholeRoot, code: codeOf(error), sentence }]);
-      if (this.#snapshot.digest === '') this.#use(lastGoodSnapshot(this.#judge));
+      if (this.#snapshot.digest === '') this.#use(snapshotOf(this.#judge.lastGood()));
       this.#readIn(retryMs);
     }
     return !isDeepStrictEqual(before, [this.#snapshot.digest, this.#found?.digest, this.#problems]);
@@ -170,17 +170,9 @@ export class ConfigRoot {
 
 function foundSnapshot({ files: found, unreadable }: FoundConfig): ConfigSnapshot | null {
   if (unreadable.size > 0) return null;
-  const files = found.map(({ path, foundMode: mode, content }) => ({ path, mode, content }));
-  return { digest: digestOf(files), files };
+  return snapshotOf(found.map((file) => ({ ...file, mode: file.foundMode })));
 }
 
 function withFiles(snapshot: ConfigSnapshot, more: readonly ConfigFile[]): ConfigSnapshot {
-  const files = [...snapshot.files, ...more.map(({ path, mode, content }) => ({ path, mode, content }))];
-  files.sort((a, b) => (a.path < b.path ? -1 : 1));
-  return { digest: digestOf(files), files };
-}
-
-function lastGoodSnapshot(judge: ConfigJudge): ConfigSnapshot {
-  const files = judge.lastGood().map(({ path, mode, content }) => ({ path, mode, content }));
-  return { digest: digestOf(files), files };
+  return snapshotOf([...snapshot.files, ...more]);
 }

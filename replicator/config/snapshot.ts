@@ -81,6 +81,14 @@ export function readConfig(
   return { digest: digestOf(files), files };
 }
 
+/** Of these files as they are in force, whatever else is known of them. */
+export function snapshotOf(files: readonly ConfigFile[]): ConfigSnapshot {
+  const sorted = files
+    .map(({ path, mode, content }) => ({ path, mode, content }))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { digest: digestOf(sorted), files: sorted };
+}
+
 export function digestOf(files: readonly ConfigFile[]): string {
   const hash = createHash('sha256');
   for (const { path, mode, content } of files) hash.update(`${JSON.stringify([path, mode, content])}\n`);
