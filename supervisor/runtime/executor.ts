@@ -102,18 +102,10 @@ export class Executor {
         return order.want === 'ready'
           ? this.#options.sftpNode.keepSpare()
           : this.#options.sftpNode.dropSpare();
-      case 'successor':
-      case 'operation':
-      case 'pause':
-      case 'restored':
-      case 'in-sync':
-      case 'format':
-      case 'leave':
-      case 'host':
-      case 'settings':
-        return this.#options.records.write(order);
       case 'exit':
         return this.#options.exit();
+      default:
+        return this.#options.records.write(order);
     }
   }
 
