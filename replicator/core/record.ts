@@ -1,0 +1,74 @@
+import type { LogPosition } from './position.ts';
+
+/**
+ * What the log holds: one shared record for each change of the tree, in the order of the leader, equal on every host.
+ * Paths are bytes relative to the files root, free of links, without a leading slash; the root itself is the empty path.
+ *
+ * A record is in the log before the change is made, and is streamed without waiting for it: what could refuse the
+ * change was looked at before, in the same turn. A change that fails all the same is followed by a `suspect` record.
+ */
+export type LogRecord =
+  /** The first record of a leadership. It closes all handles. */
+  | {
+      readonly kind: 'leadership';
+      readonly epoch: number;
+      readonly node: string;
+      readonly previous: LogPosition;
+    }
+  /** `create`: the file is made if nothing is there; `truncate`: its content is dropped. */
+  | {
+      readonly kind: 'open';
+      readonly handle: number;
+      readonly path: Buffer;
+      readonly create: boolean;
+      readonly truncate: boolean;
+      readonly mode: number;
+    }
+  /** The bytes travel beside the record, and are not in the log. */
+  | { readonly kind: 'write'; readonly handle: number; readonly offset: number; readonly length: number }
+  | { readonly kind: 'set-handle-attributes'; readonly handle: number; readonly attributes: LoggedAttributes }
+  | { readonly kind: 'close'; readonly handle: number }
+  /** Changes nothing; what comes before it is to be flushed. `handle`: of that file alone. */
+  | { readonly kind: 'sync'; readonly handle: number }
+  | { readonly kind: 'set-attributes'; readonly path: Buffer; readonly attributes: LoggedAttributes }
+  | { readonly kind: 'rename'; readonly from: Buffer; readonly to: Buffer }
+  | { readonly kind: 'remove'; readonly path: Buffer }
+  | { readonly kind: 'mkdir'; readonly path: Buffer; readonly mode: number }
+  | { readonly kind: 'rmdir'; readonly path: Buffer }
+  | { readonly kind: 'symlink'; readonly path: Buffer; readonly target: Buffer }
+  | { readonly kind: 'link'; readonly existing: Buffer; readonly path: Buffer }
+  /**
+   * What the leader is not sure of: a change that failed half way, or was under way when its process died. A follower
+   * fetches these names with all below them, and these ranges of the open file anew; on the leader what lies there counts.
+   */
+  | { readonly kind: 'suspect'; readonly paths: readonly Buffer[]; readonly ranges: readonly SuspectRange[] }
+  /** Small replicated state by key (bans, quota use, ...), as later kinds need it; opaque here. */
+  | { readonly kind: 'state'; readonly area: string; readonly key: Buffer; readonly value: Buffer | null };
+
+export interface SuspectRange {
+  readonly handle: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Absent fields stay as they are. Times are whole microseconds since 1970; `size` truncates or extends. */
+export interface LoggedAttributes {
+  readonly size?: number;
+  readonly mode?: number;
+  readonly accessedAtUs?: number;
+  readonly modifiedAtUs?: number;
+}
+
+/**
+ * What one host notes for itself, between the shared records and without a sequence.
+ * - active (P1): names or attributes in these directories, or the content of these existing files, change from here
+ *   on; flushed before the first such change since the checkpoint.
+ * - applied: every shared record up to `sequence` is made in the tree (page cache).
+ * - flushed: every shared record up to `sequence` is on the disk, tree and log.
+ * - opened: the inode that a handle is bound to, by which ranges are found again after the process died.
+ */
+export type LocalRecord =
+  | { readonly kind: 'active'; readonly directories: readonly Buffer[]; readonly files: readonly Buffer[] }
+  | { readonly kind: 'applied'; readonly sequence: number }
+  | { readonly kind: 'flushed'; readonly sequence: number }
+  | { readonly kind: 'opened'; readonly handle: number; readonly inode: bigint };
