@@ -3,6 +3,7 @@
  * tells of.
  *
  *     node test/bench/data-path/main.ts [--json] [--part streams,variants,files,beside] [--mb 400] [--rounds 5]
+ *       [--only 'chosen,TLS inline'] [--flush-ms 0,5]
  *
  * Needs root (for sshd), openssh-server, openssh-client, rsync, openssl and a C compiler. Uses one folder below --folder,
  * and takes it away again.
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     cipher: { type: 'string' },
     only: { type: 'string' },
+    'flush-ms': { type: 'string' },
     folder: { type: 'string', default: '/var/tmp' },
   },
 });
@@ -47,6 +49,7 @@ async function prepare(home: string): Promise<Bench> {
     rounds: Number(values.rounds),
     cipher: values.cipher ?? null,
     only: values.only?.split(',') ?? null,
+    flushMs: values['flush-ms']?.split(',').map(Number) ?? null,
   };
 }
 

@@ -98,8 +98,8 @@ export async function streams(bench: Bench): Promise<Report[]> {
     const workers = count > 1 ? 2 : 1;
     const sshd = await startSshd(bench.home, quick);
     const shared = { variant: chosen, workers, disk: quick };
-    const alone = await startOurs(bench.home, { ...shared, name: 'engine, no follower', follower: false });
-    const pair = await startOurs(bench.home, { ...shared, name: 'engine, sync follower', follower: true });
+    const alone = await startOurs(bench.home, { ...shared, name: 'engine alone', follower: false });
+    const pair = await startOurs(bench.home, { ...shared, name: 'engine and follower', follower: true });
     const contestants = [sshd, alone, pair].map((server) => upload(bench, server, file, count));
     contestants.push(uploadAndRsync(bench, sshd, file, count));
     contestants.push(login(bench, sshd, count), login(bench, alone, count));

@@ -9,6 +9,8 @@ export interface Bench {
   readonly cipher: string | null;
   /** Names of the contestants that run; null: all. */
   readonly only: readonly string[] | null;
+  /** Which models of the disk are measured; null: all. */
+  readonly flushMs: readonly number[] | null;
 }
 
 export interface Report {

@@ -8,15 +8,25 @@
 #include <stdlib.h>
 #include <time.h>
 
-static void pause_for_disk(void)
+static long flush_ns;
+static int has_slots;
+
+/* When it is loaded: a session of sshd has another environment later. */
+__attribute__((constructor)) static void read_environment(void)
 {
 	const char *text = getenv("FLUSH_MS");
-	long ns = (text ? atol(text) : 0) * 1000000L;
+	flush_ns = (text ? atol(text) : 0) * 1000000L;
+	has_slots = getenv("FLUSH_SLOTS") != NULL;
+}
+
+static void pause_for_disk(void)
+{
+	long ns = flush_ns;
 	struct timespec until;
 	if (ns == 0)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	if (getenv("FLUSH_SLOTS")) {
+	if (has_slots) {
 		long into = until.tv_nsec % ns;
 		ns += into == 0 ? 0 : ns - into;
 	}
