@@ -8,13 +8,31 @@ export interface Flusher {
   flush(fd: number, lane: Lane): Promise<void>;
 }
 
-/** All in libuv's pool, whose four threads every thread of the process shares. */
+/** What goes behind at once: threads are left for what clients wait for. */
+const maxBehind = 4;
+
+/** In libuv's pool, whose threads every thread of the process shares: it has to be large, and nothing else may use it. */
 export class PoolFlusher implements Flusher {
-  flush(fd: number): Promise<void> {
-    return new Promise((resolve, reject) =>
-      fdatasync(fd, (error) => (error === null ? resolve() : reject(error))),
-    );
+  #behind = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  async flush(fd: number, lane: Lane): Promise<void> {
+    if (lane !== 'behind') return flushInPool(fd);
+    if (this.#behind >= maxBehind) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#behind += 1;
+    try {
+      await flushInPool(fd);
+    } finally {
+      this.#behind -= 1;
+      this.#waiting.shift()?.();
+    }
   }
+}
+
+function flushInPool(fd: number): Promise<void> {
+  return new Promise((resolve, reject) =>
+    fdatasync(fd, (error) => (error === null ? resolve() : reject(error))),
+  );
 }
 
 /** Threads that do nothing but flush, so that neither the pool nor another lane is waited for. */

@@ -23,8 +23,8 @@ export interface Variant {
   readonly tls: 'shared' | 'transfer' | 'inline';
   /** The follower: TLS in the thread that orders and writes, or in one of its own. */
   readonly followerTls: 'inline' | 'thread';
-  /** Who flushes: threads of our own, a lane each for the log, barriers and what goes behind; or libuv's pool. */
-  readonly flush: 'lanes' | 'pool';
+  /** Who flushes: libuv's pool, or threads of our own, a lane each for the log, barriers and what goes behind. */
+  readonly flush: 'pool' | 'lanes';
   /** Of the lane for barriers. */
   readonly barrierThreads: number;
   /** A frame to the engine holds at most this. 0: each piece that ssh2 delivers is a frame. */
@@ -43,7 +43,7 @@ export const chosen: Variant = {
   gather: true,
   tls: 'shared',
   followerTls: 'inline',
-  flush: 'lanes',
+  flush: 'pool',
   barrierThreads: 8,
   frameBytes: 256 * 1024,
   flushBehindBytes: 8 * 1024 * 1024,

@@ -27,9 +27,9 @@ const entrants: readonly Entrant[] = [
   { name: 'no flush behind', follower: false, changes: { flushBehindBytes: 0 } },
   { name: 'flush behind each MiB', follower: false, changes: { flushBehindBytes: 1024 * 1024 } },
   { name: 'flush behind each 64 MiB', follower: false, changes: { flushBehindBytes: 64 * 1024 * 1024 } },
-  { name: 'pool of 4', follower: false, changes: { flush: 'pool' } },
-  { name: 'pool of 64', follower: false, changes: { flush: 'pool' }, poolThreads: 64 },
-  { name: 'writes in the pool of 4', follower: false, changes: { flush: 'pool', write: 'pool' } },
+  { name: 'pool of 4', follower: false, poolThreads: 4 },
+  { name: 'pool of 4 with the writes', follower: false, changes: { write: 'pool' }, poolThreads: 4 },
+  { name: '8 lanes', follower: false, changes: { flush: 'lanes' } },
 ];
 
 async function smallWriters(bench: Bench, server: Server, lasting = seconds): Promise<number[]> {

@@ -33,9 +33,9 @@ const entrants: readonly Entrant[] = [
   { name: 'engine alone', follower: false },
   { name: 'engine and follower', follower: true },
   { name: 'no activation', follower: true, changes: { activation: false } },
-  { name: 'pool of 4', follower: true, changes: { flush: 'pool' } },
-  { name: 'pool of 64', follower: true, changes: { flush: 'pool' }, poolThreads: 64 },
-  { name: '32 lanes', follower: true, changes: { barrierThreads: 32 } },
+  { name: 'pool of 4', follower: true, poolThreads: 4 },
+  { name: '8 lanes', follower: true, changes: { flush: 'lanes' } },
+  { name: '32 lanes', follower: true, changes: { flush: 'lanes', barrierThreads: 32 } },
 ];
 
 function makeTree(home: string, { folders, each }: Load): string {

@@ -121,7 +121,7 @@ const others: Record<string, Partial<Variant>> = {
   'one pwrite a WRITE': { gather: false },
   'a frame a piece': { frameBytes: 0 },
   'frames of 1 MiB': { frameBytes: 1024 * 1024 },
-  'flush in pool': { flush: 'pool' },
+  'flush in lanes': { flush: 'lanes' },
   'no flush behind': { flushBehindBytes: 0 },
   'flush behind each MiB': { flushBehindBytes: 1024 * 1024 },
   'ssh reads 256 KiB': { sshReadBytes: 256 * 1024 },

@@ -92,7 +92,7 @@ interface OurOptions {
 }
 
 export async function startOurs(home: string, ours: OurOptions): Promise<Server> {
-  const { name, variant, follower, workers, disk, poolThreads = 4 } = ours;
+  const { name, variant, follower, workers, disk, poolThreads = 64 } = ours;
   const folder = join(home, `ours-${await freePort()}`);
   const roots = [join(folder, 'files'), ...(follower ? [join(folder, 'peer')] : [])];
   for (const root of roots) mkdirSync(root, { recursive: true });
