@@ -29,6 +29,7 @@ const entrants: readonly Entrant[] = [
   { name: 'flush behind each 64 MiB', follower: false, changes: { flushBehindBytes: 64 * 1024 * 1024 } },
   { name: 'pool of 4', follower: false, poolThreads: 4 },
   { name: 'pool of 4 with the writes', follower: false, changes: { write: 'pool' }, poolThreads: 4 },
+  { name: 'payload thread', follower: false, changes: { write: 'thread' } },
   { name: '8 lanes', follower: false, changes: { flush: 'lanes' } },
 ];
 
@@ -89,6 +90,7 @@ async function measure(bench: Bench, server: Server, big: string): Promise<Measu
 const disks = [
   { name: 'as it is', flushMs: 0, slots: false },
   { name: '5 ms a flush', flushMs: 5, slots: false },
+  { name: 'writes stall', flushMs: 1, slots: false, stallMs: 200 },
 ];
 
 export async function besideBigUpload(bench: Bench): Promise<Report[]> {

@@ -26,13 +26,16 @@ export interface Server {
 export interface Disk {
   readonly flushMs: number;
   readonly slots: boolean;
+  /** What a large write takes each 64 MiB. */
+  readonly stallMs?: number;
   /** The LD_PRELOAD library. */
   readonly library: string;
 }
 
-function environmentOf({ flushMs, slots, library }: Disk): Record<string, string> {
-  if (flushMs === 0) return {};
-  return { LD_PRELOAD: library, FLUSH_MS: String(flushMs), ...(slots ? { FLUSH_SLOTS: '1' } : {}) };
+function environmentOf({ flushMs, slots, library, stallMs = 0 }: Disk): Record<string, string> {
+  if (flushMs + stallMs === 0) return {};
+  const model = { LD_PRELOAD: library, FLUSH_MS: String(flushMs), STALL_MS: String(stallMs) };
+  return { ...model, ...(slots ? { FLUSH_SLOTS: '1' } : {}) };
 }
 
 async function freePort(): Promise<number> {
