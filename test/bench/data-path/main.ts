@@ -54,6 +54,10 @@ async function prepare(home: string): Promise<Bench> {
 }
 
 const home = mkdtempSync(join(values.folder, 'holdfast-data-path-'));
+process.once('SIGTERM', () => {
+  rmSync(home, { recursive: true, force: true });
+  process.exit(143);
+});
 try {
   const bench = await prepare(home);
   for (const [name, part] of Object.entries(parts)) {

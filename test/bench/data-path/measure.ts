@@ -53,8 +53,10 @@ export async function compare(contestants: readonly Contestant[], rounds: number
       const sample = await once(contestant);
       if (round === 0) await contestant.verify();
       contestant.clean();
-      if (round > 0) samples[index]?.push(sample);
-      process.stderr.write(`${contestant.name}: ${Math.round(sample.ms)} ms\n`);
+      if (round > 0 || rounds === 0) samples[index]?.push(sample);
+      const spent = [...sample.cpu].filter(([, seconds]) => seconds > 0.02);
+      const cpu = spent.map(([thread, seconds]) => `${thread} ${seconds.toFixed(2)}`).join(', ');
+      process.stderr.write(`${contestant.name}: ${Math.round(sample.ms)} ms; CPU s: ${cpu}\n`);
     }
   }
   return contestants.map(({ name, server }, index) => {

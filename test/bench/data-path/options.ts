@@ -29,6 +29,8 @@ export interface Variant {
   readonly barrierThreads: number;
   /** A frame to the engine holds at most this. 0: each piece that ssh2 delivers is a frame. */
   readonly frameBytes: number;
+  /** Bytes of writes that a worker has under way: a CLOSE of another session waits behind them in the same socket. */
+  readonly creditBytes: number;
   /** Unflushed bytes of one file after which a flush goes behind; 0: none until CLOSE. */
   readonly flushBehindBytes: number;
   /** Of the client's SSH socket; null: as Node does it. */
@@ -46,6 +48,7 @@ export const chosen: Variant = {
   flush: 'pool',
   barrierThreads: 8,
   frameBytes: 256 * 1024,
+  creditBytes: 512 * 1024,
   flushBehindBytes: 8 * 1024 * 1024,
   sshReadBytes: null,
   activation: true,

@@ -24,6 +24,7 @@ interface Entrant {
 const entrants: readonly Entrant[] = [
   { name: 'engine alone', follower: false },
   { name: 'engine and follower', follower: true },
+  { name: 'credit of 4 MiB', follower: false, changes: { creditBytes: 4 * 1024 * 1024 } },
   { name: 'no flush behind', follower: false, changes: { flushBehindBytes: 0 } },
   { name: 'flush behind each MiB', follower: false, changes: { flushBehindBytes: 1024 * 1024 } },
   { name: 'flush behind each 64 MiB', follower: false, changes: { flushBehindBytes: 64 * 1024 * 1024 } },
@@ -101,7 +102,7 @@ export async function besideBigUpload(bench: Bench): Promise<Report[]> {
     if (bench.flushMs !== null && !bench.flushMs.includes(model.flushMs)) continue;
     const disk: Disk = { ...model, library: bench.library };
     const starts = [
-      () => startSshd(bench.home, disk),
+      ...(bench.only === null || bench.only.includes('OpenSSH') ? [() => startSshd(bench.home, disk)] : []),
       ...entrants
         .filter(({ name }) => bench.only === null || bench.only.includes(name))
         .map(({ changes, ...entrant }) => {

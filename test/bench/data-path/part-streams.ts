@@ -120,6 +120,7 @@ const others: Record<string, Partial<Variant>> = {
   'worker writes itself': { write: 'worker' },
   'one pwrite a WRITE': { gather: false },
   'a frame a piece': { frameBytes: 0 },
+  'credit of 4 MiB': { creditBytes: 4 * 1024 * 1024 },
   'frames of 1 MiB': { frameBytes: 1024 * 1024 },
   'flush in lanes': { flush: 'lanes' },
   'no flush behind': { flushBehindBytes: 0 },

@@ -25,10 +25,8 @@ import { DirectWrites } from './direct-writes.ts';
 import { FrameCutter, frameKind, head } from './frames.ts';
 import { optionsOfProcess } from './options.ts';
 
-/** Bytes of writes that the engine has not acknowledged, beyond which a channel is not read. */
-const creditBytes = 4 * 1024 * 1024;
-
 const { folder, root, engineSocket, port, worker, variant } = optionsOfProcess();
+const { creditBytes } = variant;
 const direct = variant.write === 'worker' ? new DirectWrites(root) : null;
 
 /** What goes to the engine, and what waits for it. */
