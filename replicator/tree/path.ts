@@ -1,4 +1,4 @@
-import { FormatError } from '#contracts/journal/bytes.ts';
+import { FormatError } from '#contracts/bytes.ts';
 
 const slash = 0x2f;
 export const rootPath = Buffer.alloc(0);
