@@ -39,6 +39,9 @@ export function encodeBatch(
   records: readonly DecodedRecord[],
 ): Buffer {
   if (records.length === 0) throw new FormatError('a batch without records');
+  if (records.slice(1).some(({ kind }) => kind === 'leadership')) {
+    throw new FormatError('a leadership within a batch, which has one epoch');
+  }
   const writer = new ByteWriter(batchHeadBytes + 64 * records.length);
   writer
     .u64(epoch)

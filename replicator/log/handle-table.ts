@@ -48,11 +48,7 @@ export class HandleTable {
         this.#rename(record.from, record.to);
         break;
       case 'remove':
-        this.#replace(
-          ({ length }) => length === record.path.length,
-          record.path,
-          () => null,
-        );
+        this.#rewrite(record.path, () => null);
         break;
     }
   }
@@ -64,21 +60,14 @@ export class HandleTable {
 
   #rename(from: Buffer, to: Buffer): void {
     if (from.equals(to)) return;
-    this.#replace(
-      () => true,
-      to,
-      () => null,
-    );
-    this.#replace(
-      () => true,
-      from,
-      (path) => Buffer.concat([to, path.subarray(from.length)]),
-    );
+    this.#rewrite(to, () => null);
+    this.#rewrite(from, (path) => Buffer.concat([to, path.subarray(from.length)]));
   }
 
-  #replace(concerns: (path: Buffer) => boolean, at: Buffer, change: (path: Buffer) => Buffer | null): void {
+  /** Of the handles at a path or below it. */
+  #rewrite(at: Buffer, change: (path: Buffer) => Buffer | null): void {
     for (const [handle, { path, inode }] of this.#handles) {
-      if (path === null || path.length < at.length || !isWithin(path, at) || !concerns(path)) continue;
+      if (path === null || path.length < at.length || !isWithin(path, at)) continue;
       this.#handles.set(handle, { path: change(path), inode });
     }
   }
