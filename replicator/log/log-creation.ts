@@ -16,13 +16,14 @@ export interface SegmentPlan extends Beginning {
 /** In the page cache. */
 export function createSegment(
   folder: LogFolder,
-  { identity, wallMs }: OperationLogOptions,
+  { identity, wallMs, aheadBytes }: OperationLogOptions,
   plan: SegmentPlan,
   suffix = '',
 ): Segment {
   const name: SegmentName = { base: plan.base, marker: randomInt(1, 2 ** 32) };
   const header = { ...plan, identity, createdWallMs: wallMs() };
-  return Segment.create(folder, name, header, plan.durable, segmentName(name) + suffix);
+  const fileName = segmentName(name) + suffix;
+  return Segment.create(folder, name, header, { durable: plan.durable, aheadBytes, fileName });
 }
 
 /** It has its name only when it is whole on the disk. */

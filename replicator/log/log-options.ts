@@ -8,6 +8,8 @@ export interface OperationLogOptions extends RetentionLimits {
   readonly heldAtLeast: number;
   /** A segment that is longer is followed by a new one. */
   readonly segmentBytes: number;
+  /** Space is allocated in steps of so many bytes. */
+  readonly aheadBytes: number;
   /** The time of day: for the age of segments alone. */
   readonly wallMs: () => number;
   /**
@@ -19,6 +21,7 @@ export interface OperationLogOptions extends RetentionLimits {
 
 export const defaultLogLimits = {
   segmentBytes: 16 * 1024 * 1024,
+  aheadBytes: 1024 * 1024,
   maxBytes: 256 * 1024 * 1024,
   maxAgeMs: 7 * 24 * 60 * 60 * 1000,
 } as const;

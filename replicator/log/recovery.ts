@@ -9,7 +9,7 @@ import type { LogFile, LogFolder } from './log-files.ts';
 import { LogMismatch, LogState } from './log-state.ts';
 import { type DecodedRecord, isKnownKind, readRecord, recordKind } from './record-codec.ts';
 import { unknownRecord } from './record-frame.ts';
-import { Segment } from './segment.ts';
+import { Segment, type SegmentLengths } from './segment.ts';
 import { decodeSegmentHeader, type SegmentHeader } from './segment-header.ts';
 import { parseSegmentName, type SegmentName, segmentName, unfinishedSuffix } from './segment-name.ts';
 
@@ -41,6 +41,8 @@ export interface RecoveryOptions {
   readonly identity: string;
   /** The last sequence that somebody else knows to be durable here (an acknowledgement, etcd); 0 when nobody does. */
   readonly heldAtLeast: number;
+  /** See `SegmentLengths`. */
+  readonly aheadBytes: number;
 }
 
 interface Candidate {
@@ -110,13 +112,19 @@ async function recoverFrom(
   const keptScans = scans.slice(0, kept);
   const dropped = [...obsolete, ...scans.slice(kept).map(({ candidate }) => candidate)];
   await removeFiles(folder, dropped);
+  const { aheadBytes } = options;
   const segments = [
     ...older.map((candidate, index) => {
       const next = older[index + 1] ?? keptScans[0]?.candidate;
-      return segmentOf(folder, candidate, (next?.name.base ?? 0) - candidate.name.base);
+      const length = (next?.name.base ?? 0) - candidate.name.base;
+      return segmentOf(folder, candidate, { length, headerBytes: 0, aheadBytes });
     }),
     ...keptScans.map((scan) => {
-      const segment = segmentOf(folder, scan.candidate, scan.intactEnd, scan.headerEnd);
+      const segment = segmentOf(folder, scan.candidate, {
+        length: scan.intactEnd,
+        headerBytes: scan.headerEnd,
+        aheadBytes,
+      });
       notePlaces(segment, scan.entries);
       return segment;
     }),
@@ -346,14 +354,9 @@ async function removeFiles(folder: LogFolder, dropped: readonly Candidate[]): Pr
   if (names.length > 0) await folder.sync();
 }
 
-function segmentOf(
-  folder: LogFolder,
-  { name, file, header }: Candidate,
-  length: number,
-  headerBytes = 0,
-): Segment {
+function segmentOf(folder: LogFolder, { name, file, header }: Candidate, lengths: SegmentLengths): Segment {
   if (header === null) throw damaged(folder.path, `the header of ${segmentName(name)} is not intact`);
-  return new Segment(folder, file, name, header, { length, headerBytes });
+  return new Segment(folder, file, name, header, lengths);
 }
 
 function notePlaces(segment: Segment, entries: readonly Entry[]): void {

@@ -3,17 +3,26 @@ import type { LogFile, LogFolder } from './log-files.ts';
 import { encodeSegmentHeader, type SegmentHeader } from './segment-header.ts';
 import { type SegmentName, segmentName } from './segment-name.ts';
 
-/** Zeros are written so far ahead of the end: then a flush need not write the file's new length, which costs a journal commit. */
-const aheadBytes = 1024 * 1024;
 /** The distance of places that are remembered within a segment. */
 const placeDistanceBytes = 64 * 1024;
 
-const zeros = Buffer.alloc(aheadBytes);
+const zeros = Buffer.alloc(1024 * 1024);
 
 /** Where in its file a batch begins. */
 interface BatchPlace {
   readonly first: number;
   readonly at: number;
+}
+
+export interface SegmentLengths {
+  /** Where its intact entries end. */
+  readonly length: number;
+  readonly headerBytes: number;
+  /**
+   * Zeros are written up to a multiple of it before the entries come there: then a flush need not write the file's new
+   * length, which costs a journal commit.
+   */
+  readonly aheadBytes: number;
 }
 
 /** One file of the log: a header and the entries behind it. Written at its end only. */
@@ -25,19 +34,19 @@ export class Segment {
   /** Of the entries. Beyond are zeros. */
   #length: number;
   readonly #headerBytes: number;
+  readonly #aheadBytes: number;
   /** Of the file. */
   #allocated: number;
   /** Of some batches, at least `placeDistanceBytes` apart. */
   readonly #places: BatchPlace[] = [];
   #users = 1;
 
-  /** @param length where its intact entries end */
   constructor(
     folder: LogFolder,
     file: LogFile,
     name: SegmentName,
     header: SegmentHeader,
-    { length, headerBytes }: { length: number; headerBytes: number },
+    { length, headerBytes, aheadBytes }: SegmentLengths,
   ) {
     this.#folder = folder;
     this.#file = file;
@@ -45,19 +54,19 @@ export class Segment {
     this.header = header;
     this.#length = length;
     this.#headerBytes = headerBytes;
+    this.#aheadBytes = aheadBytes;
     this.#allocated = file.size();
   }
 
   /**
    * In the page cache: nothing of it is durable yet. A file that cannot be written whole is removed.
-   * @param fileName another name to begin with
+   * @param fileName its own, or another one to begin with
    */
   static create(
     folder: LogFolder,
     name: SegmentName,
     header: SegmentHeader,
-    durable: number,
-    fileName = segmentName(name),
+    { durable, aheadBytes, fileName }: { durable: number; aheadBytes: number; fileName: string },
   ): Segment {
     const entry = encodeEntry(entryType.header, encodeSegmentHeader(header), {
       marker: name.marker,
@@ -67,7 +76,11 @@ export class Segment {
     const file = folder.create(fileName);
     try {
       file.write(entry, 0);
-      return new Segment(folder, file, name, header, { length: entry.length, headerBytes: entry.length });
+      return new Segment(folder, file, name, header, {
+        length: entry.length,
+        headerBytes: entry.length,
+        aheadBytes,
+      });
     } catch (error) {
       file.close();
       folder.remove(fileName);
@@ -160,7 +173,7 @@ export class Segment {
   /** Zeros up to a multiple of `aheadBytes`, or to the end that is needed when the disk has no more. */
   #allocate(end: number): void {
     try {
-      this.#extend(Math.ceil(end / aheadBytes) * aheadBytes);
+      this.#extend(Math.ceil(end / this.#aheadBytes) * this.#aheadBytes);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
       this.#file.truncate(this.#allocated);
