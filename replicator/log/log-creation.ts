@@ -21,7 +21,8 @@ export function createSegment(
   suffix = '',
 ): Segment {
   const name: SegmentName = { base: plan.base, marker: randomInt(1, 2 ** 32) };
-  const header = { ...plan, identity, createdWallMs: wallMs() };
+  // The plan's handles may be those that go on changing.
+  const header = { ...plan, handles: new Map(plan.handles), identity, createdWallMs: wallMs() };
   const fileName = segmentName(name) + suffix;
   return Segment.create(folder, name, header, { durable: plan.durable, aheadBytes, fileName });
 }

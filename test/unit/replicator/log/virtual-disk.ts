@@ -206,10 +206,10 @@ function whatIsLeft({ cache, disk, dirty }: Inode, random: Random): Buffer {
   const left = Buffer.alloc(Math.max(cache.length, disk.length));
   disk.copy(left);
   for (const sector of dirty) {
-    if (below(random, 2) === 0) continue;
     const from = sector * sectorBytes;
-    left.fill(0, from, from + sectorBytes);
-    cache.copy(left, from, from, from + sectorBytes);
+    if (from >= left.length || below(random, 2) === 0) continue;
+    left.subarray(from, from + sectorBytes).fill(0);
+    left.set(cache.subarray(from, from + sectorBytes), from);
   }
   return left.subarray(0, below(random, 2) === 0 ? disk.length : cache.length);
 }
