@@ -5,7 +5,7 @@ import { splitPath } from '../tree/path.ts';
 /**
  * What one record may hold. Linux bounds a name (255 bytes), a symbolic link's target (4,095) and the path of one system
  * call, but not how deep a tree is: clients can rename folders into folders. A path in the log has at most 65,536 bytes
- * (`splitPath`), that is 256 levels of the longest names; a change at a longer one is refused before it is made.
+ * (`maxPathBytes`), that is 256 levels of the longest names; a change at a longer one is refused before it is made.
  */
 export const maxSymlinkTargetBytes = 4095;
 /** Of one record without its header. Lists of paths are split into several records by who writes them. */
@@ -23,6 +23,20 @@ export function writePath(writer: ByteWriter, path: Buffer): ByteWriter {
 export function readPath(reader: ByteReader, field: string): Buffer {
   const path = reader.bytes(field);
   splitPath(path);
+  return path;
+}
+
+/** A path that has a name: anything but the root, which can neither be made nor moved nor removed. */
+export function writeName(writer: ByteWriter, path: Buffer): ByteWriter {
+  return writePath(writer, named(path));
+}
+
+export function readName(reader: ByteReader, field: string): Buffer {
+  return named(readPath(reader, field));
+}
+
+function named(path: Buffer): Buffer {
+  if (path.length === 0) throw new FormatError('the root of the tree has no name');
   return path;
 }
 

@@ -1,9 +1,9 @@
 import { FormatError } from '#contracts/bytes.ts';
-import { isWithin } from '../tree/path.ts';
+import { isWithin, maxPathBytes } from '../tree/path.ts';
 import type { DecodedRecord } from './record-codec.ts';
 
 export interface OpenHandle {
-  /** Its name after the records so far; null when that was removed or replaced, or the table had no room for it. */
+  /** Its name after the records so far; null when that was removed, replaced or too long, or had no room in a header. */
   readonly path: Buffer | null;
   /** What this host's `opened` record says; null before it. */
   readonly inode: bigint | null;
@@ -61,7 +61,10 @@ export class HandleTable {
   #rename(from: Buffer, to: Buffer): void {
     if (from.equals(to)) return;
     this.#rewrite(to, () => null);
-    this.#rewrite(from, (path) => Buffer.concat([to, path.subarray(from.length)]));
+    this.#rewrite(from, (path) => {
+      const renamed = Buffer.concat([to, path.subarray(from.length)]);
+      return renamed.length > maxPathBytes ? null : renamed;
+    });
   }
 
   /** Of the handles at a path or below it. */

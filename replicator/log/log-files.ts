@@ -44,6 +44,12 @@ export interface LogFolder {
   sync(): Promise<void>;
 }
 
+/** The disk, or this user's share of it, is full. */
+export function isFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
 const readAsync = promisify(read);
 const fdatasyncAsync = promisify(fdatasync);
 

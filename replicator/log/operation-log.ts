@@ -9,7 +9,7 @@ import { GroupCommit } from './group-commit.ts';
 import type { OpenHandle } from './handle-table.ts';
 import { decodeLocalRecords, encodeLocalRecords } from './local-record-codec.ts';
 import { beginLog, createSegment, createSegmentDurably } from './log-creation.ts';
-import type { LogFolder } from './log-files.ts';
+import { isFull, type LogFolder } from './log-files.ts';
 import { LogHistory } from './log-history.ts';
 import type { Beginning, OperationLogOptions } from './log-options.ts';
 import { LogState } from './log-state.ts';
@@ -369,8 +369,7 @@ export class OperationLog {
         write();
         return;
       } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        const full = code === 'ENOSPC' || code === 'EDQUOT';
+        const full = isFull(error);
         if (full && this.#segments.removeOldest(this.#durable.offset)) continue;
         throw this.#unwritable(error, full);
       }

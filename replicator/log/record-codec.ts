@@ -4,12 +4,14 @@ import {
   readAttributes,
   readList,
   readMode,
+  readName,
   readPath,
   readRange,
   readTarget,
   writeAttributes,
   writeList,
   writeMode,
+  writeName,
   writePath,
   writeRange,
   writeTarget,
@@ -86,7 +88,7 @@ function writeBody(writer: ByteWriter, record: LogRecord): void {
       writer.u64(record.previous.epoch).u64(record.previous.sequence);
       break;
     case 'open':
-      writePath(writer.u64(record.handle), record.path);
+      writeName(writer.u64(record.handle), record.path);
       writer.u8((record.create ? openBit.create : 0) | (record.truncate ? openBit.truncate : 0));
       writeMode(writer, record.mode);
       break;
@@ -104,20 +106,20 @@ function writeBody(writer: ByteWriter, record: LogRecord): void {
       writeAttributes(writePath(writer, record.path), record.attributes);
       break;
     case 'rename':
-      writePath(writePath(writer, record.from), record.to);
+      writeName(writeName(writer, record.from), record.to);
       break;
     case 'remove':
     case 'rmdir':
-      writePath(writer, record.path);
+      writeName(writer, record.path);
       break;
     case 'mkdir':
-      writeMode(writePath(writer, record.path), record.mode);
+      writeMode(writeName(writer, record.path), record.mode);
       break;
     case 'symlink':
-      writeTarget(writePath(writer, record.path), record.target);
+      writeTarget(writeName(writer, record.path), record.target);
       break;
     case 'link':
-      writePath(writePath(writer, record.existing), record.path);
+      writeName(writeName(writer, record.existing), record.path);
       break;
     case 'suspect':
       writeList(writer, record.paths, (path) => writePath(writer, path));
@@ -143,7 +145,7 @@ function readBody(reader: ByteReader, kind: LogRecord['kind']): LogRecord {
     }
     case 'open': {
       const handle = reader.u64('handle');
-      const path = readPath(reader, 'path');
+      const path = readName(reader, 'path');
       const bits = reader.u8('open flags');
       if (bits > 3) throw new FormatError(`unknown open flags ${bits}`);
       const create = (bits & openBit.create) !== 0;
@@ -160,16 +162,16 @@ function readBody(reader: ByteReader, kind: LogRecord['kind']): LogRecord {
     case 'set-attributes':
       return { kind, path: readPath(reader, 'path'), attributes: readAttributes(reader) };
     case 'rename':
-      return { kind, from: readPath(reader, 'from'), to: readPath(reader, 'to') };
+      return { kind, from: readName(reader, 'from'), to: readName(reader, 'to') };
     case 'remove':
     case 'rmdir':
-      return { kind, path: readPath(reader, 'path') };
+      return { kind, path: readName(reader, 'path') };
     case 'mkdir':
-      return { kind, path: readPath(reader, 'path'), mode: readMode(reader) };
+      return { kind, path: readName(reader, 'path'), mode: readMode(reader) };
     case 'symlink':
-      return { kind, path: readPath(reader, 'path'), target: readTarget(reader) };
+      return { kind, path: readName(reader, 'path'), target: readTarget(reader) };
     case 'link':
-      return { kind, existing: readPath(reader, 'existing'), path: readPath(reader, 'path') };
+      return { kind, existing: readName(reader, 'existing'), path: readName(reader, 'path') };
     case 'suspect': {
       const paths = readList(reader, 'paths', 4, () => readPath(reader, 'path'));
       const ranges = readList(reader, 'ranges', 24, () => ({

@@ -36,7 +36,7 @@ export class SegmentList {
 
   /** The records behind this position are in the log. */
   get start(): LogPosition {
-    return (this.#segments[0] ?? this.current).header.position;
+    return startOf(this.#segments);
   }
 
   push(segment: Segment): void {
@@ -80,8 +80,8 @@ export class SegmentList {
   removeOldest(durable: number): boolean {
     const [oldest, next] = this.#segments;
     if (oldest === undefined || next === undefined || oldest.end > durable) return false;
-    const beyond = next.header.position.sequence;
-    for (const { sequence } of this.#pins) if (sequence < beyond) return false;
+    const { sequence: start } = startOf(this.#segments.slice(1));
+    for (const { sequence } of this.#pins) if (sequence < start) return false;
     oldest.remove();
     this.#segments.shift();
     return true;
@@ -90,4 +90,11 @@ export class SegmentList {
   close(): void {
     for (const segment of this.#segments) segment.release();
   }
+}
+
+/** Of at least one. Not the first one's when a later segment takes back all that the first one holds. */
+function startOf(segments: readonly Segment[]): LogPosition {
+  return segments
+    .map(({ header }) => header.position)
+    .reduce((start, position) => (position.sequence <= start.sequence ? position : start));
 }

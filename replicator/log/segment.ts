@@ -1,5 +1,5 @@
 import { encodeEntry, entryType } from './entry.ts';
-import type { LogFile, LogFolder } from './log-files.ts';
+import { isFull, type LogFile, type LogFolder } from './log-files.ts';
 import { encodeSegmentHeader, type SegmentHeader } from './segment-header.ts';
 import { type SegmentName, segmentName } from './segment-name.ts';
 
@@ -175,7 +175,7 @@ export class Segment {
     try {
       this.#extend(Math.ceil(end / this.#aheadBytes) * this.#aheadBytes);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      if (!isFull(error)) throw error;
       this.#file.truncate(this.#allocated);
       this.#extend(end);
     }

@@ -98,6 +98,8 @@ describe('records of the log', () => {
       ...['/a', 'a/', 'a//b', '.', 'a/..', '../b', 'a\0b', 'x'.repeat(256), 'ab/'.repeat(30_000)].map(
         (name): LogRecord => ({ kind: 'remove', path: Buffer.from(name) }),
       ),
+      { kind: 'remove', path: Buffer.alloc(0) },
+      { kind: 'rename', from: path, to: Buffer.alloc(0) },
       { kind: 'mkdir', path, mode: 0o10000 },
       { kind: 'write', handle: 1, offset: 2 ** 53 - 1, length: 1 },
       { kind: 'write', handle: -1, offset: 0, length: 1 },

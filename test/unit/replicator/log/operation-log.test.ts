@@ -312,6 +312,37 @@ describe('the operation log', () => {
     }
   });
 
+  it('knows how far it reaches when what it took back is dropped', async () => {
+    const disk = new VirtualDisk();
+    const log = await openLed(disk, { segmentBytes: 300, aheadBytes: 8 });
+    for (let round = 0; round < 12; round += 1) log.append([removal(`lost-${round}`)]);
+    const files = disk.names().length;
+    await log.truncateTo({ epoch: 1, sequence: 3 }, Buffer.alloc(0));
+    log.append([leadership(2, log.position)]);
+    log.append([leadership(3, log.position), removal('a')]);
+    await log.flush();
+    // Only the first segment holds what counts.
+    const pin = log.pin(3);
+    const tight = { segmentBytes: 300, aheadBytes: 8, maxBytes: 1 };
+    const again = await openLog(disk.afterCrash(), tight);
+    const other = again.pin(3);
+    await again.flush();
+    for (const one of [log, again]) {
+      assert.equal(one.start.sequence, one === log ? 0 : 3);
+      assert.deepEqual(
+        (await readAll(one, 4)).map(({ epoch }) => epoch),
+        [2, 3],
+      );
+      assert.deepEqual(
+        one.epochs.map(({ epoch }) => epoch),
+        [1, 2, 3],
+      );
+    }
+    assert.ok(files > 2);
+    pin.release();
+    other.release();
+  });
+
   it('takes nothing while it is cut', async () => {
     const log = await openLed(new VirtualDisk());
     await log.flush();

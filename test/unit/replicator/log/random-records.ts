@@ -10,8 +10,16 @@ export function randomBytes(random: Random, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => below(random, 256)));
 }
 
+/** The root, too. */
 export function randomPath(random: Random): Buffer {
-  const parts = Array.from({ length: below(random, 4) }, () => randomName(random));
+  return random.chance(0.2) ? Buffer.alloc(0) : randomNamedPath(random);
+}
+
+/** Of few names, so that records meet. */
+function randomNamedPath(random: Random): Buffer {
+  const parts = Array.from({ length: 1 + below(random, 3) }, () =>
+    random.chance(0.5) ? Buffer.from(random.pick(['a', 'b'])) : randomName(random),
+  );
   return Buffer.from(parts.flatMap((part, index) => (index === 0 ? [...part] : [0x2f, ...part])));
 }
 
@@ -44,7 +52,7 @@ const makers: { readonly [Kind in Exclude<LogRecord['kind'], 'leadership'>]: Mak
   open: (random) => ({
     kind: 'open',
     handle: handle(random),
-    path: randomPath(random),
+    path: randomNamedPath(random),
     create: random.chance(0.5),
     truncate: random.chance(0.5),
     mode: below(random, 0o10000),
@@ -67,16 +75,16 @@ const makers: { readonly [Kind in Exclude<LogRecord['kind'], 'leadership'>]: Mak
     path: randomPath(random),
     attributes: randomAttributes(random),
   }),
-  rename: (random) => ({ kind: 'rename', from: randomPath(random), to: randomPath(random) }),
-  remove: (random) => ({ kind: 'remove', path: randomPath(random) }),
-  mkdir: (random) => ({ kind: 'mkdir', path: randomPath(random), mode: below(random, 0o10000) }),
-  rmdir: (random) => ({ kind: 'rmdir', path: randomPath(random) }),
+  rename: (random) => ({ kind: 'rename', from: randomNamedPath(random), to: randomNamedPath(random) }),
+  remove: (random) => ({ kind: 'remove', path: randomNamedPath(random) }),
+  mkdir: (random) => ({ kind: 'mkdir', path: randomNamedPath(random), mode: below(random, 0o10000) }),
+  rmdir: (random) => ({ kind: 'rmdir', path: randomNamedPath(random) }),
   symlink: (random) => ({
     kind: 'symlink',
-    path: randomPath(random),
-    target: Buffer.concat([Buffer.from('t'), randomPath(random)]),
+    path: randomNamedPath(random),
+    target: Buffer.concat([Buffer.from('t'), randomNamedPath(random)]),
   }),
-  link: (random) => ({ kind: 'link', existing: randomPath(random), path: randomPath(random) }),
+  link: (random) => ({ kind: 'link', existing: randomNamedPath(random), path: randomNamedPath(random) }),
   suspect: (random) => ({
     kind: 'suspect',
     paths: Array.from({ length: below(random, 4) }, () => randomPath(random)),
