@@ -57,6 +57,11 @@ export class MissingRanges {
     );
   }
 
+  /** No sequence after `last` counts any more. */
+  forgetSequences(last: number): void {
+    this.#ranges = this.#ranges.map((range) => ({ ...range, since: Math.min(range.since, last) }));
+  }
+
   /** The parts of a range that have been lacked since `since` or longer: what content read then may fill. */
   within(from: number, to: number, since: number): MissingRange[] {
     return this.#ranges

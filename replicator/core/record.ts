@@ -71,7 +71,8 @@ export interface SuspectName {
 }
 
 export interface SuspectRange {
-  readonly path: Buffer;
+  /** All names of the file. */
+  readonly paths: readonly Buffer[];
   readonly offset: number;
   readonly length: number;
 }

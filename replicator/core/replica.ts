@@ -1,6 +1,6 @@
 import type { NameAnswer } from './answers.ts';
 import { type MissingRange, MissingRanges } from './missing-ranges.ts';
-import type { LoggedAttributes, LogRecord, Scope } from './record.ts';
+import type { LoggedAttributes, LogRecord, Scope, SuspectRange } from './record.ts';
 import type { Found, Inode, NewEntry, Tree } from './tree.ts';
 import {
   isWithin,
@@ -27,7 +27,8 @@ export interface ReplicaState {
 
 /** What the leader is to be asked for. */
 export type Want =
-  | { readonly kind: 'name' | 'entries'; readonly path: TreePath }
+  | { readonly kind: 'name'; readonly path: TreePath }
+  | { readonly kind: 'entries'; readonly path: TreePath }
   | { readonly kind: 'content'; readonly path: TreePath; readonly from: number; readonly to: number };
 
 /**
@@ -67,38 +68,117 @@ export class Replica {
     return this.#names.isEmpty && this.#missing.size === 0;
   }
 
+  /** Whether what lies at the path is the leader's, but for missing ranges of a file. */
+  isCertain(path: TreePath): boolean {
+    return this.#names.isCertain(path);
+  }
+
+  missingOf(inode: Inode): readonly MissingRange[] {
+    return this.#missing.get(inode)?.ranges ?? [];
+  }
+
   /** Does not know what the name is, from now on. */
   doubt(path: TreePath, scope: Scope): void {
     this.#names.mark(path, scope);
   }
 
-  /** Does not have these bytes of a file, from `sequence` on. */
-  doubtRange(path: TreePath, from: number, to: number, sequence: number): void {
-    const found = this.#names.isCertain(path) ? this.#tree.find(path) : null;
-    if (found?.kind === 'file') this.#lack(found.inode, from, Math.min(to, found.size), sequence);
-    else this.doubt(path, 'name');
+  /**
+   * Does not know whether a record was made: it was in the log when the process died, or was made in a history that
+   * is not the leader's (R6). `state` holds the handles as they were before it.
+   */
+  doubtRecord(record: LogRecord): void {
+    switch (record.kind) {
+      case 'open':
+        this.#doubtFile(keyOf(record.path), record.otherNames);
+        this.#handles.set(record.handle, { inode: null, path: keyOf(record.path) });
+        return;
+      case 'write':
+      case 'set-handle-attributes':
+        this.#doubtHandle(record.handle);
+        return;
+      case 'close':
+        this.#handles.delete(record.handle);
+        return;
+      case 'leadership':
+        this.#handles.clear();
+        return;
+      case 'set-attributes':
+        this.#doubtFile(keyOf(record.path), record.otherNames);
+        return;
+      case 'rename':
+        this.#doubtRename(keyOf(record.from), keyOf(record.to));
+        return;
+      case 'remove':
+      case 'rmdir':
+      case 'mkdir':
+      case 'symlink':
+      case 'link':
+        this.#forgetHandlePaths(keyOf(record.path));
+        this.doubt(keyOf(record.path), 'tree');
+        return;
+      case 'suspect':
+        for (const { path, scope } of record.names) this.doubt(keyOf(path), scope);
+        for (const { paths } of record.ranges) for (const path of paths) this.doubt(keyOf(path), 'name');
+        return;
+      case 'sync':
+      case 'state':
+        return;
+    }
   }
 
-  /** Does not have the content of a file, whatever its names are. */
-  doubtContent(inode: Inode, sequence: number): void {
-    const size = this.#tree.sizeOf(inode);
-    if (size !== undefined) this.#lack(inode, 0, size, sequence);
+  /**
+   * Takes back a record that is not in the leader's history.
+   * @param opened the files that handles were opened to, as far as they are known
+   */
+  doubtOwn(record: LogRecord, opened: ReadonlyMap<number, Inode>): void {
+    if (record.kind !== 'write' && record.kind !== 'set-handle-attributes') {
+      this.doubtRecord(record);
+      return;
+    }
+    const inode = opened.get(record.handle);
+    for (const name of inode === undefined ? [] : this.#tree.namesOf(inode)) this.doubt(name, 'name');
   }
 
-  /** For a host that leads now, with nobody to ask: what it has counts, and this is what others have to ask it for. */
-  takeDoubts(): Extract<LogRecord, { kind: 'suspect' }> {
+  /**
+   * The records after `common` are no more: what was missing since one of them is missing since `common`.
+   * @param handles what was open at `common`, by the log
+   */
+  forgetAfter(
+    common: number,
+    handles: readonly { readonly handle: number; readonly path: TreePath | null }[],
+  ): void {
+    for (const missing of this.#missing.values()) missing.forgetSequences(common);
+    this.#handles.clear();
+    for (const { handle, path } of handles) this.#handles.set(handle, { inode: null, path });
+    this.doubtHandles();
+  }
+
+  /** Does not know the files that are open: after a power cut, by which they may have become others. */
+  doubtHandles(): void {
+    for (const [handle, { path }] of this.#handles) {
+      if (path !== null) this.doubt(path, 'name');
+      this.#handles.set(handle, { inode: null, path });
+    }
+  }
+
+  /** What a new leader tells the others to ask it for: it has nobody to ask, and what it has counts. */
+  doubts(): Extract<LogRecord, { kind: 'suspect' }> {
     this.#dropNameless();
     const names = [...this.#names.all()].map(({ path, scope }) => ({
       path: Buffer.from(path, 'latin1'),
       scope,
     }));
     const ranges = [...this.#missing].flatMap(([inode, { ranges: missing }]) => {
-      const path = Buffer.from(this.#tree.nameOf(inode) ?? '', 'latin1');
-      return missing.map(({ from, to }) => ({ path, offset: from, length: to - from }));
+      const paths = this.#tree.namesOf(inode).map((path) => Buffer.from(path, 'latin1'));
+      return missing.map(({ from, to }) => ({ paths, offset: from, length: to - from }));
     });
+    return { kind: 'suspect', names, ranges };
+  }
+
+  /** From now on what lies here counts: on a leader, after its record of what it doubts. */
+  trustAll(): void {
     this.#names.settleTree('');
     this.#missing.clear();
-    return { kind: 'suspect', names, ranges };
   }
 
   /**
@@ -146,8 +226,7 @@ export class Replica {
         return;
       case 'suspect':
         for (const { path, scope } of record.names) this.doubt(keyOf(path), scope);
-        for (const { path, offset, length } of record.ranges)
-          this.doubtRange(keyOf(path), offset, offset + length, sequence);
+        for (const range of record.ranges) this.#doubtRange(sequence, range);
         return;
       case 'sync':
       case 'state':
@@ -193,8 +272,14 @@ export class Replica {
 
   /** @param names which names the directory has; null when the leader has no directory there */
   onEntries(path: TreePath, names: readonly string[] | null): void {
-    const { entries } = this.#names.at(path);
-    if (entries === 'certain' || names === null || !this.#isSettledDirectory(path)) return;
+    const { name, entries } = this.#names.at(path);
+    if (name || entries === 'certain' || !this.#names.isCertain(path)) return;
+    if (names === null || !this.#isDirectory(path)) {
+      // After a power cut the directory that the mark is about may be something else, here or there.
+      if (names !== null || this.#isDirectory(path)) this.doubt(path, 'tree');
+      else this.#names.settleEntries(path);
+      return;
+    }
     const scope = entries === 'trees' ? 'tree' : 'name';
     this.#names.settleEntries(path);
     const listed = new Set(names);
@@ -220,6 +305,13 @@ export class Replica {
       this.#tree.write(inode, from, data.subarray(from - offset, to - offset));
       this.#know(inode, from, to);
     }
+  }
+
+  #doubtRange(sequence: number, { paths, offset, length }: SuspectRange): void {
+    const names = paths.map(keyOf);
+    const known = this.#fileByName(names);
+    if (known !== null) this.#lack(known, offset, offset + length, sequence);
+    else for (const name of names) this.doubt(name, 'name');
   }
 
   #open(record: Extract<LogRecord, { kind: 'open' }>): void {
@@ -277,15 +369,25 @@ export class Replica {
   #rename(from: TreePath, to: TreePath): void {
     const found = this.#lookUp(from);
     if (found === null || !this.#names.mayDefineIn(parentOf(to))) {
-      this.doubt(from, 'tree');
-      this.doubt(to, 'tree');
-      this.#moveHandles(from, to);
+      this.#doubtRename(from, to);
       return;
     }
     this.#clear(to);
     this.#tree.rename(from, to);
     this.#names.move(from, to);
     this.#moveHandles(from, to);
+  }
+
+  #doubtRename(from: TreePath, to: TreePath): void {
+    this.doubt(from, 'tree');
+    this.doubt(to, 'tree');
+    this.#moveHandles(from, to);
+  }
+
+  #doubtHandle(handle: number): void {
+    const { inode, path } = this.#handles.get(handle) ?? { inode: null, path: null };
+    if (path !== null) this.doubt(path, 'name');
+    for (const name of inode === null ? [] : this.#tree.namesOf(inode)) this.doubt(name, 'name');
   }
 
   #link(existing: TreePath, path: TreePath): void {
@@ -332,14 +434,10 @@ export class Replica {
   #settleFile(sequence: number, path: TreePath, answer: Extract<NameAnswer, { kind: 'file' }>): void {
     const { mode, size } = answer;
     const known = this.#fileByName(answer.names);
-    const inode =
-      known ?? this.#fileByHandle(answer.handles) ?? this.#ownFile(path) ?? this.#replaceByFile(path, mode);
-    if (!this.#hasName(path, inode)) {
-      this.#clear(path);
-      this.#tree.link(inode, path);
-    }
+    const candidate = known ?? this.#fileByHandle(answer.handles) ?? this.#ownFile(path);
+    const inode = this.#putFile(path, candidate, mode);
     this.#names.settleTree(path);
-    if (known === null) {
+    if (inode !== known) {
       this.#tree.setFileAttributes(inode, { mode, size });
       this.#know(inode, 0, Number.MAX_SAFE_INTEGER);
       this.#lack(inode, 0, size, sequence);
@@ -373,23 +471,21 @@ export class Replica {
     return isOpen ? null : found.inode;
   }
 
-  #replaceByFile(path: TreePath, mode: number): Inode {
-    this.#clear(path);
-    return this.#tree.make(path, { kind: 'file', mode });
-  }
-
-  #hasName(path: TreePath, inode: Inode): boolean {
+  /** Has this file at the path, or a new one when there is none or it has no name left. */
+  #putFile(path: TreePath, inode: Inode | null, mode: number): Inode {
     const found = this.#tree.find(path);
-    return found?.kind === 'file' && found.inode === inode;
+    if (inode !== null && found?.kind === 'file' && found.inode === inode) return inode;
+    this.#clear(path);
+    if (inode !== null && this.#tree.link(inode, path)) return inode;
+    return this.#tree.make(path, { kind: 'file', mode });
   }
 
   #lookUp(path: TreePath): Found | null {
     return this.#names.isCertain(path) ? this.#tree.find(path) : null;
   }
 
-  #isSettledDirectory(path: TreePath): boolean {
-    if (path === '') return true;
-    return this.#names.isCertain(path) && this.#tree.find(path)?.kind === 'directory';
+  #isDirectory(path: TreePath): boolean {
+    return path === '' || this.#tree.find(path)?.kind === 'directory';
   }
 
   #lack(inode: Inode, from: number, to: number, sequence: number): void {
