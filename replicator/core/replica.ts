@@ -143,20 +143,17 @@ export class Replica {
    * The records after `common` are no more: what was missing since one of them is missing since `common`.
    * @param handles what was open at `common`, by the log
    */
-  forgetAfter(
-    common: number,
-    handles: readonly { readonly handle: number; readonly path: TreePath | null }[],
-  ): void {
+  forgetAfter(common: number, handles: ReplicaState['handles']): void {
     for (const missing of this.#missing.values()) missing.forgetSequences(common);
     this.#handles.clear();
-    for (const { handle, path } of handles) this.#handles.set(handle, { inode: null, path });
+    for (const { handle, inode, path } of handles) this.#handles.set(handle, { inode, path });
     this.doubtHandles();
   }
 
   /** Does not know the files that are open: after a power cut, by which they may have become others. */
   doubtHandles(): void {
     for (const [handle, { path }] of this.#handles) {
-      if (path !== null) this.doubt(path, 'name');
+      this.#doubtHandle(handle);
       this.#handles.set(handle, { inode: null, path });
     }
   }

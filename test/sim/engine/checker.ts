@@ -21,6 +21,7 @@ export class Checker {
   readonly #trees = new Map<string, Snapshot>();
   readonly #issued: { position: LogPosition; paths: readonly TreePath[] }[] = [];
   acknowledged: LogPosition = { epoch: 0, sequence: 0 };
+  promotions = 0;
 
   issued(position: LogPosition, record: LogRecord, leader: EngineHost): void {
     this.#issued.push({ position, paths: pathsOf(record, leader) });
@@ -53,6 +54,7 @@ export class Checker {
   }
 
   checkPromotion(host: EngineHost): void {
+    this.promotions += 1;
     const { epoch, sequence } = this.acknowledged;
     if (sequence > 0 && sequence > host.log.base.sequence && host.log.epochAt(sequence) !== epoch)
       throw new Broken(`G5: ${host.id} is promoted without the acknowledged ${epoch}/${sequence}`);

@@ -27,7 +27,7 @@ export interface Connection {
   readonly down: ToFollower[];
   readonly up: ToLeader[];
   /** Files that the leader reads for the follower. */
-  readonly reads: { id: number; inode: Inode; from: number; to: number }[];
+  readonly reads: { id: number; inode: Inode; from: number; to: number; data: Uint8Array | null }[];
   /** The follower's: the file that a request is about, and where in the log the leader opened it. */
   readonly opened: Map<number, { inode: Inode; at: number }>;
   requests: number;

@@ -30,6 +30,7 @@ export class EngineHost {
   changesToDeath = Number.POSITIVE_INFINITY;
   #active = new Set<string>();
   #flush: (() => void) | null = null;
+  #logFlush: (() => void) | null = null;
   #checkpoint: (() => void) | null = null;
   #checkpoints = 0;
 
@@ -49,7 +50,12 @@ export class EngineHost {
     this.log.append({ kind: 'shared', position, record });
     onLogged();
     this.#beforeRename(record);
-    this.replica.consume(position.sequence, record, data);
+    const lacksNothing = record.kind === 'write' && this.#rules.has('R2');
+    this.replica.consume(
+      position.sequence,
+      record,
+      lacksNothing ? (data ?? new Uint8Array(record.length)) : data,
+    );
     this.log.append({ kind: 'applied', sequence: position.sequence, state: this.replica.state });
   }
 
@@ -97,6 +103,9 @@ export class EngineHost {
       this.replica.forgetAfter(common, this.#handlesAt(common));
       this.log.append({ kind: 'cut', to, base: null, state: this.replica.state });
       this.flushedComplete = { epoch: 0, sequence: 0 };
+      // What it flushes was a part of the history that is no more.
+      this.#flush = null;
+      this.#logFlush = null;
     }
   }
 
@@ -129,18 +138,24 @@ export class EngineHost {
     if (this.#flush !== null) return;
     const { last } = this;
     const complete = this.replica.isComplete;
-    const log = this.log.beginFlush();
+    this.#logFlush = this.log.beginFlush();
     const disk = this.#rules.has('P3') ? () => {} : this.disk.beginFlush();
     this.#flush = () => {
-      log();
       disk();
       if (complete || this.#rules.has('R5')) this.flushedComplete = last;
     };
   }
 
-  endFlush(): void {
+  /** The log is flushed beside the files; here it is done first. @returns whether all is done */
+  endFlush(): boolean {
+    if (this.#logFlush !== null) {
+      this.#logFlush();
+      this.#logFlush = null;
+      return false;
+    }
     this.#flush?.();
     this.#flush = null;
+    return true;
   }
 
   beginCheckpoint(): void {
@@ -170,6 +185,7 @@ export class EngineHost {
   crash(): void {
     this.isUp = false;
     this.#flush = null;
+    this.#logFlush = null;
     this.#checkpoint = null;
     this.changesToDeath = Number.POSITIVE_INFINITY;
     this.disk.dropNameless();

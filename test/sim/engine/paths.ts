@@ -18,6 +18,10 @@ export function describeFrame(frame: ToFollower): string {
 
 export function pathsOf(record: LogRecord, leader: EngineHost): TreePath[] {
   const key = (path: Buffer) => path.toString('latin1');
+  const withOtherNames = (path: TreePath): TreePath[] => {
+    const found = leader.disk.find(path);
+    return found?.kind === 'file' ? [path, ...leader.disk.namesOf(found.inode)] : [path];
+  };
   switch (record.kind) {
     case 'open':
     case 'set-attributes':
@@ -28,14 +32,14 @@ export function pathsOf(record: LogRecord, leader: EngineHost): TreePath[] {
       return inode === null ? [] : leader.disk.namesOf(inode);
     }
     case 'rename':
-      return [key(record.from), key(record.to)];
+      return [record.from, record.to].map(key).flatMap(withOtherNames);
     case 'link':
-      return [key(record.existing), key(record.path)];
+      return [record.existing, record.path].map(key).flatMap(withOtherNames);
     case 'remove':
     case 'rmdir':
     case 'mkdir':
     case 'symlink':
-      return [key(record.path)];
+      return withOtherNames(key(record.path));
     case 'suspect':
       return [...record.names.map(({ path }) => path), ...record.ranges.flatMap(({ paths }) => paths)].map(
         key,

@@ -5,7 +5,8 @@ import { EngineWorld } from './world.ts';
 export interface EngineStory {
   readonly seed: number;
   readonly broken: string | null;
-  readonly story: readonly string[];
+  readonly story: string[];
+  readonly counts: Record<string, number>;
 }
 
 const steps = 400;
@@ -22,9 +23,9 @@ export function tellEngineStory(seed: number, without: Rules = new Set()): Engin
       world.step();
     }
     world.checkEqual();
-    return { seed, broken: null, story: world.story };
+    return { seed, broken: null, story: world.story, counts: world.counts };
   } catch (error) {
     const broken = error instanceof Broken ? error.message : `defect: ${(error as Error).stack}`;
-    return { seed, broken, story: world.story };
+    return { seed, broken, story: world.story, counts: world.counts };
   }
 }

@@ -106,8 +106,15 @@ export class ClientWork {
       .map((name) => Buffer.from(name, 'latin1'));
   }
 
-  /** A name in a directory that is there. */
-  #path({ disk }: EngineHost): TreePath {
+  /** A name in a directory that is there; directories are picked more often than they are met. */
+  #path(leader: EngineHost): TreePath {
+    const path = this.#anyPath(leader);
+    return leader.disk.find(path)?.kind === 'directory' || this.#random.chance(0.5)
+      ? path
+      : this.#anyPath(leader);
+  }
+
+  #anyPath({ disk }: EngineHost): TreePath {
     let directory = '';
     while (this.#random.chance(0.6)) {
       const below = disk

@@ -23,10 +23,14 @@ export class EngineWorld {
   /** By followers: what each was seen to have flushed in this leadership. */
   #flushed = new Map<string, number>();
   #heals = false;
+  /** How much goes wrong in this story. */
+  readonly #misfortune: number;
+  readonly #counts: Record<string, number> = {};
 
   constructor(seed: number, rules: Rules) {
     this.random = new Random(seed);
     this.#rules = rules;
+    this.#misfortune = this.random.pick([0.15, 0.5, 1]);
     this.hosts = ['a', 'b', 'c'].map((id) => new EngineHost(id, rules));
     this.#inSync = new Set(this.hosts.map(({ id }) => id));
     this.#work = new ClientWork(this.random);
@@ -43,17 +47,17 @@ export class EngineWorld {
       [20, () => this.#ask()],
       [15, () => this.#read()],
       [20, () => this.#flush()],
-      [3, () => this.#checkpoint()],
+      [8, () => this.#checkpoint()],
       [10, () => this.#connect()],
       ...(this.#heals
         ? []
         : ([
-            [3, () => this.#disconnect()],
-            [2, () => this.#crash()],
-            [1.5, () => this.#powerCut()],
-            [1, () => this.#switchOver()],
-            [1, () => this.#dropMember()],
-            [0.3, () => this.#trimLog()],
+            [3 * this.#misfortune, () => this.#disconnect()],
+            [2 * this.#misfortune, () => this.#crash()],
+            [1.5 * this.#misfortune, () => this.#powerCut()],
+            [1 * this.#misfortune, () => this.#switchOver()],
+            [1 * this.#misfortune, () => this.#dropMember()],
+            [0.3 * this.#misfortune, () => this.#trimLog()],
           ] satisfies [number, () => void][])),
       [8, () => this.#restart()],
       [8, () => this.#failOver()],
@@ -87,12 +91,23 @@ export class EngineWorld {
         (host.isUp &&
           host.replica.isComplete &&
           host.last.sequence === leader.last.sequence &&
+          host.last.epoch === leader.last.epoch &&
           this.#inSync.has(host.id)),
     );
   }
 
   checkEqual(): void {
     if (this.#leader !== null) this.checker.checkEqual(this.#leader, this.hosts);
+  }
+
+  /** What happened how often. */
+  get counts(): Record<string, number> {
+    const { acknowledged, promotions } = this.checker;
+    return { ...this.#counts, 'records acknowledged': acknowledged.sequence, promotions };
+  }
+
+  #count(what: string): void {
+    this.#counts[what] = (this.#counts[what] ?? 0) + 1;
   }
 
   #tell(what: string): void {
@@ -184,6 +199,7 @@ export class EngineWorld {
 
   #answer(connection: Connection, leader: EngineHost, message: ToLeader): void {
     if (message.kind === 'flushed') {
+      if (leader.log.epochAt(message.position.sequence) !== message.position.epoch) return;
       this.#flushed.set(connection.follower, message.position.sequence);
       if (message.position.sequence >= this.checker.acknowledged.sequence)
         this.#inSync.add(connection.follower);
@@ -199,7 +215,7 @@ export class EngineWorld {
       if (found?.kind !== 'file') return;
       const id = ++connection.requests;
       connection.down.push({ kind: 'opened', id, path: want.path });
-      connection.reads.push({ id, inode: found.inode, from: want.from, to: want.to });
+      connection.reads.push({ id, inode: found.inode, from: want.from, to: want.to, data: null });
     }
   }
 
@@ -217,11 +233,15 @@ export class EngineWorld {
     const at = this.random.below(connection.reads.length);
     const [read] = connection.reads.splice(at, 1);
     if (read === undefined) return;
-    const length = 1 + this.random.below(4);
-    const data = leader.disk.read(read.inode, read.from, Math.min(read.to, read.from + length));
-    connection.down.push({ kind: 'content', id: read.id, offset: read.from, data });
-    if (data.length > 0 && read.from + data.length < read.to)
-      connection.reads.push({ ...read, from: read.from + data.length });
+    if (read.data === null) {
+      // What is read may be older than the records that are issued before the read has ended.
+      const to = Math.min(read.to, read.from + 1 + this.random.below(4));
+      connection.reads.push({ ...read, data: leader.disk.read(read.inode, read.from, to) });
+      return;
+    }
+    connection.down.push({ kind: 'content', id: read.id, offset: read.from, data: read.data });
+    const from = read.from + read.data.length;
+    if (read.data.length > 0 && from < read.to) connection.reads.push({ ...read, from, data: null });
   }
 
   #flush(): void {
@@ -231,7 +251,7 @@ export class EngineWorld {
       if (!host.isCheckpointing) host.beginFlush();
       return;
     }
-    host.endFlush();
+    if (!host.endFlush()) return;
     this.checker.flushed(host);
     const connection = this.#connections.find(({ follower }) => follower === host.id);
     if (connection !== undefined && host.flushedComplete.sequence > 0)
@@ -257,6 +277,7 @@ export class EngineWorld {
       ? Math.min(leader.last.sequence, host.last.sequence)
       : commonSequence(leader, host);
     if (common < leader.log.base.sequence || host.log.epochAt(common) === undefined) {
+      this.#count('full comparisons');
       host.beginAnew(leader.last, leader.log.table);
     } else host.cutTo(common);
     const connection = newConnection(host.id);
@@ -280,6 +301,7 @@ export class EngineWorld {
     const host = this.#pick(this.hosts.filter(({ isUp }) => isUp));
     if (host === undefined) return;
     this.#tell(`${host.id}: kill -9`);
+    this.#count('processes killed');
     this.#end(host);
     host.crash();
   }
@@ -288,6 +310,7 @@ export class EngineWorld {
     const host = this.#pick(this.hosts);
     if (host === undefined) return;
     this.#tell(`${host.id}: power cut`);
+    this.#count('power cuts');
     this.#end(host);
     host.powerCut(this.random);
   }
@@ -358,7 +381,8 @@ export class EngineWorld {
     let reached = leader.flushedComplete.sequence;
     for (const id of this.#inSync)
       if (id !== leader.id) reached = Math.min(reached, this.#flushed.get(id) ?? 0);
-    this.checker.acknowledge({ epoch: leader.log.epochAt(reached) ?? 0, sequence: reached });
+    const epoch = leader.log.epochAt(reached);
+    if (epoch !== undefined) this.checker.acknowledge({ epoch, sequence: reached });
   }
 
   #host(id: string): EngineHost {
