@@ -195,6 +195,8 @@ export class Applier {
 
   /** Two names of one file: nothing happens, and both stay (POSIX). */
   #rename({ from, to }: RecordOf<'rename'>): Applied {
+    assertNamed(from);
+    assertNamed(to);
     const moved = this.#stats(from);
     if (moved === undefined) throw new ErrnoError('ENOENT', 'nothing is there to be renamed');
     const target = this.#stats(to);
@@ -295,7 +297,7 @@ export class Applier {
 
   /** Told before the change: what was made must not fail afterwards for want of a descriptor. */
   #nameChanges(path: Buffer): void {
-    if (path.length === 0) throw new ErrnoError('EBUSY', 'the root itself is not made, moved or removed');
+    assertNamed(path);
     const directory = parentOf(path);
     this.#dirty.nameChanged(directory, () => openDirectory(this.#places, directory));
   }
@@ -309,6 +311,10 @@ export class Applier {
     if (file === undefined) throw new ErrnoError('EBADF', `handle ${handle} is not open`);
     return file;
   }
+}
+
+function assertNamed(path: Buffer): void {
+  if (path.length === 0) throw new ErrnoError('EBUSY', 'the root itself is not made, moved or removed');
 }
 
 /** In this order: cutting a file changes its time. */

@@ -141,7 +141,7 @@ export class Flusher {
   /** The data of a file that streams, in portions: a barrier at its end finds little left. */
   #flushBehind(file: Flushable): void {
     const waiting = file.unflushedBytes - file.flushingBytes;
-    if (waiting < this.#limits.portionBytes || this.#behind.has(file) || file.failure !== null) return;
+    if (waiting < this.#portionBytes || this.#behind.has(file) || file.failure !== null) return;
     this.#behind.add(file);
     this.#run(file, true, () => this.#covering(file, () => this.#calls.fdatasync(file.fd)))
       .finally(() => this.#behind.delete(file))
@@ -149,6 +149,12 @@ export class Flusher {
         () => this.#flushBehind(file),
         () => {},
       );
+  }
+
+  /** Many small files may fill the room together: from half of it on, each is flushed as it is written. */
+  get #portionBytes(): number {
+    const { portionBytes, maxFileBytes, maxBytes } = this.#limits;
+    return this.#unflushedBytes >= maxBytes / 2 ? 1 : Math.min(portionBytes, maxFileBytes / 2);
   }
 
   /** So that descriptors for closed files and directories do not pile up where nobody asks for a barrier. */
