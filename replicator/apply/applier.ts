@@ -15,6 +15,7 @@ import {
 import type { LoggedAttributes, LogRecord } from '../core/record.ts';
 import { parentOf } from '../tree/path.ts';
 import { type Applied, emptyScope, identityOf, nothingDone } from './applied.ts';
+import { nameOf } from './directories.ts';
 import type { DirtyFile, DirtyFiles } from './dirty-files.ts';
 import { ErrnoError } from './errno.ts';
 import { openDirectory, openForReading, openForWriting, type Places } from './open-file.ts';
@@ -315,6 +316,7 @@ export class Applier {
 
 function assertNamed(path: Buffer): void {
   if (path.length === 0) throw new ErrnoError('EBUSY', 'the root itself is not made, moved or removed');
+  nameOf(path);
 }
 
 /** In this order: cutting a file changes its time. */

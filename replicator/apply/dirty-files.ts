@@ -157,13 +157,13 @@ export class DirtyFiles {
     const addAlong = (path: Buffer) => {
       for (const directory of this.directories.along(path)) found.add(directory);
     };
-    for (const { inode, names, path } of files) {
-      for (const same of this.of(inode)) found.add(same);
-      for (const directory of names) {
+    for (const file of files) {
+      for (const same of [file, ...this.of(file.inode)]) found.add(same);
+      for (const directory of file.names) {
         found.add(directory);
         addAlong(directory.path);
       }
-      addAlong(path);
+      addAlong(file.path);
     }
     for (const path of paths) addAlong(path);
     for (const flushable of found)

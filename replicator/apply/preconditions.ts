@@ -1,12 +1,12 @@
-import { type BigIntStats, closeSync, fstatSync, lstatSync, opendirSync } from 'node:fs';
+import { type BigIntStats, fstatSync, lstatSync, opendirSync } from 'node:fs';
 import { FormatError } from '#contracts/journal/bytes.ts';
 import type { LoggedAttributes, LogRecord } from '../core/record.ts';
-import { isWithin, parentOf } from '../tree/path.ts';
+import { isWithin, parentOf, splitPath } from '../tree/path.ts';
 import { entryIn, nameOf, through } from './directories.ts';
 import type { DirtyFile, DirtyFiles } from './dirty-files.ts';
 import { type Errno, errnoOf } from './errno.ts';
 import { maxFileBytes, maxLinks, maxNameBytes, maxPathBytes, maxTargetBytes } from './limits.ts';
-import { openDirectory, type Places } from './open-file.ts';
+import type { Places } from './open-file.ts';
 import { type Credentials, owns, permission, permits } from './permissions.ts';
 import type { Space } from './space.ts';
 
@@ -27,6 +27,8 @@ interface Looked {
   readonly entry: BigIntStats | undefined;
 }
 
+/** A longer path is no argument of a system call. Of its folders no handle is kept, so the walk is judged by the kernel. */
+const maxPathBytesAtOnce = 4000;
 const changeNames = permission.write | permission.search;
 
 /**
@@ -222,39 +224,49 @@ export class Preconditions {
     return this.#parts.dirty.failureOf(inode) === null ? null : 'EIO';
   }
 
+  /** @throws FormatError for what is no path from the root */
   #pathRefusal(path: Buffer): Errno | null {
     if (path.length > maxPathBytes || hasLongName(path)) return 'ENAMETOOLONG';
+    splitPath(path);
     const along = this.#parts.dirty.directories.along(path);
     return along.some(({ failure }) => failure !== null) ? 'EIO' : null;
   }
 
-  /** @throws ENOENT, ENOTDIR, EACCES of the way to it */
+  /**
+   * The entry is looked at by its whole path, so that the kernel judges each folder on the way: a handle that is kept of
+   * one below would get by. That no link is on the way is seen by the handles.
+   * @throws ENOENT, ENOTDIR, EACCES of the way to it
+   */
   #look(path: Buffer): Looked {
     const { directories } = this.#parts.places;
     if (path.length === 0) {
       const root = fstatSync(directories.root, { bigint: true });
       return { directory: root, entry: root };
     }
+    const byPath = path.length > maxPathBytesAtOnce ? null : stats(entryIn(directories.root, path));
     const name = nameOf(path);
     return directories.with(parentOf(path), (directory) => ({
       directory: fstatSync(directory, { bigint: true }),
-      entry: lstatSync(entryIn(directory, name), { bigint: true, throwIfNoEntry: false }),
+      entry: byPath === null ? stats(entryIn(directory, name)) : byPath,
     }));
   }
 
   #isEmpty(path: Buffer): boolean {
-    const fd = openDirectory(this.#parts.places, path);
+    const { directories, unlocked } = this.#parts.places;
+    const entries = unlocked.allow([{ path, itself: 'always' }], () =>
+      directories.with(path, (directory) => opendirSync(through(directory), { bufferSize: 1 })),
+    );
     try {
-      const entries = opendirSync(through(fd), { bufferSize: 1 });
-      try {
-        return entries.readSync() === null;
-      } finally {
-        entries.closeSync();
-      }
+      return entries.readSync() === null;
     } finally {
-      closeSync(fd);
+      entries.closeSync();
     }
   }
+}
+
+/** @throws EACCES */
+function stats(entry: Buffer): BigIntStats | undefined {
+  return lstatSync(entry, { bigint: true, throwIfNoEntry: false });
 }
 
 function isBelow(path: Buffer, ancestor: Buffer): boolean {

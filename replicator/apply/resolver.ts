@@ -124,8 +124,7 @@ class Walk {
   }
 
   #lastTarget(name: Buffer, follow: boolean): Buffer | null {
-    const entry = entryIn(this.#directory, name);
-    return follow && isSymbolicLink(entry) ? readlinkSync(entry, { encoding: 'buffer' }) : null;
+    return follow ? linkTarget(entryIn(this.#directory, name)) : null;
   }
 
   /** Enters the directory, or returns where the link leads that is there instead. */
@@ -137,8 +136,9 @@ class Walk {
       return null;
     } catch (error) {
       if (errnoOf(error) !== 'ENOTDIR') throw error;
-      if (!isSymbolicLink(entry)) throw error;
-      return readlinkSync(entry, { encoding: 'buffer' });
+      const target = linkTarget(entry);
+      if (target === null) throw error;
+      return target;
     }
   }
 
@@ -159,6 +159,17 @@ function resolved(root: Buffer, names: readonly Buffer[]): Resolved {
 
 function isSymbolicLink(entry: Buffer): boolean {
   return lstatSync(entry, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
+
+/** null when it is no link, or none any more. */
+function linkTarget(entry: Buffer): Buffer | null {
+  if (!isSymbolicLink(entry)) return null;
+  try {
+    return readlinkSync(entry, { encoding: 'buffer' });
+  } catch (error) {
+    if (errnoOf(error) === 'EINVAL' || errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 function namesOf(path: Buffer): Buffer[] {
