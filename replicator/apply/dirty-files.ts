@@ -159,10 +159,7 @@ export class DirtyFiles {
     };
     for (const file of files) {
       for (const same of [file, ...this.of(file.inode)]) found.add(same);
-      for (const directory of file.names) {
-        found.add(directory);
-        addAlong(directory.path);
-      }
+      for (const directory of file.names) addAlong(directory.path);
       addAlong(file.path);
     }
     for (const path of paths) addAlong(path);

@@ -62,16 +62,21 @@ export class Unlocked {
 
   /** Puts back what a process that died left widened. Returns the paths, for the log. */
   restore(): Buffer[] {
-    const restored: Buffer[] = [];
-    for (const noted of readNote(this.#note).reverse()) {
-      for (const path of noted.paths.map(fromKey)) {
-        if (!this.#putBack(path, noted)) continue;
-        restored.push(path);
-        break;
+    const found: (Widened & { readonly path: Buffer })[] = [];
+    try {
+      // It may have died while it put modes back: what is shut already is opened again to get at what is below.
+      for (const noted of readNote(this.#note)) {
+        const entry = this.#findNoted(noted);
+        if (entry !== null) found.push(entry);
+      }
+    } finally {
+      for (const { fd, mode } of found) {
+        chmodSync(through(fd), mode);
+        closeSync(fd);
       }
     }
     this.#clearNote();
-    return restored;
+    return found.map(({ path }) => path);
   }
 
   close(): void {
@@ -85,7 +90,7 @@ export class Unlocked {
       for (const each of needed) this.#widenAlong(each, widened);
       return change();
     } finally {
-      for (const { fd, mode } of widened.reverse()) {
+      for (const { fd, mode } of widened) {
         chmodSync(through(fd), mode);
         closeSync(fd);
       }
@@ -126,24 +131,19 @@ export class Unlocked {
     }
   }
 
-  /** What cannot be reached is below a directory that was put back, so it was put back before. */
-  #putBack(path: Buffer, { inode, mode }: NotedMode): boolean {
-    let fd: number | null;
-    try {
-      fd = this.#open(path);
-    } catch (error) {
-      if (errnoOf(error) === 'EACCES') return false;
-      throw error;
-    }
-    if (fd === null) return false;
-    try {
+  /** null when it has neither of the names any more. */
+  #findNoted({ paths, inode, mode }: NotedMode): (Widened & { readonly path: Buffer }) | null {
+    for (const path of paths.map(fromKey)) {
+      const fd = this.#open(path);
+      if (fd === null) continue;
       const stats = fstatSync(fd, { bigint: true });
-      if (String(stats.ino) !== inode || stats.isSymbolicLink()) return false;
-      chmodSync(through(fd), mode);
-      return true;
-    } finally {
+      if (String(stats.ino) === inode && !stats.isSymbolicLink()) {
+        chmodSync(through(fd), mode | 0o700);
+        return { fd, mode, path };
+      }
       closeSync(fd);
     }
+    return null;
   }
 
   #writeNote(noted: NotedMode): void {

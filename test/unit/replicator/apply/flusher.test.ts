@@ -124,6 +124,10 @@ describe('flushing what was changed', () => {
     engine.put('b/busy', 'x');
     await clean();
     engine.apply(record.open(9, 'b/busy'), record.write(9, 0, 10));
+    const cut = barrier(record.open(8, 'a/f', { truncate: true }), record.close(8));
+    assert.deepEqual(disk.waiting, ['a/f']);
+    await disk.end();
+    assert.equal(cut.state, 'done');
     const table: [LogRecord, string[]][] = [
       [record.rename('a/f', 'b/g'), ['a', 'b']],
       [record.link('b/g', 'a/h'), ['a']],
@@ -169,6 +173,26 @@ describe('flushing what was changed', () => {
     assert.deepEqual(disk.waiting, ['/', 'b', 'b/c', 'b/c/g']);
     await disk.end();
     assert.equal(above.state, 'done');
+    engine.apply(record.mkdir('p'), record.mkdir('p/q'), record.mkdir('o'));
+    await clean();
+    const away = barrier(
+      record.open(1, 'p/q/g'),
+      record.write(1, 0, 1),
+      record.rename('p/q', 'o/q'),
+      record.close(1),
+    );
+    assert.deepEqual(disk.waiting, ['o', 'o/q', 'o/q/g', 'p']);
+    await disk.end();
+    assert.equal(away.state, 'done');
+    const linked = barrier(
+      record.open(1, 'o/q/g'),
+      record.write(1, 0, 1),
+      record.link('o/q/g', 'p/g'),
+      record.close(1),
+    );
+    assert.deepEqual(disk.waiting, ['o/q/g', 'p']);
+    await disk.end();
+    assert.equal(linked.state, 'done');
     engine.apply(record.rename('b/c', 'c'));
     const opened = barrier(record.open(1, 'c/g'), record.write(1, 0, 1), record.close(1));
     assert.deepEqual(disk.waiting, ['/', 'c/g']);

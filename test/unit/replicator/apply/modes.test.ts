@@ -122,7 +122,7 @@ describeAsNobody('modes that forbid the engine itself', import.meta.url, () => {
     for (const path of ['a/d', 'a']) engine.apply(record.set(path, { mode: 0o000 }));
     await dyingWithin(`{ path: Buffer.from('a/d/f'), itself: 'always' }`, '');
     assert.deepEqual([engine.mode('a'), engine.mode('a/d'), engine.mode('a/d/f')], [0o700, 0o700, 0o600]);
-    assert.deepEqual(engine.unlocked.restore().map(String), ['a/d/f', 'a/d', 'a']);
+    assert.deepEqual(engine.unlocked.restore().map(String), ['a', 'a/d', 'a/d/f']);
     for (const path of ['a', 'a/d', 'a/d/f']) {
       assert.equal(engine.mode(path), 0, path);
       chmodSync(engine.at(path), 0o700);
@@ -140,8 +140,20 @@ describeAsNobody('modes that forbid the engine itself', import.meta.url, () => {
     const needed = `{ path: Buffer.from('a/d'), itself: 'if-directory', orAt: Buffer.from('b/d') }`;
     await dyingWithin(needed, "renameSync(root + '/a/d', root + '/b/d')");
     assert.deepEqual([engine.mode('a'), engine.mode('b/d')], [0o700, 0o700]);
-    assert.deepEqual(engine.unlocked.restore().map(String), ['b/d', 'a']);
+    assert.deepEqual(engine.unlocked.restore().map(String), ['a', 'b/d']);
     assert.deepEqual([engine.mode('a'), engine.mode('b/d')], [0o500, 0]);
+  });
+
+  it('are put back then also when it died while it put them back', () => {
+    engine.apply(record.mkdir('a'), record.mkdir('a/d'));
+    const line = (path: string) => {
+      const inode = String(lstatSync(engine.at(path), { bigint: true }).ino);
+      return `${JSON.stringify({ paths: [path], inode, mode: 0o100 })}\n`;
+    };
+    writeFileSync(engine.note, `${line('a')}${line('a/d')}`);
+    chmodSync(engine.at('a'), 0o000);
+    engine.unlocked.restore();
+    assert.deepEqual([engine.mode('a'), engine.mode('a/d')], [0o100, 0o100]);
   });
 
   it('of another file that has the name since are left alone, and so is a line that was not written whole', () => {

@@ -63,12 +63,14 @@ describe('resolving what a client says', () => {
     link('d/back', '../to-e');
     link('out', '/etc/passwd');
     link('chain', 'd/back');
+    link('d/to-top', '/f');
     const table: [string, boolean, string][] = [
       ['to-e', true, 'homes/alice/d/e'],
       ['to-e', false, 'homes/alice/to-e'],
       ['to-e/', false, 'homes/alice/d/e'],
       ['to-e/x', false, 'homes/alice/d/e/x'],
       ['abs/x', true, 'homes/alice/d/e/x'],
+      ['d/to-top', true, 'homes/alice/f'],
       ['chain/x', true, 'homes/alice/d/e/x'],
       ['d/back/../x', true, 'homes/alice/d/x'],
     ];
