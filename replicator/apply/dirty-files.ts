@@ -22,6 +22,7 @@ export interface FlushScope {
   readonly paths: readonly Buffer[];
 }
 
+/** Called before the change itself is made, in its turn: what they start has to begin after it. */
 export interface DirtyFilesEvents {
   /** Bytes were written that no flush covers yet. */
   onWritten(file: DirtyFile, bytes: number): void;
@@ -97,8 +98,9 @@ export class DirtyFiles {
 
   changed(file: DirtyFile, bytes = 0): void {
     file.changed();
+    if (bytes === 0 || file.failure !== null) return;
     file.unflushedBytes += bytes;
-    if (bytes > 0) this.#events.onWritten(file, bytes);
+    this.#events.onWritten(file, bytes);
   }
 
   closed(file: DirtyFile): void {
@@ -151,6 +153,11 @@ export class DirtyFiles {
     }
   }
 
+  /** The names in a folder whose fsync failed were made anew, in a new folder or by a flush of the whole file system. */
+  namesRestored(directory: Buffer): void {
+    this.directories.removed(directory);
+  }
+
   /** What has to be on the disk for this record to be. To be asked in the turn in which the record was applied. */
   within({ files, paths }: FlushScope): Set<Flushable> {
     const found = new Set<Flushable>();
@@ -188,7 +195,12 @@ export class DirtyFiles {
     if (!(flushable instanceof DirtyFile)) return;
     if (flushable.failure === null) return;
     if (!flushable.isGone) this.#failed.set(flushable.inode, flushable.failure);
-    for (const same of this.of(flushable.inode)) same.failure ??= flushable.failure;
+    for (const same of this.of(flushable.inode)) {
+      same.failure ??= flushable.failure;
+      const waiting = same.unflushedBytes - same.flushingBytes;
+      same.unflushedBytes -= waiting;
+      this.#events.onReleased(waiting);
+    }
   }
 
   /** Closes what nobody needs any more. */

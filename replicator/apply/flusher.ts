@@ -69,7 +69,9 @@ export class Flusher {
     this.#onRoom = events.onRoom;
     dirty.tell({
       onWritten: (file, bytes) => this.#written(file, bytes),
-      onKept: () => this.#flushKept(),
+      onKept: () => {
+        if (this.#dirty.kept >= this.#limits.maxKept / 2) queueMicrotask(() => this.#flushKept());
+      },
       onReleased: (bytes) => {
         this.#unflushedBytes -= bytes;
       },
@@ -135,13 +137,15 @@ export class Flusher {
 
   #written(file: DirtyFile, bytes: number): void {
     this.#unflushedBytes += bytes;
-    this.#flushBehind(file);
+    if (file.unflushedBytes - file.flushingBytes < this.#portionBytes || this.#behind.has(file)) return;
+    queueMicrotask(() => this.#flushBehind(file));
   }
 
   /** The data of a file that streams, in portions: a barrier at its end finds little left. */
   #flushBehind(file: Flushable): void {
     const waiting = file.unflushedBytes - file.flushingBytes;
-    if (waiting < this.#portionBytes || this.#behind.has(file) || file.failure !== null) return;
+    if (waiting < this.#portionBytes || this.#behind.has(file)) return;
+    if (file.failure !== null || file.isClosed) return;
     this.#behind.add(file);
     this.#run(file, true, () => this.#covering(file, () => this.#calls.fdatasync(file.fd)))
       .finally(() => this.#behind.delete(file))

@@ -119,6 +119,7 @@ export class Preconditions {
     if (file === undefined) return 'EBADF';
     if (file === null) return sizeRefusal(attributes);
     if (file.failure !== null) return 'EIO';
+    if (this.#parts.space.isReadOnly) return 'EROFS';
     const stats = fstatSync(file.fd, { bigint: true });
     return this.#maySet(stats, attributes) ?? sizeRefusal(attributes);
   }

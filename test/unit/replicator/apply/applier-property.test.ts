@@ -27,7 +27,7 @@ function outcome(engine: Engine, record: LogRecord): string {
 }
 
 describe('two hosts that apply the same records', () => {
-  it('have the same trees afterwards, say the same meanwhile, and leave no descriptor open', async (context) => {
+  it('have the same trees afterwards, say the same meanwhile, as the preconditions said, and leave no descriptor open', async (context) => {
     const seed = 1 + Math.floor(Math.random() * 2 ** 31);
     context.diagnostic(`seed ${seed}`);
     const descriptors = openDescriptors();
@@ -37,7 +37,9 @@ describe('two hosts that apply the same records', () => {
       const [one, other] = [new Engine(), new Engine(round % 2 === 0 ? 0 : 2)];
       try {
         const step = (record: LogRecord) => {
+          const refusal = one.preconditions.refusal(record);
           const [here, there] = [outcome(one, record), outcome(other, record)];
+          assert.equal(refusal === null, here.startsWith('{'), `seed ${seed + round}: ${refusal}, ${here}`);
           assert.equal(there, here, `seed ${seed + round}: ${JSON.stringify(record)}`);
           if (!here.startsWith('{')) return;
           made += 1;

@@ -1,6 +1,6 @@
 /** The parts of the apply path over a folder, and what tests look at. */
 import assert from 'node:assert/strict';
-import fs, {
+import {
   chmodSync,
   closeSync,
   lstatSync,
@@ -13,15 +13,15 @@ import fs, {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { Applier } from '../../../../replicator/apply/applier.ts';
 import { Directories } from '../../../../replicator/apply/directories.ts';
 import { DirtyFiles } from '../../../../replicator/apply/dirty-files.ts';
+import { diskCalls } from '../../../../replicator/apply/disk-calls.ts';
 import { defaultFlushLimits, Flusher, type FlushLimits } from '../../../../replicator/apply/flusher.ts';
 import { ownCredentials } from '../../../../replicator/apply/permissions.ts';
 import { Preconditions } from '../../../../replicator/apply/preconditions.ts';
 import { Resolver } from '../../../../replicator/apply/resolver.ts';
-import { Space } from '../../../../replicator/apply/space.ts';
+import { type FreeSpace, Space } from '../../../../replicator/apply/space.ts';
 import { Unlocked } from '../../../../replicator/apply/unlocked.ts';
 import type { LoggedAttributes, LogRecord } from '../../../../replicator/core/record.ts';
 
@@ -66,6 +66,8 @@ export class Engine {
   readonly directories: Directories;
   readonly unlocked: Unlocked;
   readonly dirty = new DirtyFiles(closeSync);
+  free: FreeSpace = { bytes: 2 ** 40, files: 2 ** 20, isReadOnly: false };
+  readonly space = new Space(() => this.free);
   readonly applier: Applier;
   readonly resolver: Resolver;
   readonly preconditions: Preconditions;
@@ -80,7 +82,7 @@ export class Engine {
     this.preconditions = new Preconditions({
       places,
       dirty: this.dirty,
-      space: new Space(() => ({ bytes: 2 ** 40, files: 2 ** 20, isReadOnly: false })),
+      space: this.space,
       credentials: ownCredentials(),
       fileOf: (handle) => this.applier.fileOf(handle),
     });
@@ -128,9 +130,7 @@ export class Engine {
   }
 }
 
-export const realDisk = { fsync: promisify(fs.fsync), fdatasync: promisify(fs.fdatasync) };
-
-export function flusherOf(engine: Engine, limits: Partial<FlushLimits> = {}, calls = realDisk): Flusher {
+export function flusherOf(engine: Engine, limits: Partial<FlushLimits> = {}, calls = diskCalls): Flusher {
   const events = { onFailed: () => {}, onRoom: () => {} };
   return new Flusher(engine.dirty, calls, events, { ...defaultFlushLimits, ...limits });
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { FailedFlush, FlushLimits } from '../../../../replicator/apply/flusher.ts';
@@ -259,7 +259,9 @@ describe('flushing what was changed', () => {
     const file = engine.applier.fileOf(1);
     assert.ok(file);
     assert.deepEqual([disk.waiting, flusher.roomFor(file)], [[], 3100]);
-    engine.apply(record.write(1, 900, 200), record.write(1, 1100, 2900));
+    engine.apply(record.write(1, 900, 200));
+    await setImmediate();
+    engine.apply(record.write(1, 1100, 2900));
     assert.deepEqual([disk.waiting, flusher.roomFor(file)], [['f (data)'], 0]);
     await disk.end();
     assert.deepEqual([disk.waiting, flusher.roomFor(file), rooms], [['f (data)'], 1100, 1]);
@@ -341,9 +343,12 @@ describe('flushing what was changed', () => {
     engine.put('f', 'x');
     await clean();
     engine.apply(record.open(1, 'f'), record.write(1, 0, 2000));
+    await setImmediate();
     assert.deepEqual(disk.waiting, ['f (data)']);
+    engine.apply(record.write(1, 0, 2000));
     await disk.end('f (data)', 'EIO');
-    assert.equal(failed.length, 1);
+    engine.apply(record.write(1, 0, 2000));
+    assert.deepEqual([failed.length, flusher.unflushedBytes], [1, 0], 'nobody waits for its bytes');
     const done = barrier(record.close(1));
     await setImmediate();
     assert.deepEqual([done.state, disk.waiting], ['EIO', []]);
@@ -368,8 +373,37 @@ describe('flushing what was changed', () => {
     assert.equal(engine.preconditions.refusal(record.mkdir('a/y')), 'EIO');
     assert.equal(disk.asked.filter((each) => each === 'a').length, 1, 'not synced again');
     await assert.rejects(flusher.everything(), { code: 'EIO' });
-    engine.dirty.directories.removed(bytes('a'));
+    engine.dirty.namesRestored(bytes('a'));
     assert.equal(engine.preconditions.refusal(record.mkdir('a/y')), null);
+  });
+
+  it('begins no flush that covers a change before that is made', async () => {
+    const seen: [string, unknown][] = [];
+    const look = async (fd: number) => {
+      const path = `/proc/self/fd/${fd}`;
+      const stats = statSync(path);
+      seen.push([
+        readlinkSync(path).slice(engine.root.length),
+        stats.isFile() ? stats.size : readdirSync(path),
+      ]);
+    };
+    const disk = { fsync: look, fdatasync: look };
+    const limits = { ...defaultFlushLimits, maxKept: 2, portionBytes: 5 };
+    const other = new Flusher(engine.dirty, disk, { onFailed() {}, onRoom() {} }, limits);
+    engine.apply(record.mkdir('d'));
+    await setImmediate();
+    assert.deepEqual(seen.slice(0, 2), [
+      ['', ['d']],
+      ['/d', []],
+    ]);
+    engine.apply(record.open(1, 'd/f'), record.write(1, 0, 5));
+    await setImmediate();
+    assert.deepEqual(seen.slice(2), [
+      ['/d', ['f']],
+      ['/d/f', 5],
+    ]);
+    engine.apply(record.close(1));
+    await other.everything();
   });
 
   it('flushes with the descriptor that wrote', async () => {

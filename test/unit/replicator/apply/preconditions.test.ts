@@ -201,6 +201,52 @@ describe('preconditions by table', () => {
     assert.equal(refusal(record.set('l', { modifiedAtUs: 5 })), null);
   });
 
+  it('a full disk refuses what needs room, and nothing that makes some', () => {
+    engine.apply(record.open(1, 'f'), record.mkdir('d'));
+    engine.free = { ...engine.free, bytes: 100 * 2 ** 20 };
+    engine.space.lookAgain();
+    const needing = [
+      record.open(2, 'n'),
+      record.write(1, 0, 1),
+      record.mkdir('n'),
+      record.symlink('n', 'x'),
+      record.link('f', 'n'),
+    ];
+    for (const each of needing) assert.equal(refusal(each), 'ENOSPC', each.kind);
+    const freeing = [
+      record.open(2, 'f', { truncate: true }),
+      record.setHandle(1, { size: 0 }),
+      record.set('f', { size: 0, mode: 0o600 }),
+      record.rename('f', 'g'),
+      record.remove('f'),
+      record.rmdir('d'),
+      record.close(1),
+    ];
+    for (const each of freeing) assert.equal(refusal(each), null, each.kind);
+  });
+
+  it('a file system that is read-only refuses every change, after what is plainly impossible', () => {
+    engine.apply(record.open(1, 'f'), record.mkdir('d'));
+    engine.free = { ...engine.free, isReadOnly: true };
+    engine.space.lookAgain();
+    const changes = [
+      record.open(2, 'n'),
+      record.open(2, 'f'),
+      record.write(1, 0, 1),
+      record.setHandle(1, { mode: 0o600 }),
+      record.set('f', { mode: 0o600 }),
+      record.mkdir('n'),
+      record.symlink('n', 'x'),
+      record.link('f', 'n'),
+      record.rename('f', 'n'),
+      record.remove('f'),
+      record.rmdir('d'),
+    ];
+    for (const each of changes) assert.equal(refusal(each), 'EROFS', each.kind);
+    assert.equal(refusal(record.remove('missing')), 'ENOENT');
+    assert.equal(refusal(record.mkdir('d')), 'EEXIST');
+  });
+
   it('a rename of one name of a file to another of the same stands, in any folder', () => {
     writeFileSync(engine.at('a'), '');
     engine.apply(record.mkdir('d'), record.link('a', 'd/b'));
