@@ -1,7 +1,7 @@
 /**
  * What the engine's apply path costs beside plain calls: small files made, written and closed, and writes of 32 KiB, both
  * in the page cache. `node scripts/bench/apply-path.ts [FOLDER]`: one JSON object on the standard output, medians of
- * rounds, in operations a second. Nothing is flushed.
+ * rounds. Nothing is flushed.
  */
 import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -76,20 +76,26 @@ function fileBy(parts: ReturnType<typeof engine>, leads: boolean): () => void {
   };
 }
 
-async function rate(count: number, work: (n: number) => void, settle: () => Promise<void>): Promise<number> {
+const results: Record<string, { perSecond: number; cpuUs: number }[]> = {};
+
+/** Notes operations a second, and the CPU that one takes in microseconds, which other load disturbs less. */
+async function measure(
+  name: string,
+  count: number,
+  work: (n: number) => void,
+  settle: () => Promise<void> = async () => {},
+): Promise<void> {
   const start = performance.now();
+  const cpu = process.cpuUsage();
   for (let n = 0; n < count; n++) {
     work(n);
     // As a turn of the event loop ends; what is closed is let go.
     if (n % 64 === 63) await settle();
   }
-  return count / ((performance.now() - start) / 1000);
+  const { user, system } = process.cpuUsage(cpu);
+  const seconds = (performance.now() - start) / 1000;
+  results[name] = [...(results[name] ?? []), { perSecond: count / seconds, cpuUs: (user + system) / count }];
 }
-
-const results: Record<string, number[]> = {};
-const note = (name: string, value: number) => {
-  results[name] = [...(results[name] ?? []), value];
-};
 
 function clear(): void {
   rmSync(join(root, home), { recursive: true });
@@ -103,35 +109,29 @@ const variants = {
   'resolve, check and apply, none kept': { parts: engine(root, 0), leads: true },
 };
 for (let round = 0; round < rounds; round++) {
-  note('files a second: plain calls', await rate(filesPerRound, plainFile, async () => {}));
+  await measure('files: plain calls', filesPerRound, plainFile);
   clear();
   for (const [name, { parts, leads }] of Object.entries(variants)) {
     const everything = () => parts.flusher.everything();
-    note(`files a second: ${name}`, await rate(filesPerRound, fileBy(parts, leads), everything));
+    await measure(`files: ${name}`, filesPerRound, fileBy(parts, leads), everything);
     await everything();
     clear();
   }
   const fd = openSync(join(root, home, 'plain'), 'w');
-  note(
-    'writes a second: plain calls',
-    await rate(
-      writesPerRound,
-      (n) => writeSync(fd, large, 0, large.length, n * large.length),
-      async () => {},
-    ),
-  );
+  await measure('writes: plain calls', writesPerRound, (n) => {
+    writeSync(fd, large, 0, large.length, n * large.length);
+  });
   closeSync(fd);
   for (const name of ['apply, 64 directories kept', 'resolve, check and apply, 64 kept'] as const) {
     clear();
     const { parts, leads } = variants[name];
     const path = Buffer.from(`${home}/large`);
     parts.applier.apply({ kind: 'open', handle: 1, path, create: true, truncate: true, mode: 0o644 });
-    const write = (n: number) => {
+    await measure(`writes: ${name}`, writesPerRound, (n) => {
       const record = { kind: 'write', handle: 1, offset: n * large.length, length: large.length } as const;
       if (leads && parts.preconditions.refusal(record) !== null) throw new Error('refused');
       parts.applier.apply(record, large);
-    };
-    note(`writes a second: ${name}`, await rate(writesPerRound, write, async () => {}));
+    });
     parts.applier.apply({ kind: 'close', handle: 1 });
     await parts.flusher.everything();
   }
@@ -140,7 +140,14 @@ for (let round = 0; round < rounds; round++) {
 rmSync(root, { recursive: true });
 rmSync(`${root}.modes`, { force: true });
 
-const median = (values: readonly number[]) =>
-  Math.round([...values].sort((a, b) => a - b)[values.length >> 1] ?? 0);
-const medians = Object.fromEntries(Object.entries(results).map(([name, values]) => [name, median(values)]));
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+const medians = Object.fromEntries(
+  Object.entries(results).map(([name, all]) => [
+    name,
+    {
+      perSecond: Math.round(median(all.map(({ perSecond }) => perSecond))),
+      cpuUs: Math.round(median(all.map(({ cpuUs }) => cpuUs)) * 10) / 10,
+    },
+  ]),
+);
 process.stdout.write(`${JSON.stringify({ folder: folderAsked, rounds, medians }, null, 2)}\n`);

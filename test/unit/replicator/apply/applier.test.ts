@@ -194,6 +194,7 @@ describe('applying records', () => {
   });
 
   it('closes all handles when a leadership begins', () => {
+    writeFileSync(engine.at('a'), '');
     engine.apply(record.open(1, 'a'), {
       kind: 'leadership',
       epoch: 2,
@@ -201,6 +202,7 @@ describe('applying records', () => {
       previous: { epoch: 1, sequence: 9 },
     });
     assertCode('EBADF', () => engine.write(1, 0, 'x'));
+    assert.deepEqual(engine.dirty.files, [], 'nothing was written, so nothing is kept');
     engine.apply(record.open(1, 'a'));
   });
 

@@ -200,11 +200,23 @@ describe('flushing what was changed', () => {
     assert.equal(opened.state, 'done');
   });
 
+  it('finds a folder under the name that it has by now', async () => {
+    engine.apply(record.mkdir('a'));
+    await clean();
+    engine.apply(record.open(1, 'a/g'), record.rename('a', 'b'));
+    const other = barrier(record.open(2, 'b/g'), record.write(2, 0, 1), record.close(2));
+    assert.deepEqual(disk.waiting, ['/', 'b', 'b/g', 'b/g']);
+    await disk.end();
+    assert.equal(other.state, 'done');
+    engine.apply(record.close(1));
+  });
+
   it('covers what others wrote to the same file, and closed', async () => {
     engine.put('f', 'x');
     await clean();
     const first = barrier(record.open(1, 'f'), record.write(1, 0, 1), record.close(1));
     const second = barrier(record.open(2, 'f'), record.close(2));
+    await setImmediate();
     assert.deepEqual(disk.waiting, ['f']);
     assert.equal(second.state, 'waiting');
     await disk.end();
