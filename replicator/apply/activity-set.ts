@@ -8,6 +8,11 @@ export interface Touched {
   readonly files: readonly Buffer[];
   /** These are made by it, in one of the directories: their content needs no mention until the next checkpoint. */
   readonly created?: readonly Buffer[];
+  /**
+   * A directory moves from one of these names to another. What lies below is not active by itself, so both are named with
+   * all below, each time: after a power loss another directory may have the name, whose entries would be taken for its.
+   */
+  readonly trees?: readonly Buffer[];
   /** These names stand for something else, or nothing, once it is made: what was noted of them, or below, is not of that. */
   readonly released?: readonly Buffer[];
 }
@@ -15,7 +20,12 @@ export interface Touched {
 export type Activation =
   | { readonly kind: 'active-already' }
   /** A local record that names them is to be flushed before the change. */
-  | { readonly kind: 'activate'; readonly directories: readonly Buffer[]; readonly files: readonly Buffer[] }
+  | {
+      readonly kind: 'activate';
+      readonly directories: readonly Buffer[];
+      readonly files: readonly Buffer[];
+      readonly trees: readonly Buffer[];
+    }
   /** Too much is active: a checkpoint has to end first. Nothing was noted. */
   | { readonly kind: 'full' };
 
@@ -56,7 +66,7 @@ export class ActivitySet {
     this.#maxActive = maxActive;
   }
 
-  touch({ directories, files, created = [], released = [] }: Touched): Activation {
+  touch({ directories, files, created = [], trees = [], released = [] }: Touched): Activation {
     const newDirectories = directories.filter((path) => !this.#current.directories.has(toKey(path)));
     const newFiles = files.filter((path) => {
       const key = toKey(path);
@@ -67,8 +77,8 @@ export class ActivitySet {
     for (const path of newDirectories) this.#current.directories.add(toKey(path));
     for (const path of newFiles) this.#current.files.add(toKey(path));
     for (const path of created) this.#noteCreated(path);
-    if (newDirectories.length + newFiles.length === 0) return { kind: 'active-already' };
-    return { kind: 'activate', directories: newDirectories, files: newFiles };
+    if (newDirectories.length + newFiles.length + trees.length === 0) return { kind: 'active-already' };
+    return { kind: 'activate', directories: newDirectories, files: newFiles, trees };
   }
 
   get size(): number {

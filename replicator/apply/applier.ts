@@ -80,9 +80,9 @@ export class Applier {
     }
   }
 
-  /** Opens a file that is there under a handle, whatever its mode. @throws as an open without `create` */
+  /** Opens a file that is there under a handle, whatever its mode. @throws as an open that creates nothing */
   bind(handle: number, path: Buffer): Applied {
-    return this.#open({ kind: 'open', handle, path, create: false, truncate: false, mode: 0 });
+    return this.#open({ handle, path, created: false, truncate: false, mode: 0 });
   }
 
   /** A handle of a file without a name: what is written to it is of no use to anybody. */
@@ -108,10 +108,10 @@ export class Applier {
     for (const file of files) if (file !== null) this.#dirty.closed(file);
   }
 
-  #open({ handle, path, create, truncate, mode }: RecordOf<'open'>): Applied {
+  #open({ handle, path, created, truncate, mode }: Omit<RecordOf<'open'>, 'kind' | 'otherNames'>): Applied {
     this.#assertFree(handle);
     const beforeCreate = () => this.#nameChanges(path);
-    const opened = openForWriting(this.#places, path, { create, truncate, mode, beforeCreate });
+    const opened = openForWriting(this.#places, path, { created, truncate, mode, beforeCreate });
     const file = this.#dirty.opened(opened.fd, opened.stats.ino, path);
     this.#handles.set(handle, file);
     if (opened.created || truncate) this.#dirty.changed(file);
@@ -186,7 +186,7 @@ export class Applier {
       size === undefined
         ? openForReading(this.#places, path)
         : openForWriting(this.#places, path, {
-            create: false,
+            created: false,
             truncate: false,
             mode: 0,
             beforeCreate: () => {},

@@ -1,4 +1,4 @@
-import { type BigIntStats, closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fchmodSync, fstatSync, openSync } from 'node:fs';
 import { type Directories, through } from './directories.ts';
 import { ErrnoError } from './errno.ts';
 import type { Unlocked } from './unlocked.ts';
@@ -18,7 +18,8 @@ export interface Places {
 }
 
 export interface OpenWanted {
-  readonly create: boolean;
+  /** It is new: nothing is there. */
+  readonly created: boolean;
   readonly truncate: boolean;
   /** Of a file that is made, exactly. */
   readonly mode: number;
@@ -28,7 +29,8 @@ export interface OpenWanted {
 
 /**
  * Opens a regular file for writing, whatever its mode and those of the folders above say (J3). The caller closes.
- * @throws ENOENT, EISDIR, ELOOP for a symbolic link, EINVAL for what is no regular file
+ * @throws EEXIST for one that is to be new; else ENOENT, EISDIR, ELOOP for a symbolic link, EINVAL for what is no
+ * regular file
  */
 export function openForWriting(
   { directories, unlocked }: Places,
@@ -38,7 +40,7 @@ export function openForWriting(
   const flags = constants.O_WRONLY | always | (wanted.truncate ? constants.O_TRUNC : 0);
   return unlocked.allow([{ path, itself: 'always' }], () =>
     directories.withEntry(path, (entry) => {
-      if (wanted.create && lstatSync(entry, { throwIfNoEntry: false }) === undefined) {
+      if (wanted.created) {
         wanted.beforeCreate();
         return create(entry, flags, wanted.mode & 0o7777);
       }

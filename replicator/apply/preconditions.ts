@@ -2,6 +2,7 @@ import { type BigIntStats, fstatSync, lstatSync, opendirSync } from 'node:fs';
 import { FormatError } from '#contracts/journal/bytes.ts';
 import type { LoggedAttributes, LogRecord } from '../core/record.ts';
 import { isWithin, parentOf, splitPath } from '../tree/path.ts';
+import { type Identity, identityOf } from './applied.ts';
 import { entryIn, nameOf, through } from './directories.ts';
 import type { DirtyFile, DirtyFiles } from './dirty-files.ts';
 import { type Errno, errnoOf } from './errno.ts';
@@ -44,7 +45,7 @@ export class Preconditions {
   }
 
   /**
-   * @param mustBeNew the name that is opened or renamed to must not exist yet (EEXIST)
+   * @param mustBeNew the name that is renamed to must not exist yet (EEXIST)
    * @returns null when nothing stands against it
    */
   refusal(record: LogRecord, { mustBeNew = false } = {}): Errno | null {
@@ -58,10 +59,20 @@ export class Preconditions {
     }
   }
 
+  /**
+   * What lies at a path: a record says whether it makes a file. null when nothing does.
+   * @throws the kernel's ENOENT, ENOTDIR, EACCES of the way to it; FormatError for what is no path
+   */
+  find(path: Buffer): Identity | null {
+    splitPath(path);
+    const { entry } = this.#look(path);
+    return entry === undefined ? null : identityOf(entry);
+  }
+
   #refusal(record: LogRecord, mustBeNew: boolean): Errno | null {
     switch (record.kind) {
       case 'open':
-        return this.#open(record, mustBeNew);
+        return this.#open(record);
       case 'write':
         return this.#write(record);
       case 'set-handle-attributes':
@@ -90,14 +101,14 @@ export class Preconditions {
     }
   }
 
-  #open({ handle, path, create }: RecordOf<'open'>, mustBeNew: boolean): Errno | null {
+  #open({ handle, path, created }: RecordOf<'open'>): Errno | null {
     if (this.#parts.fileOf(handle) !== undefined) return 'EINVAL';
     if (path.length === 0) return 'EISDIR';
     const refused = this.#pathRefusal(path);
     if (refused !== null) return refused;
     const { directory, entry } = this.#look(path);
-    if (entry === undefined) return create ? this.#mayMakeIn(directory) : 'ENOENT';
-    if (create && mustBeNew) return 'EEXIST';
+    if (entry === undefined) return created ? this.#mayMakeIn(directory) : 'ENOENT';
+    if (created) return 'EEXIST';
     if (entry.isSymbolicLink()) return 'ELOOP';
     if (entry.isDirectory()) return 'EISDIR';
     if (!entry.isFile()) return 'EINVAL';

@@ -4,34 +4,33 @@ import type { Touched } from './activity-set.ts';
 
 const nothing: Touched = { directories: [], files: [] };
 
-/**
- * What a record changes in the tree, as the activity set needs it.
- * @param exists whether something is at the path of an `open` (the record itself does not tell)
- * @param fileOf the path that a handle's file has now; null when it has no name
- */
-export function touchedBy(
-  record: LogRecord,
-  state: { readonly exists: (path: Buffer) => boolean; readonly fileOf: (handle: number) => Buffer | null },
-): Touched {
+/** What a record does not tell, as it is before it is made. */
+export interface BeforeRecord {
+  readonly isDirectory: (path: Buffer) => boolean;
+  /** All names that a handle's file has now; none when it has none. */
+  readonly namesOf: (handle: number) => readonly Buffer[];
+}
+
+/** What a record changes in the tree, as the activity set needs it. */
+export function touchedBy(record: LogRecord, before: BeforeRecord): Touched {
   switch (record.kind) {
     case 'open': {
-      const { path, create, truncate } = record;
-      if (create && !state.exists(path)) return { directories: [parentOf(path)], files: [], created: [path] };
-      return truncate ? { directories: [], files: [path] } : nothing;
+      const { path, created, truncate, otherNames } = record;
+      if (created) return { directories: [parentOf(path)], files: [], created: [path] };
+      return truncate ? { directories: [], files: [path, ...otherNames] } : nothing;
     }
     case 'write':
-    case 'set-handle-attributes': {
-      const path = state.fileOf(record.handle);
-      return path === null ? nothing : { directories: [], files: [path] };
+    case 'set-handle-attributes':
+      return { directories: [], files: before.namesOf(record.handle) };
+    case 'set-attributes': {
+      const { path, attributes, otherNames } = record;
+      const files = attributes.size === undefined ? [] : [path, ...otherNames];
+      return { directories: [path, ...otherNames].map(parentOf), files };
     }
-    case 'set-attributes':
-      return {
-        directories: [parentOf(record.path)],
-        files: record.attributes.size === undefined ? [] : [record.path],
-      };
     case 'rename': {
       const { from, to } = record;
-      return { directories: [parentOf(from), parentOf(to)], files: [], released: [from, to] };
+      const trees = before.isDirectory(from) ? [from, to] : [];
+      return { directories: [parentOf(from), parentOf(to)], files: [], trees, released: [from, to] };
     }
     case 'remove':
     case 'rmdir':

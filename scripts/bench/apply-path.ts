@@ -70,7 +70,7 @@ function fileBy(parts: ReturnType<typeof engine>, leads: boolean): () => void {
     const path = leads
       ? resolver.resolve(grant, Buffer.from(`/in/2026/f${last}`), { follow: true }).path
       : Buffer.from(`${home}/f${last}`);
-    checked({ kind: 'open', handle: 1, path, create: true, truncate: true, mode: 0o644 });
+    checked({ kind: 'open', handle: 1, path, created: true, truncate: true, mode: 0o644, otherNames: [] });
     checked({ kind: 'write', handle: 1, offset: 0, length: small.length }, small);
     checked({ kind: 'close', handle: 1 });
   };
@@ -126,7 +126,15 @@ for (let round = 0; round < rounds; round++) {
     clear();
     const { parts, leads } = variants[name];
     const path = Buffer.from(`${home}/large`);
-    parts.applier.apply({ kind: 'open', handle: 1, path, create: true, truncate: true, mode: 0o644 });
+    parts.applier.apply({
+      kind: 'open',
+      handle: 1,
+      path,
+      created: true,
+      truncate: true,
+      mode: 0o644,
+      otherNames: [],
+    });
     await measure(`writes: ${name}`, writesPerRound, (n) => {
       const record = { kind: 'write', handle: 1, offset: n * large.length, length: large.length } as const;
       if (leads && parts.preconditions.refusal(record) !== null) throw new Error('refused');

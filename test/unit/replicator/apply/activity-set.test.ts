@@ -47,6 +47,17 @@ describe('the activity set', () => {
     assert.equal(names(set.touch(touched(['a'], ['a/f', 'a/new', 'a/d/x', 'ab']))), 'a/ a/f a/new a/d/x');
   });
 
+  it('names a directory that moves with all below it, each time', () => {
+    const set = new ActivitySet(10);
+    const moving = { ...touched(['a', 'b']), trees: [bytes('a/d'), bytes('b/d')] };
+    for (const directories of [['a', 'b'], []]) {
+      const activation = set.touch(moving);
+      assert.ok(activation.kind === 'activate');
+      assert.deepEqual(activation.directories.map(String), directories);
+      assert.deepEqual(activation.trees.map(String), ['a/d', 'b/d']);
+    }
+  });
+
   it('notes everything anew from the beginning of a checkpoint, and forgets the rest at its end', () => {
     const set = new ActivitySet(10);
     set.touch(touched(['a', 'b']));
@@ -120,37 +131,46 @@ describe('the activity set', () => {
 });
 
 describe('what a record touches', () => {
-  const state = {
-    exists: (path: Buffer) => path.toString() === 'd/there',
-    fileOf: (handle: number) => (handle === 1 ? bytes('d/open') : null),
+  const before = {
+    isDirectory: (path: Buffer) => path.toString() === 'd/dir',
+    namesOf: (handle: number) => (handle === 1 ? [bytes('d/open'), bytes('e/same')] : []),
   };
-  const table: [LogRecord, string[], string[], string[], string[]][] = [
-    [record.open(2, 'd/new'), ['d'], [], ['d/new'], []],
-    [record.open(2, 'd/there'), [], [], [], []],
-    [record.open(2, 'd/there', { truncate: true }), [], ['d/there'], [], []],
-    [record.write(1, 0, 5), [], ['d/open'], [], []],
-    [record.write(7, 0, 5), [], [], [], []],
-    [record.setHandle(1, { mode: 0o600 }), [], ['d/open'], [], []],
-    [record.close(1), [], [], [], []],
-    [record.set('d/f', { mode: 0o600 }), ['d'], [], [], []],
-    [record.set('d/f', { size: 0 }), ['d'], ['d/f'], [], []],
-    [record.rename('d/a', 'e/b'), ['d', 'e'], [], [], ['d/a', 'e/b']],
-    [record.remove('d/a'), ['d'], [], [], ['d/a']],
-    [record.rmdir('d/a'), ['d'], [], [], ['d/a']],
-    [record.mkdir('top'), [''], [], [], []],
-    [record.symlink('d/l', 'x'), ['d'], [], [], []],
-    [record.link('a/f', 'd/l'), ['d'], [], [], []],
+  const others = { otherNames: [bytes('e/same')] };
+  const none = { directories: [], files: [], created: [], trees: [], released: [] };
+  const table: [LogRecord, Partial<Record<keyof Touched, string[]>>][] = [
+    [record.open(2, 'd/new'), { directories: ['d'], created: ['d/new'] }],
+    [record.open(2, 'd/there', { created: false }), {}],
+    [
+      { ...record.open(2, 'd/there', { created: false, truncate: true }), ...others },
+      { files: ['d/there', 'e/same'] },
+    ],
+    [record.write(1, 0, 5), { files: ['d/open', 'e/same'] }],
+    [record.write(7, 0, 5), {}],
+    [record.setHandle(1, { mode: 0o600 }), { files: ['d/open', 'e/same'] }],
+    [record.close(1), {}],
+    [{ ...record.set('d/f', { mode: 0o600 }), ...others }, { directories: ['d', 'e'] }],
+    [
+      { ...record.set('d/f', { size: 0 }), ...others },
+      { directories: ['d', 'e'], files: ['d/f', 'e/same'] },
+    ],
+    [record.rename('d/a', 'e/b'), { directories: ['d', 'e'], released: ['d/a', 'e/b'] }],
+    [
+      record.rename('d/dir', 'e/b'),
+      { directories: ['d', 'e'], trees: ['d/dir', 'e/b'], released: ['d/dir', 'e/b'] },
+    ],
+    [record.remove('d/a'), { directories: ['d'], released: ['d/a'] }],
+    [record.rmdir('d/a'), { directories: ['d'], released: ['d/a'] }],
+    [record.mkdir('top'), { directories: [''] }],
+    [record.symlink('d/l', 'x'), { directories: ['d'] }],
+    [record.link('a/f', 'd/l'), { directories: ['d'] }],
   ];
-  for (const [each, directories, files, created, released] of table) {
-    it(`${each.kind} ${JSON.stringify(Object.values(each).map(String))}`, () => {
-      const result = touchedBy(each, state);
-      const strings = (paths: readonly Buffer[] | undefined) => (paths ?? []).map(String);
-      assert.deepEqual([result.directories, result.files, result.created, result.released].map(strings), [
-        directories,
-        files,
-        created,
-        released,
-      ]);
+  for (const [index, [each, expected]] of table.entries()) {
+    it(`${index + 1}: ${each.kind}`, () => {
+      const result: Touched = { ...none, ...touchedBy(each, before) };
+      const shown = Object.fromEntries(
+        Object.entries(result).map(([key, paths]: [string, readonly Buffer[]]) => [key, paths.map(String)]),
+      );
+      assert.deepEqual(shown, { ...none, ...expected });
     });
   }
 });

@@ -119,7 +119,7 @@ describe('applying records', () => {
     assert.deepEqual(moved.replaced, { type: 'file', inode: b, links: 1 });
     const removed = applier.apply(record.remove('b2'));
     assert.deepEqual(removed.subject, { type: 'file', inode: b, links: 0 });
-    const opened = applier.apply(record.open(1, 'b'));
+    const opened = applier.apply(record.open(1, 'b', { created: false }));
     assert.deepEqual([opened.subject, opened.created], [{ type: 'file', inode: a, links: 1 }, false]);
     const made = applier.apply(record.open(2, 'c'));
     assert.deepEqual([made.subject, made.created], [{ type: 'file', inode: inode('c'), links: 1 }, true]);
@@ -147,7 +147,7 @@ describe('applying records', () => {
     const attempts: [string, LogRecord][] = [
       ['ENOTDIR', record.open(1, 'out/new')],
       ['ELOOP', record.open(2, 'link')],
-      ['ELOOP', record.open(3, 'link', { create: false, truncate: true })],
+      ['ELOOP', record.open(3, 'link', { created: false, truncate: true })],
       ['ENOTDIR', record.remove('out/secret')],
       ['ENOTDIR', record.mkdir('out/d')],
       ['ENOTDIR', record.rename('link', 'out/moved')],
@@ -172,7 +172,7 @@ describe('applying records', () => {
     mkdirSync(engine.at('dir'));
     engine.apply(record.open(7, 'there'));
     const impossible: [string, LogRecord][] = [
-      ['ENOENT', record.open(1, 'missing', { create: false })],
+      ['ENOENT', record.open(1, 'missing', { created: false })],
       ['EISDIR', record.open(1, 'dir')],
       ['EINVAL', record.open(7, 'there')],
       ['ENOENT', record.remove('missing')],
@@ -282,7 +282,7 @@ describe('directories that are kept open', () => {
     for (let n = 0; n < 20; n++) engine.apply(record.mkdir(`d${n}`));
     engine.dirty.closeAll();
     for (let n = 0; n < 20; n++)
-      assertCode('ENOENT', () => engine.apply(record.open(1, `d${n}/f`, { create: false })));
+      assertCode('ENOENT', () => engine.apply(record.open(1, `d${n}/f`, { created: false })));
     assert.ok(openDescriptors() <= before + 1, `${openDescriptors()} after ${before}`);
   });
 });

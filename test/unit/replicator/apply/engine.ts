@@ -31,15 +31,16 @@ export const record = {
   open: (
     handle: number,
     path: string,
-    options: { create?: boolean; truncate?: boolean; mode?: number } = {},
+    options: { created?: boolean; truncate?: boolean; mode?: number } = {},
   ) =>
     ({
       kind: 'open',
       handle,
       path: bytes(path),
-      create: options.create ?? true,
+      created: options.created ?? true,
       truncate: options.truncate ?? false,
       mode: options.mode ?? 0o644,
+      otherNames: [],
     }) as const,
   write: (handle: number, offset: number, length: number) =>
     ({ kind: 'write', handle, offset, length }) as const,
@@ -48,7 +49,7 @@ export const record = {
   setHandle: (handle: number, attributes: LoggedAttributes) =>
     ({ kind: 'set-handle-attributes', handle, attributes }) as const,
   set: (path: string, attributes: LoggedAttributes) =>
-    ({ kind: 'set-attributes', path: bytes(path), attributes }) as const,
+    ({ kind: 'set-attributes', path: bytes(path), attributes, otherNames: [] }) as const,
   rename: (from: string, to: string) => ({ kind: 'rename', from: bytes(from), to: bytes(to) }) as const,
   remove: (path: string) => ({ kind: 'remove', path: bytes(path) }) as const,
   mkdir: (path: string, mode = 0o755) => ({ kind: 'mkdir', path: bytes(path), mode }) as const,
@@ -91,7 +92,20 @@ export class Engine {
   /** Writes take their data from `data`, or are of zeros. */
   apply(...records: LogRecord[]): void {
     for (const each of records)
-      this.applier.apply(each, each.kind === 'write' ? Buffer.alloc(each.length) : undefined);
+      this.applier.apply(this.fit(each), each.kind === 'write' ? Buffer.alloc(each.length) : undefined);
+  }
+
+  /** An open of what is there creates nothing. */
+  fit(each: LogRecord): LogRecord {
+    if (each.kind !== 'open' || !each.created) return each;
+    try {
+      const found = this.unlocked.allow([{ path: each.path, itself: 'never' }], () =>
+        this.directories.withEntry(each.path, (entry) => lstatSync(entry, { throwIfNoEntry: false })),
+      );
+      return { ...each, created: found === undefined };
+    } catch {
+      return each;
+    }
   }
 
   write(handle: number, offset: number, data: string | Buffer): void {

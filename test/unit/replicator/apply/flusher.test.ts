@@ -65,7 +65,10 @@ describe('flushing what was changed', () => {
   const barrier = (...records: LogRecord[]): { state: string; promise: Promise<void> } => {
     let scope = { files: [], paths: [] } as Parameters<Flusher['barrier']>[0];
     for (const each of records)
-      scope = engine.applier.apply(each, each.kind === 'write' ? Buffer.alloc(each.length) : undefined).scope;
+      scope = engine.applier.apply(
+        engine.fit(each),
+        each.kind === 'write' ? Buffer.alloc(each.length) : undefined,
+      ).scope;
     const result = { state: 'waiting', promise: flusher.barrier(scope) };
     result.promise.then(
       () => {
@@ -338,7 +341,7 @@ describe('flushing what was changed', () => {
       record.write(2, 0, 1),
       record.set('f', { size: 0 }),
       record.link('f', 'g'),
-      record.open(3, 'f'),
+      record.open(3, 'f', { created: false }),
     ])
       assert.equal(engine.preconditions.refusal(each), 'EIO', each.kind);
     assert.equal(engine.preconditions.refusal(record.rename('other', 'f')), null);

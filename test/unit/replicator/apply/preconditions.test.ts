@@ -6,7 +6,7 @@ import { maxFileBytes } from '../../../../replicator/apply/limits.ts';
 import type { LogRecord } from '../../../../replicator/core/record.ts';
 import { Random } from '../../../sim/timeline.ts';
 import { describeAsNobody } from './as-nobody.ts';
-import { Engine, record } from './engine.ts';
+import { bytes, Engine, record } from './engine.ts';
 
 /** What the kernel answers to the record, asked by plain calls by path. It has no records by handle here. */
 function kernelAnswer(engine: Engine, asked: LogRecord): string | null {
@@ -14,11 +14,11 @@ function kernelAnswer(engine: Engine, asked: LogRecord): string | null {
   try {
     switch (asked.kind) {
       case 'open': {
-        const { create, truncate } = asked;
+        const { created, truncate } = asked;
         const flags =
           constants.O_WRONLY |
           constants.O_NOFOLLOW |
-          (create ? constants.O_CREAT : 0) |
+          (created ? constants.O_CREAT | constants.O_EXCL : 0) |
           (truncate ? constants.O_TRUNC : 0);
         fs.closeSync(fs.openSync(at(asked.path), flags, asked.mode));
         break;
@@ -67,7 +67,7 @@ function randomRecord(random: Random): LogRecord {
   const pick = random.next();
   if (pick < 0.2)
     return record.open(1, path(), {
-      create: random.chance(0.8),
+      created: random.chance(0.8),
       truncate: random.chance(0.5),
       mode: random.pick(modes),
     });
@@ -156,9 +156,12 @@ describe('preconditions by table', () => {
     engine.put('a', 'x');
     engine.put('b', 'x');
     symlinkSync('a', engine.at('l'));
-    assert.equal(refusal(record.open(1, 'a'), { mustBeNew: true }), 'EEXIST');
-    assert.equal(refusal(record.open(1, 'l'), { mustBeNew: true }), 'EEXIST');
-    assert.equal(refusal(record.open(1, 'n'), { mustBeNew: true }), null);
+    assert.equal(refusal(record.open(1, 'a')), 'EEXIST');
+    assert.equal(refusal(record.open(1, 'l')), 'EEXIST');
+    assert.equal(refusal(record.open(1, 'n')), null);
+    assert.equal(refusal(record.open(1, 'n', { created: false })), 'ENOENT');
+    assert.equal(engine.preconditions.find(bytes('a'))?.type, 'file');
+    assert.equal(engine.preconditions.find(bytes('n')), null);
     assert.equal(refusal(record.rename('a', 'b'), { mustBeNew: true }), 'EEXIST');
     assert.equal(refusal(record.rename('a', 'n'), { mustBeNew: true }), null);
     assert.equal(refusal(record.rename('n', 'b'), { mustBeNew: true }), 'ENOENT');
@@ -214,7 +217,7 @@ describe('preconditions by table', () => {
     ];
     for (const each of needing) assert.equal(refusal(each), 'ENOSPC', each.kind);
     const freeing = [
-      record.open(2, 'f', { truncate: true }),
+      record.open(2, 'f', { created: false, truncate: true }),
       record.setHandle(1, { size: 0 }),
       record.set('f', { size: 0, mode: 0o600 }),
       record.rename('f', 'g'),
@@ -231,7 +234,7 @@ describe('preconditions by table', () => {
     engine.space.lookAgain();
     const changes = [
       record.open(2, 'n'),
-      record.open(2, 'f'),
+      record.open(2, 'f', { created: false }),
       record.write(1, 0, 1),
       record.setHandle(1, { mode: 0o600 }),
       record.set('f', { mode: 0o600 }),

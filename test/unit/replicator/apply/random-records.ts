@@ -42,7 +42,7 @@ export class RandomRecords {
       this.#lastHandle += 1;
       return [
         record.open(this.#lastHandle, this.path(), {
-          create: random.chance(0.8),
+          created: random.chance(0.8),
           truncate: random.chance(0.3),
           mode: this.mode(),
         }),
