@@ -1,15 +1,8 @@
-import type { NameAnswer } from './answers.ts';
+import { type EntriesPage, firstBehind, type NameAnswer } from './answers.ts';
 import { type MissingRange, MissingRanges } from './missing-ranges.ts';
 import type { LoggedAttributes, LogRecord, Scope, SuspectRange } from './record.ts';
 import type { Found, Inode, NewEntry, Tree } from './tree.ts';
-import {
-  isWithin,
-  joinPath,
-  parentOf,
-  type TreePath,
-  type UncertainName,
-  UncertainNames,
-} from './uncertain-names.ts';
+import { isWithin, joinPath, type TreePath, type UncertainName, UncertainNames } from './uncertain-names.ts';
 
 /** An open handle of a client. Without inode: of a file that is not known here, or has no name any more. */
 export interface Handle {
@@ -28,8 +21,20 @@ export interface ReplicaState {
 /** What the leader is to be asked for. */
 export type Want =
   | { readonly kind: 'name'; readonly path: TreePath }
-  | { readonly kind: 'entries'; readonly path: TreePath }
-  | { readonly kind: 'content'; readonly path: TreePath; readonly from: number; readonly to: number };
+  /** The next page of names: those behind `after`, or from the first on. */
+  | { readonly kind: 'entries'; readonly path: TreePath; readonly after: string | null }
+  /** `digest`: what lies there may be right; it is compared before it is fetched. */
+  | {
+      readonly kind: 'content' | 'digest';
+      readonly path: TreePath;
+      readonly from: number;
+      readonly to: number;
+    };
+
+/** While so many files can be asked for content, no more names are asked for: what is missing stays bounded. */
+const filesAhead = 4096;
+/** Shorter ranges are fetched without a comparison. */
+const comparedBytes = 64 * 1024;
 
 /**
  * A tree that follows the log: the one way in which records change files, on the leader, where everything is certain,
@@ -42,9 +47,18 @@ export class Replica {
   readonly #names: UncertainNames;
   readonly #missing = new Map<Inode, MissingRanges>();
   readonly #handles = new Map<number, Handle>();
+  readonly #comparedBytes: number;
+  /** The names that this host has in the directory of which pages come, ascending: it is not read for each page. */
+  #listed: { readonly path: TreePath; readonly names: readonly string[]; upTo: string } | null = null;
 
-  constructor(tree: Tree, state: ReplicaState = { names: [], missing: [], handles: [] }) {
+  /** @param compared ranges of files that are at least so long, in bytes, are compared before they are fetched */
+  constructor(
+    tree: Tree,
+    state: ReplicaState = { names: [], missing: [], handles: [] },
+    compared = comparedBytes,
+  ) {
     this.#tree = tree;
+    this.#comparedBytes = compared;
     this.#names = new UncertainNames(state.names);
     for (const { inode, ranges } of state.missing) this.#missing.set(inode, new MissingRanges(ranges));
     for (const { handle, inode, path } of state.handles) this.#handles.set(handle, { inode, path });
@@ -79,6 +93,7 @@ export class Replica {
 
   /** Does not know what the name is, from now on. */
   doubt(path: TreePath, scope: Scope): void {
+    this.#forgetListed(path);
     this.#names.mark(path, scope);
   }
 
@@ -176,6 +191,7 @@ export class Replica {
   trustAll(): void {
     this.#names.settleTree('');
     this.#missing.clear();
+    this.#listed = null;
   }
 
   /**
@@ -231,23 +247,29 @@ export class Replica {
     }
   }
 
-  /** What to ask the leader for next. */
+  /** What to ask the leader for next. Files take turns: the one that was answered last comes last. */
   *wants(): Generator<Want> {
-    for (const { path, scope } of this.#names.topmost()) {
-      yield { kind: scope === 'name' ? 'name' : 'entries', path };
-    }
-    this.#dropNameless();
+    let files = 0;
     for (const [inode, { ranges }] of this.#missing) {
       const path = this.#tree.nameOf(inode);
-      const first = ranges[0];
+      const [first] = ranges;
+      if (path === null) this.#missing.delete(inode);
       if (path === null || first === undefined || !this.#names.isCertain(path)) continue;
-      yield { kind: 'content', path, from: first.from, to: first.to };
+      files += 1;
+      const { from, to } = first;
+      const isCompared = first.mayBeSame === true && to - from >= this.#comparedBytes;
+      yield { kind: isCompared ? 'digest' : 'content', path, from, to };
+    }
+    if (files >= filesAhead) return;
+    for (const { path, scope, knownUpTo } of this.#names.topmost()) {
+      if (scope === 'name') yield { kind: 'name', path };
+      else yield { kind: 'entries', path, after: knownUpTo ?? null };
     }
   }
 
   /** @param sequence the last record consumed, which is the position of the answer */
   onName(sequence: number, path: TreePath, answer: NameAnswer): void {
-    if (!this.#names.at(path).name || !this.#names.mayDefineIn(parentOf(path))) return;
+    if (!this.#names.at(path).name || !this.#names.mayDefine(path)) return;
     switch (answer.kind) {
       case 'absent':
         this.#define(path, null);
@@ -267,23 +289,24 @@ export class Replica {
     }
   }
 
-  /** @param names which names the directory has; null when the leader has no directory there */
-  onEntries(path: TreePath, names: readonly string[] | null): void {
-    const { name, entries } = this.#names.at(path);
+  /** @param page a part of the names of the directory; null when the leader has no directory there */
+  onEntries(path: TreePath, page: EntriesPage | null): void {
+    const { name, entries, knownUpTo } = this.#names.at(path);
     if (name || entries === 'certain' || !this.#names.isCertain(path)) return;
-    if (names === null || !this.#isDirectory(path)) {
+    if (page === null || !this.#isDirectory(path)) {
       // After a power cut the directory that the mark is about may be something else, here or there.
-      if (names !== null || this.#isDirectory(path)) this.doubt(path, 'tree');
-      else this.#names.settleEntries(path);
+      if (page !== null || this.#isDirectory(path)) this.doubt(path, 'tree');
+      else this.#names.settleEntries(path, null);
       return;
     }
+    // Of another range: what comes before it was doubted anew meanwhile.
+    if (page.after !== knownUpTo) return;
     const scope = entries === 'trees' ? 'tree' : 'name';
-    this.#names.settleEntries(path);
-    const listed = new Set(names);
-    for (const name of this.#tree.entries(path)) {
-      if (!listed.has(name)) this.#define(joinPath(path, name), null);
-    }
-    for (const name of names) this.#names.mark(joinPath(path, name), scope);
+    const own = this.#ownEntries(path, page);
+    this.#names.settleEntries(path, page.upTo);
+    const listed = new Set(page.names);
+    for (const name of own) if (!listed.has(name)) this.#define(joinPath(path, name), null);
+    for (const name of page.names) this.#names.mark(joinPath(path, name), scope);
   }
 
   /** The leader has opened the file at the path: which file that is here; null when it is not known. */
@@ -302,12 +325,48 @@ export class Replica {
       this.#tree.write(inode, from, data.subarray(from - offset, to - offset));
       this.#know(inode, from, to);
     }
+    this.#letOthersPass(inode);
+  }
+
+  /** What lies in the range is what the leader has, as it was compared; the conditions are those of `onContent`. */
+  onSame(inode: Inode, openedAt: number, from: number, to: number): void {
+    for (const same of this.#missing.get(inode)?.within(from, to, openedAt) ?? []) {
+      this.#know(inode, same.from, same.to);
+    }
+    this.#letOthersPass(inode);
+  }
+
+  /** The comparison found a difference: the range is fetched. */
+  onDifferent(inode: Inode, from: number, to: number): void {
+    this.#missing.get(inode)?.expectDifferent(from, to);
+    this.#letOthersPass(inode);
+  }
+
+  #letOthersPass(inode: Inode): void {
+    const missing = this.#missing.get(inode);
+    if (missing === undefined) return;
+    this.#missing.delete(inode);
+    this.#missing.set(inode, missing);
+  }
+
+  /** The names that lie here in the range of a page. */
+  #ownEntries(path: TreePath, { after, upTo }: EntriesPage): readonly string[] {
+    const isNext = this.#listed !== null && this.#listed.path === path && this.#listed.upTo === after;
+    const names = this.#listed !== null && isNext ? this.#listed.names : this.#tree.entries(path).sort();
+    this.#listed = upTo === null ? null : { path, names, upTo };
+    const from = after === null ? 0 : firstBehind(names, after);
+    return names.slice(from, upTo === null ? undefined : firstBehind(names, upTo));
+  }
+
+  /** The directory at the path, or one above, is another one from now on, or is doubted. */
+  #forgetListed(path: TreePath): void {
+    if (this.#listed !== null && isWithin(this.#listed.path, path)) this.#listed = null;
   }
 
   #doubtRange(sequence: number, { paths, offset, length }: SuspectRange): void {
     const names = paths.map(keyOf);
     const known = this.#fileByName(names);
-    if (known !== null) this.#lack(known, offset, offset + length, sequence);
+    if (known !== null) this.#lack(known, offset, offset + length, sequence, true);
     else for (const name of names) this.doubt(name, 'name');
   }
 
@@ -365,11 +424,12 @@ export class Replica {
 
   #rename(from: TreePath, to: TreePath): void {
     const found = this.#lookUp(from);
-    if (found === null || !this.#names.mayDefineIn(parentOf(to))) {
+    if (found === null || !this.#names.mayDefine(to)) {
       this.#doubtRename(from, to);
       return;
     }
     this.#clear(to);
+    this.#forgetListed(from);
     this.#tree.rename(from, to);
     this.#names.move(from, to);
     this.#moveHandles(from, to);
@@ -389,7 +449,7 @@ export class Replica {
 
   #link(existing: TreePath, path: TreePath): void {
     const found = this.#lookUp(existing);
-    if (found?.kind !== 'file' || !this.#names.mayDefineIn(parentOf(path))) {
+    if (found?.kind !== 'file' || !this.#names.mayDefine(path)) {
       this.doubt(path, 'tree');
       return;
     }
@@ -404,7 +464,7 @@ export class Replica {
    */
   #define(path: TreePath, entry: NewEntry | null): Inode | null {
     this.#forgetHandlePaths(path);
-    if (!this.#names.mayDefineIn(parentOf(path))) {
+    if (!this.#names.mayDefine(path)) {
       this.doubt(path, 'tree');
       return null;
     }
@@ -414,6 +474,7 @@ export class Replica {
   }
 
   #clear(path: TreePath): void {
+    this.#forgetListed(path);
     if (this.#tree.find(path) !== null) this.#tree.remove(path);
   }
 
@@ -437,7 +498,7 @@ export class Replica {
     if (inode !== known) {
       this.#tree.setFileAttributes(inode, { mode, size });
       this.#know(inode, 0, Number.MAX_SAFE_INTEGER);
-      this.#lack(inode, 0, size, sequence);
+      this.#lack(inode, 0, size, sequence, inode === candidate);
     }
     for (const handle of answer.handles) this.#handles.set(handle, { inode, path });
   }
@@ -485,13 +546,13 @@ export class Replica {
     return path === '' || this.#tree.find(path)?.kind === 'directory';
   }
 
-  #lack(inode: Inode, from: number, to: number, sequence: number): void {
+  #lack(inode: Inode, from: number, to: number, sequence: number, mayBeSame = false): void {
     let missing = this.#missing.get(inode);
     if (missing === undefined) {
       missing = new MissingRanges();
       this.#missing.set(inode, missing);
     }
-    missing.add(from, to, sequence);
+    missing.add(from, to, sequence, mayBeSame);
     if (missing.isEmpty) this.#missing.delete(inode);
   }
 

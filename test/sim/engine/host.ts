@@ -1,4 +1,9 @@
-import { answerEntries, answerName, type NameAnswer } from '../../../replicator/core/answers.ts';
+import {
+  answerEntries,
+  answerName,
+  type EntriesPage,
+  type NameAnswer,
+} from '../../../replicator/core/answers.ts';
 import type { EpochStart, LogPosition } from '../../../replicator/core/position.ts';
 import type { LogRecord, Scope } from '../../../replicator/core/record.ts';
 import { Replica, type ReplicaState } from '../../../replicator/core/replica.ts';
@@ -15,6 +20,8 @@ export class ProcessDied extends Error {
 }
 
 const nothing: ReplicaState = { names: [], missing: [], handles: [] };
+/** Of the model's short files, all but the shortest ranges are compared. */
+const comparedBytes = 2;
 
 /** One host of the story: a disk, a log on it, and the engine's process. */
 export class EngineHost {
@@ -37,7 +44,7 @@ export class EngineHost {
   constructor(id: string, rules: Rules) {
     this.id = id;
     this.#rules = rules;
-    this.replica = new Replica(this.disk);
+    this.replica = new Replica(this.disk, nothing, comparedBytes);
     this.disk.beforeChange = (change) => this.#beforeChange(change);
   }
 
@@ -70,8 +77,8 @@ export class EngineHost {
     this.#settled();
   }
 
-  onEntries(path: TreePath, names: readonly string[] | null): void {
-    this.replica.onEntries(path, names);
+  onEntries(path: TreePath, page: EntriesPage | null): void {
+    this.replica.onEntries(path, page);
     this.#settled();
   }
 
@@ -80,12 +87,21 @@ export class EngineHost {
     this.#settled();
   }
 
+  /** Compares what the leader read with what lies here. */
+  onDigest(inode: Inode, openedAt: number, offset: number, data: Uint8Array): void {
+    const end = offset + data.length;
+    const isSame = Buffer.compare(this.disk.read(inode, offset, end), data) === 0;
+    if (isSame) this.replica.onSame(inode, openedAt, offset, end);
+    else this.replica.onDifferent(inode, offset, end);
+    this.#settled();
+  }
+
   answerName(path: TreePath): NameAnswer {
     return answerName(this.disk, this.replica.handles, path);
   }
 
-  answerEntries(path: TreePath): string[] | null {
-    return answerEntries(this.disk, path);
+  answerEntries(path: TreePath, after: string | null, limit: number): EntriesPage | null {
+    return answerEntries(this.disk, path, after, limit);
   }
 
   /** The leader's log and this one are the same up to `common`: what comes after is taken back (R6). */
@@ -111,7 +127,7 @@ export class EngineHost {
 
   /** The leader's log does not reach back to this one: everything is doubted. */
   beginAnew(at: LogPosition, table: readonly EpochStart[]): void {
-    this.replica = new Replica(this.disk);
+    this.replica = new Replica(this.disk, nothing, comparedBytes);
     this.replica.doubt('', 'tree');
     this.log.append({ kind: 'cut', to: at, base: table, state: this.replica.state });
     this.flushedComplete = { epoch: 0, sequence: 0 };
@@ -209,7 +225,7 @@ export class EngineHost {
       ...handle,
       inode: handle.inode !== null && this.disk.nameOf(handle.inode) !== null ? handle.inode : null,
     }));
-    this.replica = new Replica(this.disk, { ...state, handles: named });
+    this.replica = new Replica(this.disk, { ...state, handles: named }, comparedBytes);
     if (!this.#rules.has('P2')) {
       for (const { position, record } of this.log.records)
         if (position.sequence > applied) this.replica.doubtRecord(record);
