@@ -182,7 +182,6 @@ async function main(): Promise<void> {
   for (let round = 0; round <= Number(values.runs); round++) {
     for (const { name, port, results } of transports) {
       const measured = await run(leader, name, port);
-      console.error(name, measured);
       // The first round warms the compiler.
       if (round > 0) results.push(measured);
     }
