@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
 import { connect, type TLSSocket } from 'node:tls';
-import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
+import { HoldfastError } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 import { deadline } from '#contracts/lateness.ts';
 import { offeredProtocols, spokenVersions } from '../protocol/version.ts';
 import { readGreeting } from './greeting.ts';
 import { isKeyOf, provenKey } from './peer-trust.ts';
-import { type TlsOptions, tuneSocket } from './tls.ts';
+import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
 
 const timeoutMs = 3000;
 
@@ -77,8 +77,9 @@ function ended(socket: TLSSocket): Promise<never> {
 
 /** The two ends do not get on: one of them speaks no TLS 1.3, or nothing of Holdfast. */
 function explained(error: unknown, peer: Peer): unknown {
-  if (!/^ERR_(SSL|TLS)_/.test(codeOf(error))) return error;
-  const what = `${nameOf(peer)} does not speak the replication protocol of this release (${messageOf(error)})`;
+  const problem = tlsProblem(error);
+  if (problem === null) return error;
+  const what = `${nameOf(peer)} does not speak the replication protocol of this release: ${problem}`;
   return new HoldfastError('PEER_PROTOCOL', what, { cause: error });
 }
 

@@ -11,7 +11,7 @@ import { NewConnections } from '#contracts/new-connections.ts';
 import { selectedVersion, selectProtocol, spokenVersions } from '../protocol/version.ts';
 import { encodeGreeting } from './greeting.ts';
 import { isKeyOf, provenKey } from './peer-trust.ts';
-import { type TlsOptions, tuneSocket } from './tls.ts';
+import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
 
 /** Logged in or not: more than the hosts of any cluster need, so that nobody can use up the process. */
 const maxConnections = 256;
@@ -99,14 +99,13 @@ function tlsServer(options: ListenerOptions, arrivals: Arrivals<Arrival>, guests
   });
   server.on('tlsClientError', (error, socket) => {
     const address = plainAddress(socket.remoteAddress ?? '');
-    const details = { address, reason: error.message };
-    if (!/^ERR_(SSL|TLS)_/.test(codeOf(error)) || !isPeerAddress(address, peers()))
-      log.debug(details, 'a connection came to no login');
-    else
-      log.warn(
-        { ...details, code: 'PEER_PROTOCOL' },
-        `${address}, where a peer is, does not speak the replication protocol of this release`,
-      );
+    const problem = tlsProblem(error);
+    if (problem === null || !isPeerAddress(address, peers())) {
+      log.debug({ address, reason: problem ?? error.message }, 'a connection came to no login');
+      return;
+    }
+    const what = 'where a peer is, does not speak the replication protocol of this release';
+    log.warn({ code: 'PEER_PROTOCOL', reason: problem }, `who connects from ${address}, ${what}`);
   });
   return server;
 }

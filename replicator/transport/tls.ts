@@ -2,6 +2,7 @@ import { constants, createPrivateKey } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import ssh2 from 'ssh2';
+import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { PeerKey } from '../state/peer-key.ts';
 import { selfSignedCertificate, type Validity } from './certificate.ts';
 
@@ -39,6 +40,12 @@ export type TlsOptions = ReturnType<typeof tlsOptions>;
 export function tuneSocket(socket: Socket): void {
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 5000, 2000, 3);
+}
+
+/** What went wrong in TLS, in few words; null: it was something else. */
+export function tlsProblem(error: unknown): string | null {
+  if (!/^ERR_(SSL|TLS)_/.test(codeOf(error))) return null;
+  return error instanceof Error && 'reason' in error ? String(error.reason) : messageOf(error);
 }
 
 function pem(der: Buffer): string {
