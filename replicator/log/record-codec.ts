@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, FormatError } from '#contracts/bytes.ts';
-import type { LogRecord } from '../core/record.ts';
+import type { LogRecord, Scope } from '../core/record.ts';
 import {
   readAttributes,
   readList,
@@ -41,7 +41,8 @@ const kindsByNumber = new Map<number, LogRecord['kind']>(
   Object.entries(recordKind).map(([kind, number]) => [number, kind as LogRecord['kind']]),
 );
 
-const openBit = { create: 1, truncate: 2 } as const;
+const scopes: readonly Scope[] = ['name', 'entries', 'tree'];
+const openBit = { created: 1, truncate: 2 } as const;
 const nodeId = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 const stateArea = /^[a-z][a-z0-9-]{0,62}$/;
 export const maxStateKeyBytes = 1024;
@@ -89,8 +90,8 @@ function writeBody(writer: ByteWriter, record: LogRecord): void {
       break;
     case 'open':
       writeName(writer.u64(record.handle), record.path);
-      writer.u8((record.create ? openBit.create : 0) | (record.truncate ? openBit.truncate : 0));
-      writeMode(writer, record.mode);
+      writer.u8((record.created ? openBit.created : 0) | (record.truncate ? openBit.truncate : 0));
+      writeList(writeMode(writer, record.mode), record.otherNames, (name) => writeName(writer, name));
       break;
     case 'write':
       writeRange(writer.u64(record.handle), record.offset, record.length);
@@ -104,6 +105,7 @@ function writeBody(writer: ByteWriter, record: LogRecord): void {
       break;
     case 'set-attributes':
       writeAttributes(writePath(writer, record.path), record.attributes);
+      writeList(writer, record.otherNames, (name) => writeName(writer, name));
       break;
     case 'rename':
       writeName(writeName(writer, record.from), record.to);
@@ -122,10 +124,14 @@ function writeBody(writer: ByteWriter, record: LogRecord): void {
       writeName(writeName(writer, record.existing), record.path);
       break;
     case 'suspect':
-      writeList(writer, record.paths, (path) => writePath(writer, path));
-      writeList(writer, record.ranges, ({ handle, offset, length }) =>
-        writeRange(writer.u64(handle), offset, length),
-      );
+      writeList(writer, record.names, ({ path, scope }) => writePath(writer.u8(scopes.indexOf(scope)), path));
+      writeList(writer, record.ranges, ({ paths, offset, length }) => {
+        writeRange(
+          writeList(writer, paths, (path) => writeName(writer, path)),
+          offset,
+          length,
+        );
+      });
       break;
     case 'state':
       writer.text(matching(stateArea, record.area, 'name of an area'));
@@ -148,9 +154,9 @@ function readBody(reader: ByteReader, kind: LogRecord['kind']): LogRecord {
       const path = readName(reader, 'path');
       const bits = reader.u8('open flags');
       if (bits > 3) throw new FormatError(`unknown open flags ${bits}`);
-      const create = (bits & openBit.create) !== 0;
+      const created = (bits & openBit.created) !== 0;
       const truncate = (bits & openBit.truncate) !== 0;
-      return { kind, handle, path, create, truncate, mode: readMode(reader) };
+      return { kind, handle, path, created, truncate, mode: readMode(reader), otherNames: readNames(reader) };
     }
     case 'write':
       return { kind, handle: reader.u64('handle'), ...readRange(reader) };
@@ -160,7 +166,12 @@ function readBody(reader: ByteReader, kind: LogRecord['kind']): LogRecord {
     case 'sync':
       return { kind, handle: reader.u64('handle') };
     case 'set-attributes':
-      return { kind, path: readPath(reader, 'path'), attributes: readAttributes(reader) };
+      return {
+        kind,
+        path: readPath(reader, 'path'),
+        attributes: readAttributes(reader),
+        otherNames: readNames(reader),
+      };
     case 'rename':
       return { kind, from: readName(reader, 'from'), to: readName(reader, 'to') };
     case 'remove':
@@ -173,12 +184,16 @@ function readBody(reader: ByteReader, kind: LogRecord['kind']): LogRecord {
     case 'link':
       return { kind, existing: readName(reader, 'existing'), path: readName(reader, 'path') };
     case 'suspect': {
-      const paths = readList(reader, 'paths', 4, () => readPath(reader, 'path'));
-      const ranges = readList(reader, 'ranges', 24, () => ({
-        handle: reader.u64('handle'),
+      const names = readList(reader, 'names', 5, () => {
+        const scope = scopes[reader.u8('scope')];
+        if (scope === undefined) throw new FormatError('an unknown scope of a suspect name');
+        return { scope, path: readPath(reader, 'path') };
+      });
+      const ranges = readList(reader, 'ranges', 20, () => ({
+        paths: readNames(reader),
         ...readRange(reader),
       }));
-      return { kind, paths, ranges };
+      return { kind, names, ranges };
     }
     case 'state': {
       const area = matching(stateArea, reader.text('area'), 'name of an area');
@@ -189,6 +204,10 @@ function readBody(reader: ByteReader, kind: LogRecord['kind']): LogRecord {
       return { kind, area, key, value };
     }
   }
+}
+
+function readNames(reader: ByteReader): Buffer[] {
+  return readList(reader, 'names', 5, () => readName(reader, 'name'));
 }
 
 function matching(pattern: RegExp, text: string, what: string): string {
