@@ -1,8 +1,9 @@
 import { type EntriesPage, firstBehind, type NameAnswer } from './answers.ts';
-import { type MissingRange, MissingRanges } from './missing-ranges.ts';
+import { type DoubtChange, type DoubtState, Doubts, noDoubts } from './doubts.ts';
+import type { MissingRange } from './missing-ranges.ts';
 import type { LoggedAttributes, LogRecord, Scope, SuspectRange } from './record.ts';
 import type { Found, Inode, NewEntry, Tree } from './tree.ts';
-import { isWithin, joinPath, type TreePath, type UncertainName, UncertainNames } from './uncertain-names.ts';
+import { isWithin, joinPath, type TreePath } from './uncertain-names.ts';
 
 /** An open handle of a client. Without inode: of a file that is not known here, or has no name any more. */
 export interface Handle {
@@ -11,12 +12,12 @@ export interface Handle {
   readonly path: TreePath | null;
 }
 
-/** What a replica knows that it does not know. */
 export interface ReplicaState {
-  readonly names: readonly UncertainName[];
-  readonly missing: readonly { readonly inode: Inode; readonly ranges: readonly MissingRange[] }[];
+  readonly doubts: DoubtState;
   readonly handles: readonly (Handle & { readonly handle: number })[];
 }
+
+export const emptyReplica: ReplicaState = { doubts: noDoubts, handles: [] };
 
 /** What the leader is to be asked for. */
 export type Want =
@@ -44,23 +45,25 @@ const comparedBytes = 64 * 1024;
  */
 export class Replica {
   readonly #tree: Tree;
-  readonly #names: UncertainNames;
-  readonly #missing = new Map<Inode, MissingRanges>();
+  readonly #doubts: Doubts;
   readonly #handles = new Map<number, Handle>();
   readonly #comparedBytes: number;
   /** The names that this host has in the directory of which pages come, ascending: it is not read for each page. */
   #listed: { readonly path: TreePath; readonly names: readonly string[]; upTo: string } | null = null;
 
-  /** @param compared ranges of files that are at least so long, in bytes, are compared before they are fetched */
+  /**
+   * @param onDoubt is told each change of what is doubted
+   * @param compared ranges of files that are at least so long, in bytes, are compared before they are fetched
+   */
   constructor(
     tree: Tree,
-    state: ReplicaState = { names: [], missing: [], handles: [] },
+    state: ReplicaState = emptyReplica,
+    onDoubt: (change: DoubtChange) => void = () => {},
     compared = comparedBytes,
   ) {
     this.#tree = tree;
     this.#comparedBytes = compared;
-    this.#names = new UncertainNames(state.names);
-    for (const { inode, ranges } of state.missing) this.#missing.set(inode, new MissingRanges(ranges));
+    this.#doubts = new Doubts(state.doubts, onDoubt);
     for (const { handle, inode, path } of state.handles) this.#handles.set(handle, { inode, path });
   }
 
@@ -70,8 +73,7 @@ export class Replica {
 
   get state(): ReplicaState {
     return {
-      names: [...this.#names.all()],
-      missing: [...this.#missing].map(([inode, { ranges }]) => ({ inode, ranges })),
+      doubts: this.#doubts.state,
       handles: [...this.#handles].map(([handle, { inode, path }]) => ({ handle, inode, path })),
     };
   }
@@ -79,22 +81,22 @@ export class Replica {
   /** Whether the tree is the leader's as of the last record consumed (R5, but for what is not flushed). */
   get isComplete(): boolean {
     this.#dropNameless();
-    return this.#names.isEmpty && this.#missing.size === 0;
+    return this.#doubts.isEmpty;
   }
 
   /** Whether what lies at the path is the leader's, but for missing ranges of a file. */
   isCertain(path: TreePath): boolean {
-    return this.#names.isCertain(path);
+    return this.#doubts.names.isCertain(path);
   }
 
   missingOf(inode: Inode): readonly MissingRange[] {
-    return this.#missing.get(inode)?.ranges ?? [];
+    return this.#doubts.missing.get(inode)?.ranges ?? [];
   }
 
   /** Does not know what the name is, from now on. */
   doubt(path: TreePath, scope: Scope): void {
     this.#forgetListed(path);
-    this.#names.mark(path, scope);
+    this.#doubts.mark(path, scope);
   }
 
   /**
@@ -159,7 +161,7 @@ export class Replica {
    * @param handles what was open at `common`, by the log
    */
   forgetAfter(common: number, handles: ReplicaState['handles']): void {
-    for (const missing of this.#missing.values()) missing.forgetSequences(common);
+    this.#doubts.forgetAfter(common);
     this.#handles.clear();
     for (const { handle, inode, path } of handles) this.#handles.set(handle, { inode, path });
     this.doubtHandles();
@@ -176,11 +178,11 @@ export class Replica {
   /** What a new leader tells the others to ask it for: it has nobody to ask, and what it has counts. */
   doubts(): Extract<LogRecord, { kind: 'suspect' }> {
     this.#dropNameless();
-    const names = [...this.#names.all()].map(({ path, scope }) => ({
+    const names = [...this.#doubts.names.all()].map(({ path, scope }) => ({
       path: Buffer.from(path, 'latin1'),
       scope,
     }));
-    const ranges = [...this.#missing].flatMap(([inode, { ranges: missing }]) => {
+    const ranges = [...this.#doubts.missing].flatMap(([inode, { ranges: missing }]) => {
       const paths = this.#tree.namesOf(inode).map((path) => Buffer.from(path, 'latin1'));
       return missing.map(({ from, to }) => ({ paths, offset: from, length: to - from }));
     });
@@ -189,8 +191,7 @@ export class Replica {
 
   /** From now on what lies here counts: on a leader, after its record of what it doubts. */
   trustAll(): void {
-    this.#names.settleTree('');
-    this.#missing.clear();
+    this.#doubts.clear();
     this.#listed = null;
   }
 
@@ -250,18 +251,18 @@ export class Replica {
   /** What to ask the leader for next. Files take turns: the one that was answered last comes last. */
   *wants(): Generator<Want> {
     let files = 0;
-    for (const [inode, { ranges }] of this.#missing) {
+    for (const [inode, { ranges }] of this.#doubts.missing) {
       const path = this.#tree.nameOf(inode);
       const [first] = ranges;
-      if (path === null) this.#missing.delete(inode);
-      if (path === null || first === undefined || !this.#names.isCertain(path)) continue;
+      if (path === null) this.#doubts.drop(inode);
+      if (path === null || first === undefined || !this.#doubts.names.isCertain(path)) continue;
       files += 1;
       const { from, to } = first;
       const isCompared = first.mayBeSame === true && to - from >= this.#comparedBytes;
       yield { kind: isCompared ? 'digest' : 'content', path, from, to };
     }
     if (files >= filesAhead) return;
-    for (const { path, scope, knownUpTo } of this.#names.topmost()) {
+    for (const { path, scope, knownUpTo } of this.#doubts.names.topmost()) {
       if (scope === 'name') yield { kind: 'name', path };
       else yield { kind: 'entries', path, after: knownUpTo ?? null };
     }
@@ -269,14 +270,14 @@ export class Replica {
 
   /** @param sequence the last record consumed, which is the position of the answer */
   onName(sequence: number, path: TreePath, answer: NameAnswer): void {
-    if (!this.#names.at(path).name || !this.#names.mayDefine(path)) return;
+    if (!this.#doubts.names.at(path).name || !this.#doubts.names.mayDefine(path)) return;
     switch (answer.kind) {
       case 'absent':
         this.#define(path, null);
         return;
       case 'symlink': {
         const found = this.#tree.find(path);
-        if (found?.kind === 'symlink' && found.target === answer.target) this.#names.settleTree(path);
+        if (found?.kind === 'symlink' && found.target === answer.target) this.#doubts.settle(path, 'tree');
         else this.#define(path, answer);
         return;
       }
@@ -291,27 +292,27 @@ export class Replica {
 
   /** @param page a part of the names of the directory; null when the leader has no directory there */
   onEntries(path: TreePath, page: EntriesPage | null): void {
-    const { name, entries, knownUpTo } = this.#names.at(path);
-    if (name || entries === 'certain' || !this.#names.isCertain(path)) return;
+    const { name, entries, knownUpTo } = this.#doubts.names.at(path);
+    if (name || entries === 'certain' || !this.#doubts.names.isCertain(path)) return;
     if (page === null || !this.#isDirectory(path)) {
       // After a power cut the directory that the mark is about may be something else, here or there.
       if (page !== null || this.#isDirectory(path)) this.doubt(path, 'tree');
-      else this.#names.settleEntries(path, null);
+      else this.#doubts.settleEntries(path, null);
       return;
     }
     // Of another range: what comes before it was doubted anew meanwhile.
     if (page.after !== knownUpTo) return;
     const scope = entries === 'trees' ? 'tree' : 'name';
     const own = this.#ownEntries(path, page);
-    this.#names.settleEntries(path, page.upTo);
+    this.#doubts.settleEntries(path, page.upTo);
     const listed = new Set(page.names);
     for (const name of own) if (!listed.has(name)) this.#define(joinPath(path, name), null);
-    for (const name of page.names) this.#names.mark(joinPath(path, name), scope);
+    for (const name of page.names) this.#doubts.mark(joinPath(path, name), scope);
   }
 
   /** The leader has opened the file at the path: which file that is here; null when it is not known. */
   onOpened(path: TreePath): Inode | null {
-    const found = this.#names.isCertain(path) ? this.#tree.find(path) : null;
+    const found = this.#doubts.names.isCertain(path) ? this.#tree.find(path) : null;
     return found?.kind === 'file' ? found.inode : null;
   }
 
@@ -320,33 +321,26 @@ export class Replica {
    * @param openedAt the position at which the leader opened the file
    */
   onContent(inode: Inode, openedAt: number, offset: number, data: Uint8Array): void {
-    const missing = this.#missing.get(inode);
+    const missing = this.#doubts.missing.get(inode);
     for (const { from, to } of missing?.within(offset, offset + data.length, openedAt) ?? []) {
       this.#tree.write(inode, from, data.subarray(from - offset, to - offset));
-      this.#know(inode, from, to);
+      this.#doubts.know(inode, from, to);
     }
-    this.#letOthersPass(inode);
+    this.#doubts.letOthersPass(inode);
   }
 
   /** What lies in the range is what the leader has, as it was compared; the conditions are those of `onContent`. */
   onSame(inode: Inode, openedAt: number, from: number, to: number): void {
-    for (const same of this.#missing.get(inode)?.within(from, to, openedAt) ?? []) {
-      this.#know(inode, same.from, same.to);
+    for (const same of this.#doubts.missing.get(inode)?.within(from, to, openedAt) ?? []) {
+      this.#doubts.know(inode, same.from, same.to);
     }
-    this.#letOthersPass(inode);
+    this.#doubts.letOthersPass(inode);
   }
 
   /** The comparison found a difference: the range is fetched. */
   onDifferent(inode: Inode, from: number, to: number): void {
-    this.#missing.get(inode)?.expectDifferent(from, to);
-    this.#letOthersPass(inode);
-  }
-
-  #letOthersPass(inode: Inode): void {
-    const missing = this.#missing.get(inode);
-    if (missing === undefined) return;
-    this.#missing.delete(inode);
-    this.#missing.set(inode, missing);
+    this.#doubts.expectDifferent(inode, from, to);
+    this.#doubts.letOthersPass(inode);
   }
 
   /** The names that lie here in the range of a page. */
@@ -366,7 +360,7 @@ export class Replica {
   #doubtRange(sequence: number, { paths, offset, length }: SuspectRange): void {
     const names = paths.map(keyOf);
     const known = this.#fileByName(names);
-    if (known !== null) this.#lack(known, offset, offset + length, sequence, true);
+    if (known !== null) this.#doubts.lack(known, offset, offset + length, sequence, true);
     else for (const name of names) this.doubt(name, 'name');
   }
 
@@ -393,13 +387,13 @@ export class Replica {
     if (inode === null) return;
     if (data !== null) {
       this.#tree.write(inode, offset, data);
-      this.#know(inode, offset, offset + length);
+      this.#doubts.know(inode, offset, offset + length);
       return;
     }
     const end = offset + length;
     const size = this.#tree.sizeOf(inode);
     if (size !== undefined && size < end) this.#tree.setFileAttributes(inode, { size: end });
-    this.#lack(inode, offset, end, sequence);
+    this.#doubts.lack(inode, offset, end, sequence);
   }
 
   #setAttributes({ path: at, attributes, otherNames }: Extract<LogRecord, { kind: 'set-attributes' }>): void {
@@ -419,19 +413,19 @@ export class Replica {
 
   #setFileAttributes(inode: Inode, attributes: LoggedAttributes): void {
     this.#tree.setFileAttributes(inode, attributes);
-    if (attributes.size !== undefined) this.#know(inode, attributes.size, Number.MAX_SAFE_INTEGER);
+    if (attributes.size !== undefined) this.#doubts.know(inode, attributes.size, Number.MAX_SAFE_INTEGER);
   }
 
   #rename(from: TreePath, to: TreePath): void {
     const found = this.#lookUp(from);
-    if (found === null || !this.#names.mayDefine(to)) {
+    if (found === null || !this.#doubts.names.mayDefine(to)) {
       this.#doubtRename(from, to);
       return;
     }
     this.#clear(to);
     this.#forgetListed(from);
     this.#tree.rename(from, to);
-    this.#names.move(from, to);
+    this.#doubts.move(from, to);
     this.#moveHandles(from, to);
   }
 
@@ -449,13 +443,13 @@ export class Replica {
 
   #link(existing: TreePath, path: TreePath): void {
     const found = this.#lookUp(existing);
-    if (found?.kind !== 'file' || !this.#names.mayDefine(path)) {
+    if (found?.kind !== 'file' || !this.#doubts.names.mayDefine(path)) {
       this.doubt(path, 'tree');
       return;
     }
     this.#clear(path);
     this.#tree.link(found.inode, path);
-    this.#names.settleTree(path);
+    this.#doubts.settle(path, 'tree');
   }
 
   /**
@@ -464,12 +458,12 @@ export class Replica {
    */
   #define(path: TreePath, entry: NewEntry | null): Inode | null {
     this.#forgetHandlePaths(path);
-    if (!this.#names.mayDefine(path)) {
+    if (!this.#doubts.names.mayDefine(path)) {
       this.doubt(path, 'tree');
       return null;
     }
     this.#clear(path);
-    this.#names.settleTree(path);
+    this.#doubts.settle(path, 'tree');
     return entry === null ? null : this.#tree.make(path, entry);
   }
 
@@ -486,7 +480,7 @@ export class Replica {
       this.#tree.make(path, { kind: 'directory', mode });
       this.doubt(path, 'tree');
     }
-    this.#names.settleName(path);
+    this.#doubts.settle(path, 'name');
   }
 
   #settleFile(sequence: number, path: TreePath, answer: Extract<NameAnswer, { kind: 'file' }>): void {
@@ -494,11 +488,13 @@ export class Replica {
     const known = this.#fileByName(answer.names);
     const candidate = known ?? this.#fileByHandle(answer.handles) ?? this.#ownFile(path);
     const inode = this.#putFile(path, candidate, mode);
-    this.#names.settleTree(path);
+    this.#doubts.settle(path, 'tree');
     if (inode !== known) {
       this.#tree.setFileAttributes(inode, { mode, size });
-      this.#know(inode, 0, Number.MAX_SAFE_INTEGER);
-      this.#lack(inode, 0, size, sequence, inode === candidate);
+      this.#doubts.know(inode, 0, Number.MAX_SAFE_INTEGER);
+      this.#doubts.lack(inode, 0, size, sequence, inode === candidate);
+      // One of them may have been this file here; it is asked for by itself, and finds this one.
+      for (const name of answer.names) if (name !== path) this.doubt(name, 'name');
     }
     for (const handle of answer.handles) this.#handles.set(handle, { inode, path });
   }
@@ -539,33 +535,17 @@ export class Replica {
   }
 
   #lookUp(path: TreePath): Found | null {
-    return this.#names.isCertain(path) ? this.#tree.find(path) : null;
+    return this.#doubts.names.isCertain(path) ? this.#tree.find(path) : null;
   }
 
   #isDirectory(path: TreePath): boolean {
     return path === '' || this.#tree.find(path)?.kind === 'directory';
   }
 
-  #lack(inode: Inode, from: number, to: number, sequence: number, mayBeSame = false): void {
-    let missing = this.#missing.get(inode);
-    if (missing === undefined) {
-      missing = new MissingRanges();
-      this.#missing.set(inode, missing);
-    }
-    missing.add(from, to, sequence, mayBeSame);
-    if (missing.isEmpty) this.#missing.delete(inode);
-  }
-
-  #know(inode: Inode, from: number, to: number): void {
-    const missing = this.#missing.get(inode);
-    missing?.remove(from, to);
-    if (missing?.isEmpty) this.#missing.delete(inode);
-  }
-
   /** A file without a name is never fetched (R3). */
   #dropNameless(): void {
-    for (const inode of this.#missing.keys()) {
-      if (this.#tree.nameOf(inode) === null) this.#missing.delete(inode);
+    for (const inode of this.#doubts.missing.keys()) {
+      if (this.#tree.nameOf(inode) === null) this.#doubts.drop(inode);
     }
   }
 

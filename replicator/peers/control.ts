@@ -58,9 +58,7 @@ const configSchema = z.object({
   epoch: epochSchema,
   digest: digestSchema,
   files: z
-    .array(
-      z.object({ path: z.string().max(4096), mode: z.int().min(0).max(0o777), content: z.string() }),
-    )
+    .array(z.object({ path: z.string().max(4096), mode: z.int().min(0).max(0o777), content: z.string() }))
     .max(1000),
 });
 /** The whole configuration: in a frame of its own, since it may be long. */

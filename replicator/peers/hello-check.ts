@@ -38,9 +38,7 @@ export async function welcomeFor(
   const theirs = { table: epochsOf(hello.epochs), end: hello.position };
   const common = commonPoint(mine, theirs);
   const isReached =
-    common !== null &&
-    common.sequence >= port.start.sequence &&
-    common.sequence >= hello.start.sequence;
+    common !== null && common.sequence >= port.start.sequence && common.sequence >= hello.start.sequence;
   if (!isReached) {
     return { position: port.position, chain: port.chain.toString('hex'), anew: toldEpochs(port.epochs) };
   }

@@ -23,7 +23,8 @@ export class StreamChannel implements FrameChannel {
     this.#heartbeat = new Heartbeat({
       now,
       // What waits to be sent says as much.
-      beat: () => this.writable && this.send(encodeFrameWithin(limits.frame, frameType.alive, Buffer.alloc(0))),
+      beat: () =>
+        this.writable && this.send(encodeFrameWithin(limits.frame, frameType.alive, Buffer.alloc(0))),
       onSilent: (forMs) => this.close(new Error(`the peer has been silent for ${Math.round(forMs)} ms`)),
     });
     stream.on('error', (error) => this.close(error));
