@@ -6,10 +6,10 @@ import type { LogPosition } from '../core/position.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import { readList, readMode, readPath, readTarget, writeList, writeMode } from '../log/fields.ts';
 import { fromKey, toKey } from '../tree/path.ts';
-import { checkBatchData, encodeBatchFrame, readBatchFrame } from './batch-frame.ts';
+import { encodeBatchFrame, readBatchFrame } from './batch-frame.ts';
 import { configFrameSchema, controlToFollowerSchema, controlToLeaderSchema } from './control.ts';
 import { limits } from './limits.ts';
-import type { ToFollower, ToLeader, WantFrame } from './messages.ts';
+import type { BatchToSend, ToFollower, ToLeader, WantFrame } from './messages.ts';
 
 /** Types with this bit may be passed over by who does not know them. */
 export const ignorableFrameBit = 0x80;
@@ -37,7 +37,7 @@ const wantKind = { 'want-name': 0, 'want-entries': 1, 'want-content': 2, 'want-d
 const wantKinds = Object.keys(wantKind) as WantFrame['type'][];
 
 /** @throws FormatError when a field is out of its bounds */
-export function encodeToFollower(message: ToFollower): Buffer[] {
+export function encodeToFollower(message: ToFollower | BatchToSend): Buffer[] {
   switch (message.type) {
     case 'batch':
       return frame(frameType.batch, ...encodeBatchFrame(message.payload, message.data));
@@ -102,11 +102,8 @@ export function decodeToFollower({ type, body }: Frame): ToFollower | null {
       return parse(controlToFollowerSchema, limits.control, body);
     case frameType.config:
       return parse(configFrameSchema, limits.config, body);
-    case frameType.batch: {
-      const batch = readBatchFrame(reader);
-      checkBatchData(batch);
-      return { type: 'batch', ...batch };
-    }
+    case frameType.batch:
+      return { type: 'batch', ...readBatchFrame(reader) };
     case frameType.name:
       return whole(reader, { type: 'name', id: reader.u32('request'), answer: readAnswer(reader) });
     case frameType.entries:

@@ -21,6 +21,13 @@ export type WantFrame =
       readonly to: number;
     };
 
+/** `data`: null when none is sent; what is received has one for each write. */
+export interface BatchToSend {
+  readonly type: 'batch';
+  readonly payload: Buffer;
+  readonly data: WriteData | null;
+}
+
 /** All that a leader sends, apart from signs of life. */
 export type ToFollower =
   | ControlToFollower

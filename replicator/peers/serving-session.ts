@@ -11,8 +11,8 @@ import { historyDiffers, refusalOf, welcomeFor } from './hello-check.ts';
 import { limits } from './limits.ts';
 import type { LiveStream, StreamReader } from './live-stream.ts';
 import { LogReader } from './log-reader.ts';
-import type { ToFollower, ToLeader, WantFrame } from './messages.ts';
-import type { Flushed, LeaderPort, WriteData } from './ports.ts';
+import type { BatchToSend, ToFollower, ToLeader, WantFrame } from './messages.ts';
+import type { Flushed, LeaderPort } from './ports.ts';
 import { asPeerError, endedFrame, peerEnded } from './refusal.ts';
 
 export interface ServingOptions {
@@ -67,6 +67,7 @@ export class ServingSession implements StreamReader {
   #flushed: Flushed | null = null;
   #isMember = false;
   #appliedConfig: string | null = null;
+  /** Not sent yet: only the latest counts. */
   #config: ConfigMessage | null = null;
   #heardAtMs: number;
 
@@ -145,7 +146,7 @@ export class ServingSession implements StreamReader {
   /** The configuration in force, from now on. */
   sendConfig(config: Omit<ConfigMessage, 'type' | 'epoch'>): void {
     this.#config = { type: 'config', epoch: this.#options.port.epoch, ...config };
-    if (this.#welcome !== null) this.#send(this.#config);
+    this.pump();
   }
 
   /** Ends the connection, and tells the follower why. */
@@ -157,9 +158,11 @@ export class ServingSession implements StreamReader {
 
   /** Sends what there is to send, as far as the channel takes it. */
   pump(): void {
-    if (this.#phase !== 'streaming') return;
+    if (this.#welcome === null) return;
     try {
       while (this.#channel.writable) {
+        if (this.#sendConfig()) continue;
+        if (this.#phase !== 'streaming') return;
         if (this.#sendDue()) continue;
         if (this.#sendBatch()) continue;
         if (this.#isAtEnd && this.#due.length === 0) this.#read();
@@ -172,6 +175,13 @@ export class ServingSession implements StreamReader {
 
   get #isAtEnd(): boolean {
     return this.#cursor === this.#options.stream.window.next;
+  }
+
+  #sendConfig(): boolean {
+    const config = this.#config;
+    this.#config = null;
+    if (config !== null) this.#send(config);
+    return config !== null;
   }
 
   #sendDue(): boolean {
@@ -194,7 +204,7 @@ export class ServingSession implements StreamReader {
     if (sent !== undefined) this.#log.stop();
     const batch = sent?.batch ?? this.#log.take(this.#cursor);
     if (batch === null) return false;
-    this.#send({ type: 'batch', payload: batch.payload, data: sent?.data ?? withoutData(batch.payload) });
+    this.#send({ type: 'batch', payload: batch.payload, data: sent?.data ?? null });
     this.#cursor = batch.last + 1;
     return true;
   }
@@ -247,7 +257,7 @@ export class ServingSession implements StreamReader {
     this.#welcome = welcome;
     this.#phase = replicatesFiles ? 'joining' : 'config-alone';
     this.#send({ type: 'welcome', epoch: port.epoch, replicatesFiles, ...welcome });
-    if (this.#config !== null) this.#send(this.#config);
+    this.pump();
     if (!replicatesFiles) this.#options.onChanged(this);
   }
 
@@ -325,7 +335,7 @@ export class ServingSession implements StreamReader {
     }
   }
 
-  #send(message: ToFollower): void {
+  #send(message: ToFollower | BatchToSend): void {
     this.#channel.send(encodeToFollower(message));
   }
 
@@ -343,8 +353,4 @@ export class ServingSession implements StreamReader {
 function completes(message: ToFollower): message is Extract<ToFollower, { id: number }> {
   const { type } = message;
   return type === 'name' || type === 'entries' || type === 'answered' || type === 'digest';
-}
-
-function withoutData(_payload: Buffer): WriteData {
-  return [];
 }

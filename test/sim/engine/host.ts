@@ -92,9 +92,12 @@ export class EngineHost {
   /** Compares what the leader read with what lies here. */
   onDigest(inode: Inode, openedAt: number, offset: number, data: Uint8Array): void {
     const end = offset + data.length;
-    const isSame = Buffer.compare(this.disk.read(inode, offset, end), data) === 0;
-    if (isSame) this.replica.onSame(inode, openedAt, offset, end);
-    else this.replica.onDifferent(inode, offset, end);
+    this.onCompared(inode, openedAt, offset, end, Buffer.compare(this.disk.read(inode, offset, end), data) === 0);
+  }
+
+  onCompared(inode: Inode, openedAt: number, from: number, to: number, isSame: boolean): void {
+    if (isSame) this.replica.onSame(inode, openedAt, from, to);
+    else this.replica.onDifferent(inode, from, to);
     this.#settled();
   }
 
