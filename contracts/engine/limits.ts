@@ -1,0 +1,39 @@
+/** Bounds of the protocol between door and engine, in bytes unless it says otherwise. Both sides refuse what is beyond. */
+
+/** A path as a client wrote it, and one that the engine resolved. */
+export const maxPathBytes = 65_536;
+/** Data of one WRITE frame. An SFTP WRITE has at most 261,120. */
+export const maxWriteBytes = 256 * 1024;
+/** Frames to the engine, without their length field: the longest are a WRITE, and a RENAME of two paths. */
+export const maxRequestFrameBytes = maxWriteBytes + 256;
+/** Frames from the engine: two paths. */
+export const maxAnswerFrameBytes = 2 * maxPathBytes + 256;
+/** A sentence for people, in UTF-8; longer ones are cut. */
+export const maxSentenceBytes = 512;
+/** The name of an errno, and of why a connection ends: ASCII. */
+export const maxCodeBytes = 32;
+/** The name of a door or of a quota account. */
+export const maxNameBytes = 255;
+
+/**
+ * What a door may have under way, told to it in `welcome`. A frame with data may be sent while fewer bytes than the credit
+ * are unacknowledged, so the last one may go beyond it by its own length.
+ */
+export interface Allowance {
+  /** Sessions of one connection. */
+  readonly sessions: number;
+  /** Open handles of one session. */
+  readonly handles: number;
+  /** Requests of one session without an answer; frames with data are bounded by the credits instead. */
+  readonly requests: number;
+  readonly connectionCreditBytes: number;
+  readonly sessionCreditBytes: number;
+}
+
+export const defaultAllowance: Allowance = {
+  sessions: 4096,
+  handles: 512,
+  requests: 1024,
+  connectionCreditBytes: 8 * 1024 * 1024,
+  sessionCreditBytes: 4 * 1024 * 1024,
+};
