@@ -169,6 +169,7 @@ function readGoodbyeCode(reader: ByteReader): GoodbyeCode {
 
 function writeAllowance(writer: ByteWriter, allowance: Allowance): void {
   writer.u32(allowance.sessions).u32(allowance.handles).u32(allowance.requests);
+  writer.u32(allowance.connectionRequests);
   writer.u32(allowance.connectionCreditBytes).u32(allowance.sessionCreditBytes);
 }
 
@@ -182,6 +183,7 @@ function readAllowance(reader: ByteReader): Allowance {
     sessions: at('sessions'),
     handles: at('handles'),
     requests: at('requests'),
+    connectionRequests: at('connection requests'),
     connectionCreditBytes: at('connection credit'),
     sessionCreditBytes: at('session credit'),
   };

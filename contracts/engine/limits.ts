@@ -24,8 +24,10 @@ export interface Allowance {
   readonly sessions: number;
   /** Open handles of one session. */
   readonly handles: number;
-  /** Requests of one session without an answer; frames with data are bounded by the credits instead. */
+  /** Requests of one session that are not answered, frames with data among them. */
   readonly requests: number;
+  /** The same of all sessions of a connection. */
+  readonly connectionRequests: number;
   readonly connectionCreditBytes: number;
   readonly sessionCreditBytes: number;
 }
@@ -33,7 +35,8 @@ export interface Allowance {
 export const defaultAllowance: Allowance = {
   sessions: 4096,
   handles: 512,
-  requests: 1024,
+  requests: 512,
+  connectionRequests: 16_384,
   connectionCreditBytes: 8 * 1024 * 1024,
   sessionCreditBytes: 4 * 1024 * 1024,
 };
