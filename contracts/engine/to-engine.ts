@@ -75,9 +75,13 @@ export function encodeData(
   pieces: readonly Buffer[],
 ): Buffer[] {
   const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  if (bytes > maxWriteBytes) throw new FormatError(`data of ${bytes} bytes, more than ${maxWriteBytes}`);
+  if (bytes === 0 || bytes > maxWriteBytes)
+    throw new FormatError(`data of ${bytes} bytes: 1 to ${maxWriteBytes} are taken`);
   const writer = new ByteWriter(24).u32(session).u32(request).u32(target.handle);
-  if (target.kind === 'write') writer.u64(target.offset);
+  if (target.kind === 'write') {
+    if (!Number.isSafeInteger(target.offset + bytes)) throw new FormatError('a write that ends beyond 2^53');
+    writer.u64(target.offset);
+  }
   return encodeFrameWithin(maxRequestFrameBytes, typeOf[target.kind], writer.finish(), ...pieces);
 }
 
