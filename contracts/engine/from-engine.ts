@@ -171,6 +171,7 @@ function writeAllowance(writer: ByteWriter, allowance: Allowance): void {
   writer.u32(allowance.sessions).u32(allowance.handles).u32(allowance.requests);
   writer.u32(allowance.connectionRequests);
   writer.u32(allowance.connectionCreditBytes).u32(allowance.sessionCreditBytes);
+  writer.u32(allowance.sessionShareBytes);
 }
 
 function readAllowance(reader: ByteReader): Allowance {
@@ -186,5 +187,6 @@ function readAllowance(reader: ByteReader): Allowance {
     connectionRequests: at('connection requests'),
     connectionCreditBytes: at('connection credit'),
     sessionCreditBytes: at('session credit'),
+    sessionShareBytes: at('session share'),
   };
 }

@@ -16,8 +16,9 @@ export const maxCodeBytes = 32;
 export const maxNameBytes = 255;
 
 /**
- * What a door may have under way, told to it in `welcome`. A frame with data may be sent while fewer bytes than the credit
- * are unacknowledged, so the last one may go beyond it by its own length.
+ * What a door may have under way, told to it in `welcome`. A frame with data may be sent while of its session fewer bytes
+ * are unacknowledged than the session's credit, and either fewer than its share or of the connection fewer than the
+ * connection's credit. So the last frame may go beyond by its own length, and no session waits for the bytes of others.
  */
 export interface Allowance {
   /** Sessions of one connection. */
@@ -30,6 +31,7 @@ export interface Allowance {
   readonly connectionRequests: number;
   readonly connectionCreditBytes: number;
   readonly sessionCreditBytes: number;
+  readonly sessionShareBytes: number;
 }
 
 export const defaultAllowance: Allowance = {
@@ -39,4 +41,5 @@ export const defaultAllowance: Allowance = {
   connectionRequests: 16_384,
   connectionCreditBytes: 8 * 1024 * 1024,
   sessionCreditBytes: 4 * 1024 * 1024,
+  sessionShareBytes: 32 * 1024,
 };

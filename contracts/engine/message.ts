@@ -29,7 +29,7 @@ import type { VersionRange } from './version.ts';
  *    `write-refused` comes before the `acknowledged` that counts its bytes, and so does an `appended`.
  * 4. Answers of one session come in the order of its requests within each of two classes, which may overtake each other:
  *    those that say "made" (opened, begun, the read barrier, write and append), and those that say "durable" (the rest;
- *    G3). So what waits for a disk holds up no read.
+ *    G3). So what waits for a disk holds up no read. The answer to `end-session` comes after all others.
  * 5. When a connection ends, with or without `end-session`, the engine closes the handles of its sessions. What was
  *    written stays. A door whose connection ended does not know whether what was unanswered was done.
  * 6. A frame that is not as described, or goes beyond the allowance, ends the connection, and nothing else.

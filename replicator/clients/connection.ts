@@ -11,7 +11,7 @@ import type { Logger } from '#contracts/log.ts';
 import { BlockPool } from './block.ts';
 import { type Arrival, BlockReader } from './block-reader.ts';
 import { ownCopy } from './held-request.ts';
-import { Load } from './load.ts';
+import { ConnectionLoad } from './load.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Engine } from './ports.ts';
 import { ProtocolError } from './protocol-error.ts';
@@ -42,7 +42,7 @@ export class Connection {
   readonly #sessions = new Map<number, Session>();
   /** Those whose end the engine has not been told. */
   readonly #unended = new Set<Session>();
-  readonly #load: Load;
+  readonly #load: ConnectionLoad;
   readonly #cancelHelloDeadline: () => void;
   /** Of requests that wait for a session that is paused. */
   #heldBytes = 0;
@@ -52,7 +52,7 @@ export class Connection {
 
   constructor(accepted: Socket, parts: ConnectionParts) {
     this.#parts = parts;
-    this.#load = Load.ofConnection(parts.allowance);
+    this.#load = new ConnectionLoad(parts.allowance);
     this.#reader = new BlockReader(accepted, {
       pool: new BlockPool(parts.blocks),
       onArrival: (arrival) => this.#arrived(arrival),

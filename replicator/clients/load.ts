@@ -1,54 +1,57 @@
 import type { Allowance } from '#contracts/engine/limits.ts';
 import { ProtocolError } from './protocol-error.ts';
 
-/** What is under way: of a session, and of all sessions of a connection together. */
-export class Load {
-  readonly #limits: { readonly requests: number; readonly creditBytes: number };
-  readonly #whose: string;
-  readonly #whole: Load | null;
+/** What is under way of all sessions of a connection. */
+export class ConnectionLoad {
+  readonly allowance: Allowance;
+  requests = 0;
+  bytes = 0;
+
+  constructor(allowance: Allowance) {
+    this.allowance = allowance;
+  }
+}
+
+/** What is under way of one session, within its connection. */
+export class SessionLoad {
+  readonly #whole: ConnectionLoad;
   #requests = 0;
   #bytes = 0;
 
-  static ofConnection({ connectionRequests, connectionCreditBytes }: Allowance): Load {
-    const limits = { requests: connectionRequests, creditBytes: connectionCreditBytes };
-    return new Load(limits, 'the connection', null);
-  }
-
-  private constructor(
-    limits: { readonly requests: number; readonly creditBytes: number },
-    whose: string,
-    whole: Load | null,
-  ) {
-    this.#limits = limits;
-    this.#whose = whose;
+  constructor(whole: ConnectionLoad) {
     this.#whole = whole;
-  }
-
-  ofSession(id: number, { requests, sessionCreditBytes }: Allowance): Load {
-    return new Load({ requests, creditBytes: sessionCreditBytes }, `session ${id}`, this);
   }
 
   /** @param bytes of data, or 0. @throws ProtocolError beyond the allowance */
   begin(bytes: number): void {
-    const { requests, creditBytes } = this.#limits;
-    if (this.#requests >= requests)
-      throw new ProtocolError('beyond-allowance', `${this.#whose} asked more than ${requests} at once`);
-    if (bytes > 0 && this.#bytes >= creditBytes)
-      throw new ProtocolError('beyond-allowance', `${this.#whose} wrote beyond its credit of ${creditBytes}`);
-    this.#whole?.begin(bytes);
-    this.#requests += 1;
-    this.#bytes += bytes;
+    const { requests, connectionRequests } = this.#whole.allowance;
+    if (this.#requests >= requests || this.#whole.requests >= connectionRequests)
+      throw new ProtocolError('beyond-allowance', 'too many requests at once');
+    if (bytes > 0) this.#assertCredit();
+    this.#add(1, bytes);
   }
 
   end(bytes: number): void {
-    this.#requests -= 1;
-    this.#bytes -= bytes;
-    this.#whole?.end(bytes);
+    this.#add(-1, -bytes);
   }
 
   /** The session is gone: nothing of it is under way any more. */
   leave(): void {
-    for (; this.#requests > 1; this.#requests -= 1) this.#whole?.end(0);
-    if (this.#requests === 1) this.end(this.#bytes);
+    this.#add(-this.#requests, -this.#bytes);
+  }
+
+  #assertCredit(): void {
+    const { sessionCreditBytes, sessionShareBytes, connectionCreditBytes } = this.#whole.allowance;
+    if (this.#bytes >= sessionCreditBytes)
+      throw new ProtocolError('beyond-allowance', 'a session wrote beyond its credit');
+    if (this.#bytes >= sessionShareBytes && this.#whole.bytes >= connectionCreditBytes)
+      throw new ProtocolError('beyond-allowance', 'the door wrote beyond its credit');
+  }
+
+  #add(requests: number, bytes: number): void {
+    this.#requests += requests;
+    this.#bytes += bytes;
+    this.#whole.requests += requests;
+    this.#whole.bytes += bytes;
   }
 }

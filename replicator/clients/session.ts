@@ -1,6 +1,6 @@
 import type { Allowance } from '#contracts/engine/limits.ts';
 import type { Answer, Grant, Refusal, Request, SessionRequest, Success } from '#contracts/engine/message.ts';
-import type { Load } from './load.ts';
+import { type ConnectionLoad, SessionLoad } from './load.ts';
 import { OrderedAnswers } from './ordered-answers.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { ClientRequest, ClientSession, Outcome } from './ports.ts';
@@ -28,10 +28,13 @@ export class Session implements ClientSession {
   readonly #handles = new Set<number>();
   readonly #opening = new Set<number>();
   readonly #unanswered = new Set<number>();
+  readonly #send: (answer: Settled) => void;
+  /** Kept until all others have left. */
+  #end: Settled | null = null;
   readonly #made: OrderedAnswers<Settled>;
   readonly #durable: OrderedAnswers<Settled>;
   readonly #written: WrittenBytes;
-  readonly #load: Load;
+  readonly #load: SessionLoad;
   #held: AcceptedRequest[] = [];
   #heldBytes = 0;
   #isPaused = false;
@@ -42,7 +45,7 @@ export class Session implements ClientSession {
     parts: {
       readonly allowance: Allowance;
       readonly outgoing: Outgoing;
-      readonly connectionLoad: Load;
+      readonly connectionLoad: ConnectionLoad;
       /** There may be held requests that can be submitted now. */
       readonly onResumed: () => void;
       /** The engine did not begin it. */
@@ -54,7 +57,7 @@ export class Session implements ClientSession {
     this.door = begin.door;
     this.#allowance = parts.allowance;
     this.#outgoing = parts.outgoing;
-    this.#load = parts.connectionLoad.ofSession(begin.id, parts.allowance);
+    this.#load = new SessionLoad(parts.connectionLoad);
     this.#written = new WrittenBytes((bytes) => this.#load.end(bytes));
     this.#onResumed = parts.onResumed;
     this.#onRefused = parts.onRefused;
@@ -62,7 +65,9 @@ export class Session implements ClientSession {
       this.#unanswered.delete(answer.request);
       this.#load.end(0);
       this.#outgoing.send({ ...answer, session: this.id }, { acknowledges: answer.kind !== 'refused' });
+      this.#answerEnd();
     };
+    this.#send = send;
     this.#made = new OrderedAnswers(send);
     this.#durable = new OrderedAnswers(send);
   }
@@ -127,6 +132,7 @@ export class Session implements ClientSession {
       if (this.#isGone || !settleBytes()) return;
       this.#tellOfWrite(request, dataOutcome(outcome));
       this.#outgoing.acknowledge(this);
+      this.#answerEnd();
     };
     if (this.#handles.has(data.handle)) return { session: this, request: data, settle };
     settle({ kind: 'write-refused', written: 0, ...badHandle });
@@ -146,6 +152,7 @@ export class Session implements ClientSession {
       throw new ProtocolError('malformed', `session ${this.id} asked ${request} twice`);
     this.#load.begin(0);
     this.#unanswered.add(request);
+    if (message.kind === 'end-session') return this.#acceptEnd(message);
     const answer = (saysMade(message) ? this.#made : this.#durable).add();
     if (message.kind === 'open') return this.#acceptOpen(message, answer);
     if ('handle' in message && !this.#handles.has(message.handle)) {
@@ -159,6 +166,22 @@ export class Session implements ClientSession {
       answer({ ...plainOutcome(outcome), request });
     };
     return { session: this, request: message, settle };
+  }
+
+  #acceptEnd(message: Extract<SessionRequest, { kind: 'end-session' }>): AcceptedRequest {
+    const settle = (outcome: Outcome) => {
+      if (this.#isGone) return;
+      this.#end = { ...plainOutcome(outcome), request: message.request };
+      this.#answerEnd();
+    };
+    return { session: this, request: message, settle };
+  }
+
+  #answerEnd(): void {
+    const end = this.#end;
+    if (end === null || this.#made.size + this.#durable.size + this.#written.size > 0) return;
+    this.#end = null;
+    this.#send(end);
   }
 
   #acceptOpen(

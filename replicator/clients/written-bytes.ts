@@ -15,6 +15,11 @@ export class WrittenBytes {
     return this.#settledBytes;
   }
 
+  /** WRITEs that are not settled, or behind one that is not. */
+  get size(): number {
+    return this.#waiting.length - this.#first;
+  }
+
   /** @returns settles it; false when it was settled already */
   add(bytes: number): () => boolean {
     const write = { bytes, settled: false };

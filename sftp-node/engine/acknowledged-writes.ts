@@ -39,6 +39,11 @@ export class AcknowledgedWrites {
     return this.#sentBytes - this.#acknowledgedBytes;
   }
 
+  /** Taken and not acknowledged. */
+  get takenBytes(): number {
+    return this.#acceptedBytes - this.#acknowledgedBytes;
+  }
+
   get framesUnderWay(): number {
     return this.#sent.length;
   }

@@ -6,10 +6,13 @@ export interface Use {
   readonly requests: number;
 }
 
-/** What of all sessions is under way, and who may send more. */
+/** What of all sessions is under way, and who may have more. */
 export class Credits {
   readonly #allowance: Allowance;
-  #bytes = 0;
+  /** Taken from clients and not acknowledged. */
+  #takenBytes = 0;
+  /** Of these, sent. */
+  #sentBytes = 0;
   #requests = 0;
 
   constructor(allowance: Allowance) {
@@ -20,28 +23,41 @@ export class Credits {
     return this.#allowance.sessions;
   }
 
-  began(bytes: number): void {
+  took(bytes: number): void {
+    this.#takenBytes += bytes;
+  }
+
+  sent(bytes: number): void {
     this.#requests += 1;
-    this.#bytes += bytes;
+    this.#sentBytes += bytes;
   }
 
-  ended(bytes: number, requests = 1): void {
+  answered(bytes: number, requests: number): void {
     this.#requests -= requests;
-    this.#bytes -= bytes;
+    this.#takenBytes -= bytes;
+    this.#sentBytes -= bytes;
   }
 
-  permitsRequest({ requests }: Use): boolean {
+  maySendRequest({ requests }: Use): boolean {
     return requests < this.#allowance.requests && this.#requests < this.#allowance.connectionRequests;
   }
 
+  /** @param sent of the session. As contracts/engine/limits.ts says it. */
+  maySendData(sent: Use): boolean {
+    const { sessionCreditBytes, sessionShareBytes, connectionCreditBytes } = this.#allowance;
+    if (!this.maySendRequest(sent) || sent.bytes >= sessionCreditBytes) return false;
+    return sent.bytes < sessionShareBytes || this.#sentBytes < connectionCreditBytes;
+  }
+
   /**
-   * A session may have as much under way as is free yet for all: so those that the engine holds up leave room for the
-   * others, however many they are, and one alone has half. (Dynamic thresholds, Choudhury and Hahne 1998.)
+   * Beyond its share a session may have as much as is free yet for all: so those that the engine holds up leave room, and
+   * one alone has half. (Dynamic thresholds, Choudhury and Hahne 1998.)
+   *
+   * @param taken of the session
    */
-  permitsData(use: Use): boolean {
-    const { sessionCreditBytes, connectionCreditBytes } = this.#allowance;
-    const freeBytes = connectionCreditBytes - this.#bytes;
-    if (!this.permitsRequest(use) || freeBytes <= 0) return false;
-    return use.bytes === 0 || use.bytes < Math.min(sessionCreditBytes, freeBytes);
+  mayTakeData(taken: Use): boolean {
+    const { sessionCreditBytes, sessionShareBytes, connectionCreditBytes } = this.#allowance;
+    if (!this.maySendRequest(taken) || taken.bytes >= sessionCreditBytes) return false;
+    return taken.bytes < sessionShareBytes || taken.bytes < connectionCreditBytes - this.#takenBytes;
   }
 }

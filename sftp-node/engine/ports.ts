@@ -41,9 +41,9 @@ export interface EngineSession {
    * @returns with the last piece: resolves when all of the WRITE is made. null before
    */
   write(piece: WritePiece): Promise<Written> | null;
-  /** False: no `write` now; the client is not read from, until `credit` resolves. */
+  /** False: no `write` now (it would throw). `while (!session.hasCredit) await session.credit()`, and no read meanwhile. */
   readonly hasCredit: boolean;
-  /** Rejects when the session is lost. */
+  /** Resolves when there is credit, which another session may take first. Rejects when the session is lost. */
   credit(): Promise<void>;
   /** Resolves when what was asked for before is made: then a read sees it (H3). */
   readBarrier(): Promise<void>;

@@ -149,8 +149,8 @@ export class Session implements EngineSession {
 
   get hasCredit(): boolean {
     if (this.#link === null || this.lost.aborted || this.#gathered.isInAppend) return true;
-    const bytes = this.#writes.unacknowledgedBytes + this.#gathered.bytes;
-    return this.#queue.length === 0 && this.#link.credits.permitsData({ bytes, requests: this.#underWay });
+    const taken = { bytes: this.#writes.takenBytes, requests: this.#underWay };
+    return this.#queue.length === 0 && this.#link.credits.mayTakeData(taken);
   }
 
   async credit(): Promise<void> {
@@ -167,8 +167,11 @@ export class Session implements EngineSession {
 
   async end(): Promise<void> {
     this.#isEnding = true;
+    const isBeginning = this.#link !== null && !this.#isBegun && this.#refusedBegin === null;
+    // It ends when the answer is here.
+    if (isBeginning) return;
     if (this.#isBegun && !this.lost.aborted) await this.#ask({ kind: 'end-session' }).catch(() => {});
-    this.#home.left(this, this.#link?.id ?? null);
+    this.#left();
   }
 
   #refusalOf({ handle, offset, data }: WritePiece): EngineRefusal | null {
@@ -181,9 +184,13 @@ export class Session implements EngineSession {
   #accept({ handle, offset, data, last }: WritePiece): void {
     if (!this.hasCredit) throw new Error('a write without credit');
     this.#writes.accept(data.length);
+    this.#link?.credits.took(data.length);
     const appends = this.#handles.get(handle) === true;
     const before = this.#gathered.add(handle, appends ? null : offset, data, last);
-    if (before !== null) this.#enqueueData(before);
+    if (before !== null) {
+      this.#enqueueData(before);
+      this.pump();
+    }
     this.#flushSoon();
   }
 
@@ -230,18 +237,18 @@ export class Session implements EngineSession {
   /** Sends what may be sent by now. */
   pump(): void {
     const link = this.#link;
-    let sent = 0;
+    let frames = 0;
     for (const { request, parts, bytes } of this.#queue) {
-      const use = { bytes: this.#writes.unacknowledgedBytes, requests: this.#underWay };
+      const sent = { bytes: this.#writes.unacknowledgedBytes, requests: this.#underWay };
       const { credits } = link ?? {};
-      if (!(bytes > 0 ? credits?.permitsData(use) : credits?.permitsRequest(use))) break;
+      if (!(bytes > 0 ? credits?.maySendData(sent) : credits?.maySendRequest(sent))) break;
       link?.connection.write(parts);
-      link?.credits.began(bytes);
+      link?.credits.sent(bytes);
       if (bytes > 0) this.#writes.sent(request, bytes);
       else this.#plainUnderWay += 1;
-      sent += 1;
+      frames += 1;
     }
-    if (sent > 0) this.#queue = this.#queue.slice(sent);
+    if (frames > 0) this.#queue = this.#queue.slice(frames);
     if (!this.hasCredit) this.#home.stalled(this);
   }
 
@@ -269,7 +276,7 @@ export class Session implements EngineSession {
     this.#handles.clear();
     this.#writes.fail(error);
     this.#lost.abort(error);
-    this.#home.left(this, null);
+    this.#left();
     this.#home.waiters.changed();
   }
 
@@ -281,6 +288,10 @@ export class Session implements EngineSession {
     this.#home.waiters.changed();
   }
 
+  #left(): void {
+    this.#home.left(this, this.#link?.id ?? null);
+  }
+
   /** A connection that broke meanwhile is followed by another one, where it begins again. */
   #notBegun(error: unknown): void {
     if (error instanceof SessionLost) return;
@@ -289,6 +300,7 @@ export class Session implements EngineSession {
         new SessionLost(`the storage engine did not take the session up again: ${messageOf(error)}`),
       );
     else this.#refusedBegin = error;
+    if (this.#isEnding) this.#left();
     this.#home.waiters.changed();
   }
 
@@ -330,7 +342,7 @@ export class Session implements EngineSession {
     if (asked === undefined) throw new Error(`an answer to ${request}, which was not asked`);
     this.#asked.delete(request);
     this.#plainUnderWay -= 1;
-    this.#link?.credits.ended(0);
+    this.#link?.credits.answered(0, 1);
     if (answer.kind === 'refused') asked.reject(new EngineRefusal(answer.errno, answer.sentence));
     else asked.resolve(answer);
   }
@@ -338,7 +350,7 @@ export class Session implements EngineSession {
   #acknowledged(bytes: number): void {
     const { unacknowledgedBytes, framesUnderWay } = this.#writes;
     this.#writes.acknowledged(bytes);
-    this.#link?.credits.ended(
+    this.#link?.credits.answered(
       unacknowledgedBytes - this.#writes.unacknowledgedBytes,
       framesUnderWay - this.#writes.framesUnderWay,
     );
