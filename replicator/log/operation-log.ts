@@ -42,6 +42,8 @@ export class OperationLog {
   /** Written since they were last flushed. */
   #unflushed: Set<Segment>;
   #folderUnflushed = true;
+  /** What the flush under way covers. */
+  #flushing: { readonly segments: ReadonlySet<Segment>; readonly folder: boolean } | null = null;
   #takingBack = false;
   /** Why nothing more may be written. */
   #refusal: Error | null = null;
@@ -167,11 +169,43 @@ export class OperationLog {
     return this.#commit.run();
   }
 
+  /**
+   * The same in this thread: for what must be on the disk before a change that cannot wait.
+   * @throws HoldfastError LOG_FLUSH_FAILED, from then on always
+   */
+  flushNow(): void {
+    this.#refuse();
+    const reached = { offset: this.#segments.current.end, position: this.position };
+    try {
+      for (const segment of new Set([...(this.#flushing?.segments ?? []), ...this.#unflushed]))
+        segment.file.syncNow();
+      if (this.#folderUnflushed || this.#flushing?.folder === true) this.#folder.syncNow();
+    } catch (cause) {
+      throw this.#flushFailed(cause);
+    }
+    this.#unflushed.clear();
+    this.#folderUnflushed = false;
+    this.#durable = reached;
+  }
+
   /** Begins a segment with the engine's state as it is now: the local records before are no longer needed. */
   checkpoint(): void {
     this.#refuse();
     this.#makingRoom(() => this.#rotate());
     this.#retain();
+  }
+
+  /** Entries behind the last checkpoint. */
+  get bytesSinceCheckpoint(): number {
+    return this.#segments.current.bytesBehindHeader;
+  }
+
+  /**
+   * The handles that were open at a position of the log.
+   * @throws HoldfastError LOG_NO_LONGER_REACHES; RangeError when no batch ends there
+   */
+  async handlesAt(position: LogPosition): Promise<ReadonlyMap<number, OpenHandle>> {
+    return (await this.#history.checkpointAt(position, this.epochs)).handles;
   }
 
   /** What was appended since the last checkpoint. */
@@ -221,6 +255,12 @@ export class OperationLog {
     } finally {
       this.#takingBack = false;
     }
+  }
+
+  /** Lets go of the files as they are, as when the process ends. */
+  abandon(): void {
+    this.#refusal ??= new Error('the operation log is closed');
+    this.#segments.close();
   }
 
   /** Flushes, and notes that all of it is on the disk. */
@@ -328,11 +368,16 @@ export class OperationLog {
     const folder = this.#folderUnflushed;
     this.#unflushed = new Set();
     this.#folderUnflushed = false;
+    this.#flushing = { segments, folder };
+    for (const segment of segments) segment.retain();
     try {
       for (const segment of segments) await segment.file.sync();
       if (folder) await this.#folder.sync();
     } catch (cause) {
       throw this.#flushFailed(cause);
+    } finally {
+      this.#flushing = null;
+      for (const segment of segments) segment.release();
     }
     // The log may have been cut meanwhile.
     if (reached.offset > this.#durable.offset) this.#durable = reached;

@@ -262,7 +262,7 @@ describe('the operation log', () => {
     let state = 'first';
     const disk = new VirtualDisk();
     const log = await openLed(disk, { checkpointState: () => Buffer.from(state) });
-    log.appendLocal([{ kind: 'active', directories: [Buffer.from('a')], files: [] }]);
+    log.appendLocal([{ kind: 'active', directories: [Buffer.from('a')], files: [], trees: [] }]);
     log.append([open(7, 'a/b')]);
     state = 'second';
     log.checkpoint();

@@ -134,7 +134,7 @@ describe('recovery', () => {
     const disk = new VirtualDisk();
     const log = await openLed(disk, { aheadBytes: 8 });
     log.append([removal('a')]);
-    log.appendLocal([{ kind: 'active', directories: [Buffer.from('a')], files: [] }]);
+    log.appendLocal([{ kind: 'active', directories: [Buffer.from('a')], files: [], trees: [] }]);
     await log.close();
     const [file = ''] = filesOf(disk);
     const mark = entriesOf(disk).at(-1)?.entry;

@@ -1,9 +1,9 @@
 import { setImmediate as tick } from 'node:timers/promises';
+import type { LogRecord } from '../../../../replicator/core/record.ts';
 import { FollowingSession } from '../../../../replicator/peers/following-session.ts';
 import { LiveStream } from '../../../../replicator/peers/live-stream.ts';
 import type { Flushed } from '../../../../replicator/peers/ports.ts';
 import { ServingSession } from '../../../../replicator/peers/serving-session.ts';
-import type { LogRecord } from '../../../../replicator/core/record.ts';
 import { Broken, Checker } from '../../../sim/engine/checker.ts';
 import { ClientWork } from '../../../sim/engine/work.ts';
 import { Random } from '../../../sim/timeline.ts';
@@ -105,7 +105,13 @@ export class PeerStory {
     const weights: [number, () => void][] = [
       [25, () => this.#clientChange()],
       [70, () => this.#deliver()],
-      [50, () => this.#pick(this.engines.filter(({ slow }) => slow.length > 0))?.slow.shift()?.run()],
+      [
+        50,
+        () =>
+          this.#pick(this.engines.filter(({ slow }) => slow.length > 0))
+            ?.slow.shift()
+            ?.run(),
+      ],
       [6, () => this.#barrier()],
       [6, () => this.#flushLeader()],
       [8, () => this.#connect()],
@@ -177,9 +183,7 @@ export class PeerStory {
     const leader = this.#leader;
     const stream = this.#stream;
     const follower = this.#pick(
-      this.engines.filter(
-        (engine) => engine.host.isUp && engine !== leader && !this.#busy.has(engine),
-      ),
+      this.engines.filter((engine) => engine.host.isUp && engine !== leader && !this.#busy.has(engine)),
     );
     if (leader === null || stream === null || follower === undefined) return;
     const ends = memoryLink(this.#highWater);
