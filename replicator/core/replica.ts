@@ -248,6 +248,11 @@ export class Replica {
     }
   }
 
+  /** Another replica takes its place: nothing is held for this one any more. */
+  releaseFiles(): void {
+    this.#unbindAll();
+  }
+
   /** What to ask the leader for next. Files take turns: the one that was answered last comes last. */
   *wants(): Generator<Want> {
     let files = 0;

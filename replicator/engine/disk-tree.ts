@@ -81,6 +81,12 @@ export class DiskTree implements Tree {
     return open === undefined ? null : (this.#applier.fileOf(open.handle) ?? null);
   }
 
+  /** The names of a file that is held whose content was not told of in this generation; null when it was. */
+  untoldNames(inode: Inode): readonly TreePath[] | null {
+    const open = this.#open.get(inode);
+    return open === undefined || open.generation === this.#parts.before.generation ? null : this.namesOf(inode);
+  }
+
   /** The file lies there, as far as is known. */
   hint(inode: Inode, path: TreePath): void {
     this.#hints.add(inode, path);

@@ -119,6 +119,11 @@ export class OperationLog {
     return this.#durable;
   }
 
+  /** Open as of the last checkpoint. */
+  get checkpointHandles(): ReadonlyMap<number, OpenHandle> {
+    return this.#segments.current.header.handles;
+  }
+
   /** What the engine gave with the last checkpoint. */
   get checkpointState(): Buffer {
     return this.#segments.current.header.state;

@@ -1,0 +1,84 @@
+import { Following } from './following.ts';
+import { Leading } from './leading.ts';
+import type { EngineOptions } from './options.ts';
+import { type Opened, recoverStore, type Start } from './recovery.ts';
+import type { Store } from './store.ts';
+
+/** The storage engine of one host: it follows a leader, or leads, and recovers what it had. */
+export class StorageEngine {
+  readonly #opened: Opened;
+  #leading: Leading | null = null;
+
+  private constructor(opened: Opened) {
+    this.#opened = opened;
+  }
+
+  /**
+   * @throws HoldfastError ROOT_FOREIGN, FORMAT_UNKNOWN, LOG_UNWRITABLE, LOG_DISK_FULL; a damaged log is begun anew, with
+   *   everything doubted
+   */
+  static async open(options: EngineOptions): Promise<StorageEngine> {
+    const engine = new StorageEngine(await recoverStore(options));
+    engine.store.checkpointWhenDue();
+    return engine;
+  }
+
+  /** How the last life of this host ended. */
+  get start(): Start {
+    return this.#opened.start;
+  }
+
+  get store(): Store {
+    return this.#opened.store;
+  }
+
+  get parts(): Pick<Opened, 'directories' | 'dirty' | 'unlocked' | 'roomListeners'> {
+    return this.#opened;
+  }
+
+  /** For a session with a leader; none while this host leads. */
+  follow(): Following {
+    this.stopLeading();
+    return new Following(this.#opened);
+  }
+
+  /**
+   * Begins a leadership. Resolves when its first records, and all that was received before, are on the disk.
+   * @param epoch higher than any in the log
+   */
+  async lead(epoch: number, node: string): Promise<Leading> {
+    this.stopLeading();
+    const leading = new Leading(this.store, epoch, node);
+    this.#leading = leading;
+    await this.store.flush();
+    return leading;
+  }
+
+  stopLeading(): void {
+    this.#leading?.end();
+    this.#leading = null;
+  }
+
+  /** Lets go of everything as it is, as when the process dies; what is under way ends first. */
+  async abandon(): Promise<void> {
+    this.stopLeading();
+    const { store, dirty, unlocked, directories } = this.#opened;
+    store.end();
+    await store.settled();
+    await store.flusher.close();
+    store.log.abandon();
+    dirty.closeAll();
+    unlocked.close();
+    directories.close();
+  }
+
+  /** Flushes, and closes in order. */
+  async close(): Promise<void> {
+    try {
+      await this.store.flush();
+      await this.store.log.flush();
+    } finally {
+      await this.abandon();
+    }
+  }
+}
