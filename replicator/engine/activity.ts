@@ -44,7 +44,9 @@ export class Activity implements BeforeChange {
   }
 
   get wantsCheckpoint(): boolean {
-    return !this.#isRunning && (this.#set.wantsCheckpoint || this.#inherited !== null || this.#trees.everything);
+    return (
+      !this.#isRunning && (this.#set.wantsCheckpoint || this.#inherited !== null || this.#trees.everything)
+    );
   }
 
   get isCheckpointing(): boolean {
@@ -121,10 +123,18 @@ export class Activity implements BeforeChange {
   get state(): LocalRecord[] {
     const { draining, current } = this.#set.noted;
     const before = draining === null ? [] : activeOf(draining, this.#drainingTrees ?? this.#trees);
-    const begins: LocalRecord[] = this.#isRunning ? [{ kind: 'checkpoint-begins', id: this.#checkpoint }] : [];
+    const begins: LocalRecord[] = this.#isRunning
+      ? [{ kind: 'checkpoint-begins', id: this.#checkpoint }]
+      : [];
     const inherited = this.#inherited === null ? [] : [this.#inherited];
     const last: LocalRecord[] = [{ kind: 'checkpoint', id: this.#checkpoint }];
-    return [...(this.#isRunning ? [] : last), ...inherited, ...before, ...begins, ...activeOf(current, this.#trees)];
+    return [
+      ...(this.#isRunning ? [] : last),
+      ...inherited,
+      ...before,
+      ...begins,
+      ...activeOf(current, this.#trees),
+    ];
   }
 
   #touch(touched: Touched): void {
@@ -153,7 +163,9 @@ const maxPathsOfRecord = 256;
 function activeOf({ directories, files }: Noted, { paths, everything }: Trees): Active[] {
   if (everything) return [{ kind: 'active', directories: [], files: [], trees: [rootPath] }];
   return [
-    ...chunks(directories).map((part): Active => ({ kind: 'active', directories: part, files: [], trees: [] })),
+    ...chunks(directories).map(
+      (part): Active => ({ kind: 'active', directories: part, files: [], trees: [] }),
+    ),
     ...chunks(files).map((part): Active => ({ kind: 'active', directories: [], files: part, trees: [] })),
     ...chunks(paths).map((part): Active => ({ kind: 'active', directories: [], files: [], trees: part })),
   ];

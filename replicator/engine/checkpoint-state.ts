@@ -20,7 +20,9 @@ export const uncertainRoot: readonly LocalRecord[] = [
 export function encodeState(records: readonly LocalRecord[]): Buffer {
   const bytes = encodeLocalRecords(records);
   if (bytes.length <= maxStateBytes) return bytes;
-  const small = records.filter(({ kind }) => kind === 'applied' || kind === 'checkpoint-begins' || kind === 'checkpoint');
+  const small = records.filter(
+    ({ kind }) => kind === 'applied' || kind === 'checkpoint-begins' || kind === 'checkpoint',
+  );
   return encodeLocalRecords([...small, ...uncertainRoot]);
 }
 

@@ -84,7 +84,9 @@ export class DiskTree implements Tree {
   /** The names of a file that is held whose content was not told of in this generation; null when it was. */
   untoldNames(inode: Inode): readonly TreePath[] | null {
     const open = this.#open.get(inode);
-    return open === undefined || open.generation === this.#parts.before.generation ? null : this.namesOf(inode);
+    return open === undefined || open.generation === this.#parts.before.generation
+      ? null
+      : this.namesOf(inode);
   }
 
   /** The file lies there, as far as is known. */

@@ -1,3 +1,6 @@
+import { Preconditions } from '../apply/preconditions.ts';
+import { Resolver } from '../apply/resolver.ts';
+import { ClientWork, type Gate } from './client-work.ts';
 import { Following } from './following.ts';
 import { Leading } from './leading.ts';
 import type { EngineOptions } from './options.ts';
@@ -6,10 +9,13 @@ import type { Store } from './store.ts';
 
 /** The storage engine of one host: it follows a leader, or leads, and recovers what it had. */
 export class StorageEngine {
+  readonly #options: EngineOptions;
   readonly #opened: Opened;
+  #clients: ClientWork | null = null;
   #leading: Leading | null = null;
 
-  private constructor(opened: Opened) {
+  private constructor(options: EngineOptions, opened: Opened) {
+    this.#options = options;
     this.#opened = opened;
   }
 
@@ -18,7 +24,7 @@ export class StorageEngine {
    *   everything doubted
    */
   static async open(options: EngineOptions): Promise<StorageEngine> {
-    const engine = new StorageEngine(await recoverStore(options));
+    const engine = new StorageEngine(options, await recoverStore(options));
     engine.store.checkpointWhenDue();
     return engine;
   }
@@ -30,10 +36,6 @@ export class StorageEngine {
 
   get store(): Store {
     return this.#opened.store;
-  }
-
-  get parts(): Pick<Opened, 'directories' | 'dirty' | 'unlocked' | 'roomListeners'> {
-    return this.#opened;
   }
 
   /** For a session with a leader; none while this host leads. */
@@ -54,7 +56,35 @@ export class StorageEngine {
     return leading;
   }
 
+  /** What serves the clients of a leadership, until it is over. */
+  serve(leading: Leading, gate: Gate, durableElsewhere: (sequence: number) => Promise<void>): ClientWork {
+    const { store, directories, unlocked, dirty, roomListeners } = this.#opened;
+    const preconditions = new Preconditions({
+      places: { directories, unlocked },
+      dirty,
+      space: this.#options.space,
+      credentials: this.#options.credentials,
+      fileOf: (handle) => store.fileOf(handle),
+    });
+    this.#clients = new ClientWork({
+      store,
+      leading,
+      resolver: new Resolver(directories),
+      preconditions,
+      gate,
+      durableElsewhere,
+      onRoom: (proceed) => {
+        roomListeners.add(proceed);
+        return () => roomListeners.delete(proceed);
+      },
+      onFatal: this.#options.onFatal,
+    });
+    return this.#clients;
+  }
+
   stopLeading(): void {
+    this.#clients?.end();
+    this.#clients = null;
     this.#leading?.end();
     this.#leading = null;
   }

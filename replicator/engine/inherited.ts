@@ -19,7 +19,8 @@ export async function flushInherited(tree: DiskTree, places: Places, active: Act
   for (const file of active.files) await flushFile(places, toKey(file));
   for (const path of active.trees) {
     const found = tree.find(toKey(path));
-    if (path.length === 0 || found?.kind === 'directory') await flushDirectory(tree, places, toKey(path), true);
+    if (path.length === 0 || found?.kind === 'directory')
+      await flushDirectory(tree, places, toKey(path), true);
   }
 }
 

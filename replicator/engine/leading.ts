@@ -1,10 +1,10 @@
+import { errnoOf } from '../apply/errno.ts';
 import { answerName, type NameAnswer } from '../core/answers.ts';
 import type { EpochTable, LogPosition } from '../core/position.ts';
 import type { LogRecord } from '../core/record.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import type { LoggedBatch } from '../log/batch-reader.ts';
 import type { LeaderPort, OpenContent, OpenDirectory, WriteData } from '../peers/ports.ts';
-import { errnoOf } from '../apply/errno.ts';
 import { ContentReader } from './open-content.ts';
 import { OpenDirectories } from './open-directories.ts';
 import type { Store } from './store.ts';
@@ -75,7 +75,8 @@ export class Leading implements LeaderPort {
     try {
       return new ContentReader(this.#store.tree.openToRead(path).fd);
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EINVAL', 'ENXIO'].includes(errnoOf(error) ?? '')) return null;
+      if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EINVAL', 'ENXIO'].includes(errnoOf(error) ?? ''))
+        return null;
       throw error;
     }
   }

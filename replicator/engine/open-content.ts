@@ -1,5 +1,5 @@
-import { closeSync, read as readLater } from 'node:fs';
 import { createHash } from 'node:crypto';
+import { closeSync, read as readLater } from 'node:fs';
 import { promisify } from 'node:util';
 import type { OpenContent } from '../peers/ports.ts';
 

@@ -1,5 +1,4 @@
-import { readdir as readdirLater } from 'node:fs';
-import { closeSync } from 'node:fs';
+import { closeSync, readdir as readdirLater } from 'node:fs';
 import { promisify } from 'node:util';
 import { through } from '../apply/directories.ts';
 import { errnoOf } from '../apply/errno.ts';

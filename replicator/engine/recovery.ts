@@ -46,12 +46,17 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
   unlocked.restore();
   const places = { directories, unlocked };
   const dirty = new DirtyFiles(closeSync);
-  const flusher = new Flusher(dirty, options.flushCalls, {
-    onFailed: ({ cause }) => fatal(cause),
-    onRoom: () => {
-      for (const proceed of roomListeners) proceed();
+  const flusher = new Flusher(
+    dirty,
+    options.flushCalls,
+    {
+      onFailed: ({ cause }) => fatal(cause),
+      onRoom: () => {
+        for (const proceed of roomListeners) proceed();
+      },
     },
-  }, options.flushLimits);
+    options.flushLimits,
+  );
   const roomListeners = new Set<() => void>();
   const onlyProcessDied = mark.onlyProcessDied();
 
@@ -93,8 +98,7 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
   for (const [inode, path] of noted.names) tree.hint(inode, path);
   const lostPower = !onlyProcessDied || begunAnew;
   const notes = new HostNotes((inode) => tree.hintOf(inode));
-  const newReplica = (state = emptyReplica) =>
-    new Replica(tree, state, (change) => notes.changed(change));
+  const newReplica = (state = emptyReplica) => new Replica(tree, state, (change) => notes.changed(change));
   const replica = newReplica({ doubts: noted.doubts, handles: foundHandles(tree, noted.handles) });
   current.replica = replica;
   for (const record of noted.unmade) if (record.kind !== 'unknown') replica.doubtRecord(record);
@@ -122,10 +126,12 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     flusher,
     segmentBytes: options.log.segmentBytes,
     flushInherited: () =>
-      inherited === null ? Promise.resolve() : flushInherited(tree, places, inherited).catch((error: unknown) => {
-        fatal(error);
-        throw error;
-      }),
+      inherited === null
+        ? Promise.resolve()
+        : flushInherited(tree, places, inherited).catch((error: unknown) => {
+            fatal(error);
+            throw error;
+          }),
     onFatal: fatal,
   });
   stateOf.get = () => store.state;
@@ -133,23 +139,28 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
   await log.flush();
   mark.leave();
 
-  const beginAnew = async (position: LogPosition, chain: Buffer, epochs: EpochTable): Promise<void> => {
+  const begin = async (position: LogPosition, chain: Buffer, epochs: EpochTable) => {
     await store.log.flush();
     const anew = newReplica();
     store.replica.releaseFiles();
     anew.doubt('', 'tree');
     current.replica = anew;
     store.log.abandon();
-    const state = encodeState([{ kind: 'applied', sequence: position.sequence }, ...activity.state, ...uncertainRoot]);
-    const next = await OperationLog.startAnew(options.logFolder, logOptions, {
+    const state = encodeState([
+      { kind: 'applied', sequence: position.sequence },
+      ...activity.state,
+      ...uncertainRoot,
+    ]);
+    const log = await OperationLog.startAnew(options.logFolder, logOptions, {
       position,
       chain,
       epochs,
       handles: new Map(),
       state,
     });
-    store.replaceLog(next, anew);
+    return { log, replica: anew };
   };
+  const beginAnew: Opened['beginAnew'] = (...at) => store.replaceLog(() => begin(...at));
   const start = begunAnew ? 'log-begun-anew' : wasEmpty ? 'first' : lostPower ? 'power-lost' : 'process-died';
   return { store, start, directories, unlocked, dirty, beginAnew, roomListeners };
 }

@@ -1,8 +1,9 @@
 import { HoldfastError } from '#contracts/errors.ts';
-import type { DirtyFiles, FlushScope } from '../apply/dirty-files.ts';
+import type { DirtyFile, DirtyFiles, FlushScope } from '../apply/dirty-files.ts';
 import { errnoOf } from '../apply/errno.ts';
 import type { Flusher } from '../apply/flusher.ts';
 import type { Places } from '../apply/open-file.ts';
+import type { LogPosition } from '../core/position.ts';
 import type { LocalRecord, LogRecord } from '../core/record.ts';
 import type { Replica, ReplicaState } from '../core/replica.ts';
 import { readBatch } from '../log/batch.ts';
@@ -47,6 +48,8 @@ export class Store {
   #inherited: Promise<void> | null = null;
   #isNoteDue = false;
   #hasEnded = false;
+  /** The log is being cut, or begun anew: what is to be noted waits, and is then in its first segment. */
+  #isReplacing = false;
   #checkpointing: Promise<void> = Promise.resolve();
 
   constructor(parts: StoreParts) {
@@ -75,6 +78,13 @@ export class Store {
 
   get flusher(): Flusher {
     return this.#parts.flusher;
+  }
+
+  /** As Applier.fileOf: null for a file that is not known here, undefined when the handle is not open. */
+  fileOf(handle: number): DirtyFile | null | undefined {
+    const open = this.replica.handles.get(handle);
+    if (open === undefined) return undefined;
+    return open.inode === null ? null : this.tree.fileOf(open.inode);
   }
 
   /** Called with the records of each batch before they are made. */
@@ -131,7 +141,7 @@ export class Store {
 
   note(): void {
     const { notes } = this.#parts;
-    if (notes.isEmpty) return;
+    if (notes.isEmpty || this.#isReplacing) return;
     this.#rotateWhenLong();
     // The rotation may have said it.
     if (notes.isEmpty) return;
@@ -162,7 +172,7 @@ export class Store {
 
   /** Makes what is active few again. */
   checkpointWhenDue(): void {
-    if (!this.activity.wantsCheckpoint || this.#hasEnded) return;
+    if (!this.activity.wantsCheckpoint || this.#hasEnded || this.#isReplacing) return;
     this.#checkpointing = this.#checkpoint().catch((error: unknown) => {
       if (!this.#hasEnded) this.#parts.onFatal(error);
     });
@@ -180,7 +190,11 @@ export class Store {
 
   /** Takes back what lies behind a position where a batch ends (R6). */
   async cutTo(common: number, epoch: number): Promise<void> {
-    const position = { epoch, sequence: common };
+    await this.#replacing(() => this.#cutTo({ epoch, sequence: common }));
+  }
+
+  async #cutTo(position: LogPosition): Promise<void> {
+    const { sequence: common } = position;
     const handles = await this.log.handlesAt(position);
     this.#cuts += 1;
     for await (const batch of this.log.read(common + 1)) {
@@ -192,12 +206,25 @@ export class Store {
     this.#parts.notes.clear();
   }
 
-  /** Goes on with another log, of which nothing is known. */
-  replaceLog(log: OperationLog, replica: Replica): void {
-    this.#cuts += 1;
-    this.#parts.log = log;
-    this.#parts.replica = replica;
-    this.#parts.notes.clear();
+  /** Goes on with another log and all that is known of the tree with it. */
+  async replaceLog(begin: () => Promise<{ log: OperationLog; replica: Replica }>): Promise<void> {
+    await this.#replacing(async () => {
+      const { log, replica } = await begin();
+      this.#cuts += 1;
+      this.#parts.log = log;
+      this.#parts.replica = replica;
+      this.#parts.notes.clear();
+    });
+  }
+
+  async #replacing(work: () => Promise<void>): Promise<void> {
+    await this.#checkpointing;
+    this.#isReplacing = true;
+    try {
+      await work();
+    } finally {
+      this.#isReplacing = false;
+    }
   }
 
   /** Begins a segment of the log with what is known now. */

@@ -11,9 +11,9 @@ import { StorageEngine } from '../../../../replicator/engine/engine.ts';
 import type { EngineOptions } from '../../../../replicator/engine/options.ts';
 import { DiskFolder } from '../../../../replicator/log/log-files.ts';
 import { ProcessMark } from '../../../../replicator/log/process-mark.ts';
+import type { EngineHost } from '../../../sim/engine/host.ts';
 import { removeAll } from '../apply/engine.ts';
 import { snapshotOf } from './tree-parts.ts';
-import type { EngineHost } from '../../../sim/engine/host.ts';
 
 let asideNumber = 0;
 

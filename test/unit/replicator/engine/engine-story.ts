@@ -39,6 +39,7 @@ export class EngineStory {
   #epoch = 0;
   #heals = false;
   #defect: unknown = null;
+  #died: RealHost | null = null;
 
   constructor(seed: number) {
     this.random = new Random(seed);
@@ -69,7 +70,10 @@ export class EngineStory {
         if (step > stepsToQuiet) throw new Broken('no rest');
         await this.step();
       }
-      this.checker.checkEqual((this.#leader as RealHost).asModel, this.hosts.map((host) => host.asModel));
+      this.checker.checkEqual(
+        (this.#leader as RealHost).asModel,
+        this.hosts.map((host) => host.asModel),
+      );
     } finally {
       await this.#disconnect();
       for (const host of this.hosts) await host.remove();
@@ -83,7 +87,7 @@ export class EngineStory {
       ({ engine }) =>
         engine !== null &&
         engine.store.replica.isComplete &&
-        engine.store.log.position.sequence === leader.up.store.log.position.sequence,
+        engine.store.log.chain.equals(leader.up.store.log.chain),
     );
   }
 
@@ -115,6 +119,12 @@ export class EngineStory {
     await picked?.[1]();
     for (let turn = 0; turn < 3; turn++) await tick();
     if (this.#defect !== null) throw this.#defect;
+    if (this.#died !== null) {
+      const died = this.#died;
+      this.#died = null;
+      this.#count('died in a change');
+      await this.#kill(died, false);
+    }
     for (const host of this.hosts) if (host.engine !== null) this.checker.checkHost(host.asModel);
   }
 
@@ -154,8 +164,9 @@ export class EngineStory {
 
   /** Acknowledged is what both have on their disks. */
   async #flush(): Promise<void> {
-    const { up, id } = this.random.pick(this.hosts.filter(({ engine }) => engine !== null).concat()) ?? {};
-    if (up === undefined) return;
+    const host = this.random.pick(this.hosts);
+    if (host.engine === null) return;
+    const { up, id } = host;
     if (id === this.#leader?.id) this.#connection?.serving.barrier(up.store.log.position.sequence);
     const flushed = await up.store.flush();
     const theirs = this.#connection?.serving.flushed;
@@ -203,10 +214,8 @@ export class EngineStory {
     void following.run().then(async (error) => {
       connection.ended = true;
       this.told.push(`the connection ends: ${error.stack}`);
-      if (error instanceof ProcessDied) this.#count('died in a change');
-      if (!['cut', 'the peer ended the connection'].includes(error.message) && !(error instanceof ProcessDied)) {
-        if (!/died/.test(error.message)) this.#defect ??= error;
-      }
+      if (error.cause instanceof ProcessDied) this.#died = follower;
+      else if (!['cut', 'the peer ended the connection'].includes(error.message)) this.#defect ??= error;
     });
   }
 
@@ -214,7 +223,7 @@ export class EngineStory {
     const connection = this.#connection;
     this.#connection = null;
     if (connection === null) return;
-    connection.ends[0].cut();
+    for (const end of connection.ends) end.cut();
     while (!connection.ended) await tick();
   }
 
@@ -252,17 +261,13 @@ export class EngineStory {
   }
 
   async #restart(): Promise<void> {
-    // A follower whose process died in a change is still to be taken down.
-    if (this.#connection?.ended === true) {
-      const { follower } = this.#connection;
-      this.#connection = null;
-      await follower.stop();
-    }
     const host = this.hosts.find(({ engine }) => engine === null);
     if (host === undefined) return;
     await host.start();
     const { log, replica } = host.up.store;
-    this.told.push(`${host.id} starts (${host.up.start}) at ${log.position.epoch}/${log.position.sequence}, doubts ${JSON.stringify(replica.state, (_, v) => (typeof v === 'bigint' ? String(v) : v))}`);
+    this.told.push(
+      `${host.id} starts (${host.up.start}) at ${log.position.epoch}/${log.position.sequence}, doubts ${JSON.stringify(replica.state, (_, v) => (typeof v === 'bigint' ? String(v) : v))}`,
+    );
     this.#count(`started: ${host.up.start}`);
   }
 

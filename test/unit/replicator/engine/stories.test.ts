@@ -23,6 +23,8 @@ describe('two engines, joined by their sessions', () => {
 
   it('had something to tell', () => {
     if (process.env.TELL) console.log(counts);
-    assert.ok((counts.promotions ?? 0) > stories && (counts.kills ?? 0) > 0 && (counts.acknowledged ?? 0) > 0);
+    assert.ok(
+      (counts.promotions ?? 0) > stories && (counts.kills ?? 0) > 0 && (counts.acknowledged ?? 0) > 0,
+    );
   });
 });
