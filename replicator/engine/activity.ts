@@ -1,5 +1,5 @@
 import { ActivitySet, type Noted, type Touched } from '../apply/activity-set.ts';
-import type { LocalRecord } from '../core/record.ts';
+import type { LocalRecord } from '../core/local-record.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import { fromKey, rootPath } from '../tree/path.ts';
 import type { BeforeChange } from './disk-tree.ts';

@@ -1,5 +1,5 @@
 import { Doubts } from '../core/doubts.ts';
-import type { LocalRecord } from '../core/record.ts';
+import type { LocalRecord } from '../core/local-record.ts';
 import type { ReplicaState } from '../core/replica.ts';
 import type { Inode } from '../core/tree.ts';
 import { HandleTable, type OpenHandle } from '../log/handle-table.ts';

@@ -1,5 +1,5 @@
 import type { DoubtChange, DoubtState } from '../core/doubts.ts';
-import type { LocalRecord } from '../core/record.ts';
+import type { LocalRecord } from '../core/local-record.ts';
 import type { Inode } from '../core/tree.ts';
 import { fromKey } from '../tree/path.ts';
 

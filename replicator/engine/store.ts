@@ -3,8 +3,9 @@ import type { DirtyFile, DirtyFiles, FlushScope } from '../apply/dirty-files.ts'
 import { errnoOf } from '../apply/errno.ts';
 import type { Flusher } from '../apply/flusher.ts';
 import type { Places } from '../apply/open-file.ts';
+import type { LocalRecord } from '../core/local-record.ts';
 import type { LogPosition } from '../core/position.ts';
-import type { LocalRecord, LogRecord } from '../core/record.ts';
+import type { LogRecord } from '../core/record.ts';
 import type { Replica, ReplicaState } from '../core/replica.ts';
 import { readBatch } from '../log/batch.ts';
 import type { LoggedBatch } from '../log/batch-reader.ts';

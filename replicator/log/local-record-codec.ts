@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '#contracts/bytes.ts';
-import type { LocalRecord } from '../core/record.ts';
+import type { LocalRecord } from '../core/local-record.ts';
 import { readDoubtChange, writeDoubtChange } from './doubt-codec.ts';
 import { readList, readPath, writeList, writePath } from './fields.ts';
 import { readRecordFrame, unknownRecord, writeRecordFrame } from './record-frame.ts';

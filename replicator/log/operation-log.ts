@@ -1,7 +1,7 @@
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { tableFrom, tableUpTo } from '../core/epoch-table.ts';
+import type { LocalRecord } from '../core/local-record.ts';
 import { type EpochTable, type LogPosition, logStart } from '../core/position.ts';
-import type { LocalRecord } from '../core/record.ts';
 import { type BatchHead, chainOf, emptyChain, encodeBatch, readBatch, readBatchHead } from './batch.ts';
 import { entriesOf, type LoggedBatch, loggedBatch } from './batch-reader.ts';
 import { aligned, encodeEntry, entryHeaderBytes, entryType } from './entry.ts';
@@ -17,6 +17,7 @@ import type { DecodedRecord } from './record-codec.ts';
 import { type DurablePosition, type Recovered, recover, type TornTail } from './recovery.ts';
 import { type Segment, UndoError } from './segment.ts';
 import { type Pin, SegmentList } from './segment-list.ts';
+import { Unflushed } from './unflushed.ts';
 
 /** What a log is recovered to, in order. Buffers are views. */
 export type EntrySinceCheckpoint =
@@ -39,11 +40,7 @@ export class OperationLog {
   readonly #commit = new GroupCommit(() => this.#flushNow());
   #state: LogState;
   #durable: DurablePosition;
-  /** Written since they were last flushed. */
-  #unflushed: Set<Segment>;
-  #folderUnflushed = true;
-  /** What the flush under way covers. */
-  #flushing: { readonly segments: ReadonlySet<Segment>; readonly folder: boolean } | null = null;
+  readonly #unflushed: Unflushed;
   #takingBack = false;
   /** Why nothing more may be written. */
   #refusal: Error | null = null;
@@ -57,7 +54,10 @@ export class OperationLog {
     this.#history = new LogHistory(folder.path, this.#segments);
     this.#state = recovered.state;
     this.#durable = recovered.durable;
-    this.#unflushed = new Set(recovered.segments.filter(({ end }) => end > recovered.durable.offset));
+    this.#unflushed = new Unflushed(
+      folder,
+      recovered.segments.filter(({ end }) => end > recovered.durable.offset),
+    );
     this.torn = recovered.torn;
     this.#forgetEpochs();
   }
@@ -182,14 +182,10 @@ export class OperationLog {
     this.#refuse();
     const reached = { offset: this.#segments.current.end, position: this.position };
     try {
-      for (const segment of new Set([...(this.#flushing?.segments ?? []), ...this.#unflushed]))
-        segment.file.syncNow();
-      if (this.#folderUnflushed || this.#flushing?.folder === true) this.#folder.syncNow();
+      this.#unflushed.flushNow();
     } catch (cause) {
       throw this.#flushFailed(cause);
     }
-    this.#unflushed.clear();
-    this.#folderUnflushed = false;
     this.#durable = reached;
   }
 
@@ -334,7 +330,7 @@ export class OperationLog {
         return entry;
       });
       current.append(encoded.length === 1 && encoded[0] ? encoded[0] : Buffer.concat(encoded));
-      this.#unflushed.add(current);
+      this.#unflushed.changed(current);
     });
   }
 
@@ -362,27 +358,18 @@ export class OperationLog {
       durable: this.#durable.offset,
     });
     this.#segments.push(segment);
-    this.#unflushed.add(current).add(segment);
-    this.#folderUnflushed = true;
+    this.#unflushed.changed(current);
+    this.#unflushed.changed(segment);
+    this.#unflushed.namesChanged();
     current.seal();
   }
 
   async #flushNow(): Promise<DurablePosition> {
     const reached = { offset: this.#segments.current.end, position: this.position };
-    const segments = this.#unflushed;
-    const folder = this.#folderUnflushed;
-    this.#unflushed = new Set();
-    this.#folderUnflushed = false;
-    this.#flushing = { segments, folder };
-    for (const segment of segments) segment.retain();
     try {
-      for (const segment of segments) await segment.file.sync();
-      if (folder) await this.#folder.sync();
+      await this.#unflushed.flush();
     } catch (cause) {
       throw this.#flushFailed(cause);
-    } finally {
-      this.#flushing = null;
-      for (const segment of segments) segment.release();
     }
     // The log may have been cut meanwhile.
     if (reached.offset > this.#durable.offset) this.#durable = reached;

@@ -1,5 +1,6 @@
 import type { DoubtChange } from '../../../../replicator/core/doubts.ts';
-import type { LocalRecord, LoggedAttributes, LogRecord, Scope } from '../../../../replicator/core/record.ts';
+import type { LocalRecord } from '../../../../replicator/core/local-record.ts';
+import type { LoggedAttributes, LogRecord, Scope } from '../../../../replicator/core/record.ts';
 import type { DecodedRecord } from '../../../../replicator/log/record-codec.ts';
 import type { Random } from '../../../sim/timeline.ts';
 
