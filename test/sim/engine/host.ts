@@ -92,7 +92,13 @@ export class EngineHost {
   /** Compares what the leader read with what lies here. */
   onDigest(inode: Inode, openedAt: number, offset: number, data: Uint8Array): void {
     const end = offset + data.length;
-    this.onCompared(inode, openedAt, offset, end, Buffer.compare(this.disk.read(inode, offset, end), data) === 0);
+    this.onCompared(
+      inode,
+      openedAt,
+      offset,
+      end,
+      Buffer.compare(this.disk.read(inode, offset, end), data) === 0,
+    );
   }
 
   onCompared(inode: Inode, openedAt: number, from: number, to: number, isSame: boolean): void {
