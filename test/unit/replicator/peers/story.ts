@@ -203,6 +203,7 @@ export class PeerStory {
       port: leader,
       stream,
       replicatesFiles: true,
+      pieces: { content: 2, digest: 3 },
       now: () => 0,
       onReceived: () => {},
       onFlushed: (session, flushed) => this.#onFlushed(session, flushed),
