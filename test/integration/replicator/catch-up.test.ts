@@ -63,7 +63,7 @@ describe('catch-up', () => {
     assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
     const status = await two.until('the count', () => two.status?.quarantined === 2 && two.status);
     assert.equal(status.quarantined, 2);
-    const folder = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('1-')) ?? '';
+    const folder = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('aside-1-')) ?? '';
     const kept = join(two.settings.quarantineRoot, folder);
     assert.equal(readFileSync(join(kept, 'alice/only-here'), 'utf8'), 'unacknowledged');
     assert.equal(readFileSync(join(kept, 'both'), 'utf8'), 'the diverged one');

@@ -132,7 +132,7 @@ describe('scrub', () => {
     node.closeFile(writing);
     await node.settled();
     assert.deepEqual(describeTree(files), describeTree(one.settings.filesRoot));
-    const kept = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('1-2')) ?? '';
+    const kept = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('aside-1-2')) ?? '';
     assert.equal(readFileSync(join(two.settings.quarantineRoot, kept, 'd/rotten'), 'utf8'), 'bad! bytes');
 
     one.forget();

@@ -44,6 +44,7 @@ export class Host {
       filesRoot: join(this.root, 'files'),
       stateRoot: join(this.root, 'state'),
       quarantineRoot: join(this.root, 'quarantine'),
+      quarantineBounds: { maxBytes: { share: 0.1 }, maxAgeMs: 90 * 86_400_000, minFreeBytes: 0 },
       journalSocket: join(this.root, 'journal.sock'),
       mode: 'sync',
       strict: false,
