@@ -9,7 +9,7 @@ export const quarantineReasons = ['only-here', 'differs', 'host-keys', 'unknown'
 export type QuarantineReason = (typeof quarantineReasons)[number];
 
 export const maxPageEntries = 200;
-export const maxDiscardedAtOnce = 500;
+export const maxDiscardedAtOnce = 200;
 /** Of a folder, so many names are told. */
 export const maxContentNames = 200;
 

@@ -1,6 +1,6 @@
 import { type BigIntStats, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fromKey, toKey } from '../tree/path.ts';
+import { fromKey } from '../tree/path.ts';
 import { Tree } from '../tree/tree.ts';
 import {
   folderRecordName,
@@ -96,9 +96,9 @@ export class Catalog {
 
   /** Takes in what came and went since the last time. @throws errors of the file system */
   async refresh(pace: Pace): Promise<void> {
-    const names = readdirSync(this.root, { encoding: 'buffer' })
-      .map(toKey)
-      .filter((name) => !name.startsWith('.') && !isFolderRecord(name));
+    const names = readdirSync(this.root, { encoding: 'latin1' }).filter(
+      (name) => !name.startsWith('.') && !isFolderRecord(name),
+    );
     const there = new Set(names);
     for (const batch of this.#batches.keys()) if (!there.has(batch)) this.#forgetBatch(batch);
     for (const name of names) {
@@ -127,23 +127,23 @@ export class Catalog {
     const stats = this.#lstat(batch);
     if (stats === null || this.#readAtNs.get(batch) === stats.mtimeNs) return;
     const isSettled = BigInt(Math.round(this.#wallMs() * 1e6)) - stats.mtimeNs > racyNs;
-    const names = readdirSync(join(this.root, batch), { encoding: 'buffer' });
-    const things = new Map<number, string>();
+    const names = readdirSync(join(this.root, batch), { encoding: 'latin1' });
+    const there = new Set(names);
+    for (const place of this.#batches.get(batch) ?? []) {
+      if (!there.has(place.slice(batch.length + 1))) this.forget(place);
+    }
+    const numbers = new Set<number>();
     for (const name of names) {
       const number = numberOfThing(name);
-      if (number !== null) things.set(number, `${batch}/${toKey(name)}`);
-    }
-    const places = new Set(things.values());
-    for (const place of this.#batches.get(batch) ?? []) {
-      if (!places.has(place)) this.forget(place);
-    }
-    for (const place of places) {
+      if (number === null) continue;
+      numbers.add(number);
+      const place = `${batch}/${name}`;
       if (!this.#items.has(place)) this.#add(batch, place);
       await pace.breathe();
     }
-    this.#clearLeftovers(batch, names, things, stats);
+    this.#clearLeftovers(batch, names, numbers, stats);
     // One without things is looked at until it can go.
-    if (isSettled && things.size > 0) this.#readAtNs.set(batch, stats.mtimeNs);
+    if (isSettled && numbers.size > 0) this.#readAtNs.set(batch, stats.mtimeNs);
     else this.#readAtNs.delete(batch);
   }
 
@@ -192,8 +192,8 @@ export class Catalog {
   /** Records whose move never happened, since the power went, and folders that are empty by now. */
   #clearLeftovers(
     batch: string,
-    names: readonly Buffer[],
-    things: ReadonlyMap<number, string>,
+    names: readonly string[],
+    things: ReadonlySet<number>,
     { mtimeMs }: BigIntStats,
   ): void {
     if (this.#wallMs() - Number(mtimeMs) < leftoverAfterMs) return;
@@ -201,7 +201,7 @@ export class Catalog {
       const number = numberOfRecord(name);
       return number !== null && !things.has(number);
     });
-    for (const name of alone) rmSync(join(this.root, batch, toKey(name)), { force: true });
+    for (const name of alone) rmSync(join(this.root, batch, name), { force: true });
     if (alone.length === names.length) rmdirSync(join(this.root, batch));
   }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { fromKey, splitPath, toKey } from '../tree/path.ts';
+import { splitPath } from '../tree/path.ts';
 
 /**
  * The names in the quarantine folder:
@@ -34,15 +34,15 @@ export function thingName(number: number, path: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${padded(number)}-`), name.subarray(0, 240)]);
 }
 
-/** The number of a thing in a batch by its name; null: it is none. */
-export function numberOfThing(name: Buffer): number | null {
-  const [, digits] = /^(\d{6,15})-/.exec(name.subarray(0, 16).toString('latin1')) ?? [];
+/** The number of a thing in a batch by its name, one character a byte; null: it is none. */
+export function numberOfThing(name: string): number | null {
+  const [, digits] = /^(\d{6,15})-/.exec(name) ?? [];
   return digits === undefined ? null : Number(digits);
 }
 
 /** The number of a record in a batch by its name; null: it is none. */
-export function numberOfRecord(name: Buffer): number | null {
-  const [, digits] = /^(\d{6,15})\.json$/.exec(toKey(name)) ?? [];
+export function numberOfRecord(name: string): number | null {
+  const [, digits] = /^(\d{6,15})\.json$/.exec(name) ?? [];
   return digits === undefined ? null : Number(digits);
 }
 
@@ -59,7 +59,7 @@ export function isFolderRecord(name: string): boolean {
 export function recordPlaceOf(place: string): string {
   const [batch = '', name] = place.split('/');
   if (name === undefined) return folderRecordName(batch);
-  return `${batch}/${recordName(numberOfThing(fromKey(name)) ?? 0)}`;
+  return `${batch}/${recordName(numberOfThing(name) ?? 0)}`;
 }
 
 /** The same for as long as the thing lies there; made of where it lies, so that no record can claim another's. */

@@ -109,7 +109,7 @@ export class Quarantine {
   #nextNumber(): number {
     if (this.#last === null) {
       makeFolderDurably(this.#folder, 0o700);
-      this.#last = readdirSync(this.#folder, { encoding: 'buffer' })
+      this.#last = readdirSync(this.#folder, { encoding: 'latin1' })
         .map((name) => numberOfThing(name) ?? numberOfRecord(name) ?? 0)
         .reduce((most, number) => Math.max(most, number), 0);
     }

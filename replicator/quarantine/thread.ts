@@ -29,6 +29,8 @@ export type FromThread =
     };
 
 const restartAfterMs = 10_000;
+/** A million things fit; garbage of a listing is collected early. */
+const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1024 };
 const unavailable: QuarantineAnswer = {
   kind: 'refused',
   code: 'QUARANTINE_FAILED',
@@ -78,7 +80,7 @@ export class KeeperThread {
     const source = fileURLToPath(new URL('./thread-main.ts', import.meta.url));
     const { quarantineRoot, filesRoot, bounds, log } = this.#options;
     const workerData: ThreadSettings = { quarantineRoot, filesRoot, bounds };
-    const worker = new Worker(existsSync(bundle) ? bundle : source, { workerData });
+    const worker = new Worker(existsSync(bundle) ? bundle : source, { workerData, resourceLimits });
     this.#worker = worker;
     worker.on('message', (message: FromThread) => this.#receive(message));
     worker.on('error', (error) =>
