@@ -251,8 +251,13 @@ describe('the keeper of the quarantine', () => {
     await test.look();
     discardIds(idOf('d'));
     assert.equal(discardedThere().length, 1);
-    const again = test.newKeeper();
-    await test.look(again);
+    test.keeper = test.newKeeper();
+    mkdirSync(test.own('e'));
+    test.aside('e');
+    await test.keeper.refresh();
+    discardIds(idOf('e'));
+    assert.equal(discardedThere().length, 2);
+    await test.look();
     assert.deepEqual(discardedThere(), []);
   });
 
@@ -310,6 +315,31 @@ describe('the keeper of the quarantine', () => {
     await test.look();
     assert.deepEqual(dropped(), ['a: too-much', 'b: too-much']);
     assert.deepEqual(paths(), ['d', 'c']);
+  });
+
+  it('drops nothing for its bytes before all of it was looked at', async () => {
+    put('a');
+    put('b');
+    test.keeper = test.newKeeper({ maxBytes: { bytes: 1 } });
+    test.pass(25 * hourMs);
+    const looking = test.keeper.refresh();
+    assert.equal(test.keeper.summary().entries, 1);
+    await test.keeper.dropBeyondBounds();
+    assert.deepEqual(dropped(), []);
+    await looking;
+    await test.keeper.dropBeyondBounds();
+    assert.equal(dropped().length, 2);
+  });
+
+  it('forgets a folder that is discarded while it is measured', async () => {
+    mkdirSync(test.own('d'));
+    for (let n = 0; n < 200; n++) writeFileSync(test.own(`d/f${n}`), 'text');
+    test.aside('d');
+    const looking = test.keeper.refresh();
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    discardIds(idOf('d'));
+    await looking;
+    assert.deepEqual([test.keeper.summary().entries, test.keeper.summary().bytes], [0, 0]);
   });
 
   it('takes a share of the file system as its bound', async () => {

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { readRecord } from '../../../../replicator/quarantine/record.ts';
+import { fsyncs } from '../../fsyncs.ts';
 import { TestQuarantine } from './parts.ts';
 
 describe('putting aside', () => {
@@ -60,6 +61,35 @@ describe('putting aside', () => {
     test.aside('no/folder');
     assert.equal(existsSync(test.quarantine.folder), false);
     assert.equal(test.moved, 0);
+  });
+
+  it('goes on without a record when the disk is too full for one', () => {
+    writeFileSync(test.own('file'), 'text');
+    fsyncs.onSync = (path) => {
+      fsyncs.error = path.endsWith('.json') ? 'ENOSPC' : null;
+    };
+    try {
+      test.aside('file');
+    } finally {
+      fsyncs.reset();
+    }
+    assert.deepEqual(kept(), ['000001-file']);
+  });
+
+  it('fails, with nothing moved, when the record cannot be written for another reason', () => {
+    writeFileSync(test.own('file'), 'text');
+    fsyncs.error = 'EIO';
+    try {
+      assert.throws(() => test.aside('file'), /EIO/);
+    } finally {
+      fsyncs.reset();
+    }
+    assert.equal(existsSync(test.own('file')), true);
+  });
+
+  it('leaves no record of what cannot be moved', () => {
+    assert.throws(() => test.aside(''));
+    assert.deepEqual(kept(), []);
   });
 
   it('goes on counting where an earlier process of the same moment stopped', () => {

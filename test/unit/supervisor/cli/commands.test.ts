@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { exitCodes } from '../../../../supervisor/cli/exit-codes.ts';
@@ -66,6 +67,8 @@ describe('commands', () => {
   let server: Server;
   /** What the supervisor answers: of a `Refusal` the body, with 409. */
   let answers: Answers = {};
+  /** What it was asked. */
+  const bodies: Record<string, unknown>[] = [];
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'holdfast-commands-'));
     mkdirSync(join(folder, 'run'));
@@ -77,7 +80,9 @@ describe('commands', () => {
       `cluster: lab\nnode: { id: a }\netcd: { endpoints: ["http://127.0.0.1:1"] }
 vips: [{ address: 10.0.0.100/24, interface: lo }]\nreplication: { address: 127.0.0.1 }\npaths: { ${paths} }\n`,
     );
-    server = createServer((request, response) => {
+    server = createServer(async (request, response) => {
+      const body = await text(request);
+      if (body !== '') bodies.push(JSON.parse(body));
       const answer = answers[`${request.method} ${request.url}`] ?? {
         code: 'INTERNAL',
         message: 'not asked for',
@@ -206,6 +211,20 @@ vips: [{ address: 10.0.0.100/24, interface: lo }]\nreplication: { address: 127.0
     const { exitCode, stdout, stderr } = await run(['resume'], { 'POST /v1/resume': refusal('NOT_PAUSED') });
     assert.deepEqual([exitCode, stdout], [exitCodes.refused, '']);
     assert.equal(stderr, 'holdfast: NOT_PAUSED: the sentence of NOT_PAUSED\n  Nothing to do.\n');
+  });
+
+  it('discard no more than was shown, and go on until nothing of it is left', async () => {
+    bodies.length = 0;
+    const args = ['replication', 'quarantine', 'discard', '--all', '--yes-lose-data'];
+    const { exitCode, stdout } = await run(args, { [quarantine]: toDiscard });
+    assert.deepEqual([exitCode, stdout.slice(0, 22)], [0, 'discarded: 2 thing(s),']);
+    assert.deepEqual(
+      bodies.map(({ selection, dryRun }) => [selection, dryRun]),
+      [
+        [{ kind: 'all', upTo: null }, true],
+        [{ kind: 'all', upTo: '1/x' }, false],
+      ],
+    );
   });
 
   it('ask nobody with --json, who is not shown what is asked about', { timeout: 5000 }, async () => {

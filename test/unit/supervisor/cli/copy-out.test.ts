@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { codeOf } from '#contracts/errors.ts';
 import { copyOut } from '../../../../supervisor/cli/copy-out.ts';
+import { fsyncs } from '../../fsyncs.ts';
 
 describe('copying out of quarantine', () => {
   let base: string;
@@ -45,7 +46,9 @@ describe('copying out of quarantine', () => {
     writeFileSync(thing('000001-f'), Buffer.alloc(3_000_000, 'x'));
     chmodSync(thing('000001-f'), 0o4640);
     utimesSync(thing('000001-f'), 1_600_000_000, 1_600_000_000);
+    fsyncs.reset();
     const { to } = copy('000001-f', 'alice/in/f');
+    assert.deepEqual(fsyncs.paths, [at('back/alice/in'), at('back/alice/in/f')]);
     assert.equal(to, `${at('back')}/alice/in/f`);
     assert.equal(readFileSync(at('back/alice/in/f')).length, 3_000_000);
     const { mode, mtimeMs } = statSync(at('back/alice/in/f'));
