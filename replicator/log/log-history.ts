@@ -46,7 +46,6 @@ export class LogHistory {
         if (type !== entryType.batch) continue;
         const head = readBatchHead(payload);
         if (head.last < next) continue;
-        if (head.first > limit) break;
         if (head.first === header.position.sequence + 1) link ??= header.chain;
         const joins = link === null ? head.first <= next : head.previous.equals(link);
         if (!joins) throw damaged(this.#folder, `record ${head.first} does not go on where ${next - 1} ends`);

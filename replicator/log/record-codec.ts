@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, FormatError } from '#contracts/bytes.ts';
-import type { LogRecord, Scope } from '../core/record.ts';
+import type { LogRecord, Scope, SuspectName, SuspectRange } from '../core/record.ts';
 import {
   readAttributes,
   readList,
@@ -41,8 +41,8 @@ const kindsByNumber = new Map<number, LogRecord['kind']>(
   Object.entries(recordKind).map(([kind, number]) => [number, kind as LogRecord['kind']]),
 );
 
-const scopes: readonly Scope[] = ['name', 'entries', 'tree'];
 const openBit = { created: 1, truncate: 2 } as const;
+const scopes: readonly Scope[] = ['name', 'entries', 'tree'];
 const nodeId = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 const stateArea = /^[a-z][a-z0-9-]{0,62}$/;
 export const maxStateKeyBytes = 1024;
@@ -91,7 +91,7 @@ function writeBody(writer: ByteWriter, record: LogRecord): void {
     case 'open':
       writeName(writer.u64(record.handle), record.path);
       writer.u8((record.created ? openBit.created : 0) | (record.truncate ? openBit.truncate : 0));
-      writeList(writeMode(writer, record.mode), record.otherNames, (name) => writeName(writer, name));
+      writeNames(writeMode(writer, record.mode), record.otherNames);
       break;
     case 'write':
       writeRange(writer.u64(record.handle), record.offset, record.length);
@@ -104,8 +104,7 @@ function writeBody(writer: ByteWriter, record: LogRecord): void {
       writer.u64(record.handle);
       break;
     case 'set-attributes':
-      writeAttributes(writePath(writer, record.path), record.attributes);
-      writeList(writer, record.otherNames, (name) => writeName(writer, name));
+      writeNames(writeAttributes(writePath(writer, record.path), record.attributes), record.otherNames);
       break;
     case 'rename':
       writeName(writeName(writer, record.from), record.to);
@@ -124,14 +123,8 @@ function writeBody(writer: ByteWriter, record: LogRecord): void {
       writeName(writeName(writer, record.existing), record.path);
       break;
     case 'suspect':
-      writeList(writer, record.names, ({ path, scope }) => writePath(writer.u8(scopes.indexOf(scope)), path));
-      writeList(writer, record.ranges, ({ paths, offset, length }) => {
-        writeRange(
-          writeList(writer, paths, (path) => writeName(writer, path)),
-          offset,
-          length,
-        );
-      });
+      writeList(writer, record.names, (name) => writeSuspectName(writer, name));
+      writeList(writer, record.ranges, (range) => writeSuspectRange(writer, range));
       break;
     case 'state':
       writer.text(matching(stateArea, record.area, 'name of an area'));
@@ -156,7 +149,8 @@ function readBody(reader: ByteReader, kind: LogRecord['kind']): LogRecord {
       if (bits > 3) throw new FormatError(`unknown open flags ${bits}`);
       const created = (bits & openBit.created) !== 0;
       const truncate = (bits & openBit.truncate) !== 0;
-      return { kind, handle, path, created, truncate, mode: readMode(reader), otherNames: readNames(reader) };
+      const mode = readMode(reader);
+      return { kind, handle, path, created, truncate, mode, otherNames: readNames(reader) };
     }
     case 'write':
       return { kind, handle: reader.u64('handle'), ...readRange(reader) };
@@ -165,13 +159,11 @@ function readBody(reader: ByteReader, kind: LogRecord['kind']): LogRecord {
     case 'close':
     case 'sync':
       return { kind, handle: reader.u64('handle') };
-    case 'set-attributes':
-      return {
-        kind,
-        path: readPath(reader, 'path'),
-        attributes: readAttributes(reader),
-        otherNames: readNames(reader),
-      };
+    case 'set-attributes': {
+      const path = readPath(reader, 'path');
+      const attributes = readAttributes(reader);
+      return { kind, path, attributes, otherNames: readNames(reader) };
+    }
     case 'rename':
       return { kind, from: readName(reader, 'from'), to: readName(reader, 'to') };
     case 'remove':
@@ -184,15 +176,8 @@ function readBody(reader: ByteReader, kind: LogRecord['kind']): LogRecord {
     case 'link':
       return { kind, existing: readName(reader, 'existing'), path: readName(reader, 'path') };
     case 'suspect': {
-      const names = readList(reader, 'names', 5, () => {
-        const scope = scopes[reader.u8('scope')];
-        if (scope === undefined) throw new FormatError('an unknown scope of a suspect name');
-        return { scope, path: readPath(reader, 'path') };
-      });
-      const ranges = readList(reader, 'ranges', 20, () => ({
-        paths: readNames(reader),
-        ...readRange(reader),
-      }));
+      const names = readList(reader, 'names', 5, () => readSuspectName(reader));
+      const ranges = readList(reader, 'ranges', 20, () => readSuspectRange(reader));
       return { kind, names, ranges };
     }
     case 'state': {
@@ -206,8 +191,32 @@ function readBody(reader: ByteReader, kind: LogRecord['kind']): LogRecord {
   }
 }
 
+function writeNames(writer: ByteWriter, names: readonly Buffer[]): ByteWriter {
+  return writeList(writer, names, (name) => writeName(writer, name));
+}
+
 function readNames(reader: ByteReader): Buffer[] {
-  return readList(reader, 'names', 5, () => readName(reader, 'name'));
+  return readList(reader, 'names', 4, () => readName(reader, 'name'));
+}
+
+function writeSuspectName(writer: ByteWriter, { path, scope }: SuspectName): void {
+  writePath(writer, path).u8(scopes.indexOf(scope));
+}
+
+function readSuspectName(reader: ByteReader): SuspectName {
+  const path = readPath(reader, 'path');
+  const number = reader.u8('scope');
+  const scope = scopes[number];
+  if (scope === undefined) throw new FormatError(`unknown scope ${number}`);
+  return { path, scope };
+}
+
+function writeSuspectRange(writer: ByteWriter, { paths, offset, length }: SuspectRange): void {
+  writeRange(writeNames(writer, paths), offset, length);
+}
+
+function readSuspectRange(reader: ByteReader): SuspectRange {
+  return { paths: readNames(reader), ...readRange(reader) };
 }
 
 function matching(pattern: RegExp, text: string, what: string): string {

@@ -105,14 +105,18 @@ describe('records of the log', () => {
       { kind: 'write', handle: -1, offset: 0, length: 1 },
       { kind: 'symlink', path, target: Buffer.alloc(0) },
       { kind: 'symlink', path, target: Buffer.alloc(4096, 'x') },
-      { kind: 'set-attributes', path, attributes: { size: 0.5 } },
+      { kind: 'set-attributes', path, attributes: { size: 0.5 }, otherNames: [] },
+      { kind: 'set-attributes', path, attributes: {}, otherNames: [Buffer.from('../b')] },
       { kind: 'state', area: 'No Area', key: path, value: null },
       { kind: 'state', area: 'bans', key: Buffer.alloc(1025), value: null },
       { kind: 'state', area: 'bans', key: path, value: Buffer.alloc(65_537) },
       { kind: 'leadership', epoch: 1, node: 'Not A Name', previous: { epoch: 0, sequence: 0 } },
       {
         kind: 'suspect',
-        paths: Array.from({ length: 20 }, () => Buffer.from('ab/'.repeat(20_000))),
+        names: Array.from({ length: 20 }, () => ({
+          path: Buffer.from('ab/'.repeat(20_000).slice(0, -1)),
+          scope: 'tree',
+        })),
         ranges: [],
       },
     ];

@@ -66,7 +66,11 @@ describe('flushing the log', () => {
       open = resolve;
     });
     log.append([removal('a')]);
-    const first = log.flush();
+    let durableAtFirst = 0;
+    const first = log.flush().then((durable) => {
+      durableAtFirst = log.durable.position.sequence;
+      return durable;
+    });
     const others = Array.from({ length: 20 }, (_, round) => {
       log.append([removal(`b-${round}`)]);
       return log.flush();
@@ -74,6 +78,7 @@ describe('flushing the log', () => {
     assert.equal(log.durable.position.sequence, 1, 'not before the disk says so');
     open();
     assert.equal((await first).position.sequence, 2);
+    assert.equal(durableAtFirst, 2, 'not what came meanwhile');
     for (const { position } of await Promise.all(others)) assert.equal(position.sequence, 22);
     assert.equal(disk.flushes, 2);
     assert.equal(disk.mostFlushesAtOnce, 1);
@@ -226,6 +231,23 @@ describe('a disk that fails to write', () => {
     disk.failure = {};
     log.append([removal('b')]);
     assert.deepEqual(summary(await openLog(disk.afterCrash())), summary(log));
+  });
+
+  it('leaves nothing of a write that ended in the middle', async () => {
+    for (let bytes = 0; bytes < 200; bytes += 7) {
+      const disk = new VirtualDisk();
+      const log = await openLed(disk);
+      log.append([removal('room is allocated')]);
+      disk.nextWriteBytes = bytes;
+      const local = [{ kind: 'applied', sequence: 1 }] as const;
+      assert.throws(() => log.append([removal('a')], local), { code: 'LOG_UNWRITABLE' });
+      const again = await openLog(disk.afterCrash());
+      assert.equal(again.torn, null);
+      assert.deepEqual(summary(again), summary(log));
+      assert.ok((await sinceCheckpoint(again)).every(({ kind }) => kind === 'batch'));
+      log.append([removal('b')]);
+      assert.deepEqual(summary(await openLog(disk.afterCrash())), summary(log));
+    }
   });
 
   it('is the end of the log when it could not: a part of what was refused may be there', async () => {

@@ -4,7 +4,15 @@ import type { LogRecord } from '../../../../replicator/core/record.ts';
 import { HandleTable, maxOpenHandles } from '../../../../replicator/log/handle-table.ts';
 
 function open(handle: number, path: string): LogRecord {
-  return { kind: 'open', handle, path: Buffer.from(path), create: false, truncate: false, mode: 0 };
+  return {
+    kind: 'open',
+    handle,
+    path: Buffer.from(path),
+    created: false,
+    truncate: false,
+    mode: 0,
+    otherNames: [],
+  };
 }
 
 function rename(from: string, to: string): LogRecord {

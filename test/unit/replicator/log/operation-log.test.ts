@@ -26,7 +26,15 @@ import { VirtualDisk } from './virtual-disk.ts';
 const opened: LocalRecord = { kind: 'opened', handle: 1, inode: 2n ** 63n };
 
 function open(handle: number, path: string): LogRecord {
-  return { kind: 'open', handle, path: Buffer.from(path), create: true, truncate: false, mode: 0o644 };
+  return {
+    kind: 'open',
+    handle,
+    path: Buffer.from(path),
+    created: true,
+    truncate: false,
+    mode: 0o644,
+    otherNames: [],
+  };
 }
 
 describe('the operation log', () => {

@@ -1,4 +1,4 @@
-import type { LocalRecord, LoggedAttributes, LogRecord } from '../../../../replicator/core/record.ts';
+import type { LocalRecord, LoggedAttributes, LogRecord, Scope } from '../../../../replicator/core/record.ts';
 import type { DecodedRecord } from '../../../../replicator/log/record-codec.ts';
 import type { Random } from '../../../sim/timeline.ts';
 
@@ -43,6 +43,10 @@ export function randomInteger(random: Random): number {
   return Math.floor(2 ** (random.next() * 52) - 1 + random.next());
 }
 
+function randomNames(random: Random): Buffer[] {
+  return Array.from({ length: below(random, 3) }, () => randomNamedPath(random));
+}
+
 type Maker = (random: Random) => DecodedRecord;
 
 const handle = (random: Random) => (random.chance(0.9) ? below(random, 20) : randomInteger(random));
@@ -53,9 +57,10 @@ const makers: { readonly [Kind in Exclude<LogRecord['kind'], 'leadership'>]: Mak
     kind: 'open',
     handle: handle(random),
     path: randomNamedPath(random),
-    create: random.chance(0.5),
+    created: random.chance(0.5),
     truncate: random.chance(0.5),
     mode: below(random, 0o10000),
+    otherNames: randomNames(random),
   }),
   write: (random) => ({
     kind: 'write',
@@ -74,6 +79,7 @@ const makers: { readonly [Kind in Exclude<LogRecord['kind'], 'leadership'>]: Mak
     kind: 'set-attributes',
     path: randomPath(random),
     attributes: randomAttributes(random),
+    otherNames: randomNames(random),
   }),
   rename: (random) => ({ kind: 'rename', from: randomNamedPath(random), to: randomNamedPath(random) }),
   remove: (random) => ({ kind: 'remove', path: randomNamedPath(random) }),
@@ -87,9 +93,12 @@ const makers: { readonly [Kind in Exclude<LogRecord['kind'], 'leadership'>]: Mak
   link: (random) => ({ kind: 'link', existing: randomNamedPath(random), path: randomNamedPath(random) }),
   suspect: (random) => ({
     kind: 'suspect',
-    paths: Array.from({ length: below(random, 4) }, () => randomPath(random)),
+    names: Array.from({ length: below(random, 4) }, () => ({
+      path: randomPath(random),
+      scope: random.pick<Scope>(['name', 'entries', 'tree']),
+    })),
     ranges: Array.from({ length: below(random, 4) }, () => ({
-      handle: handle(random),
+      paths: randomNames(random),
       offset: randomInteger(random),
       length: randomInteger(random),
     })),

@@ -178,9 +178,11 @@ describe('recovery', () => {
   });
 
   it('leaves a damaged log as it is', async () => {
-    const disk = (await story(44, 40)).disk.afterCrash();
-    const file = filesOf(disk).at(-2) ?? '';
-    disk.content(file)[40] = 0x77;
+    const { disk: written, known } = await story(44, 40);
+    const disk = written.afterCrash();
+    const needed = known.findLast((one) => expectedWithout(new Set([one]), known) === 'damage');
+    assert.ok(needed);
+    disk.content(needed.file)[needed.entry.at + 8] = 0x77;
     const before = filesOf(disk).map((name) => disk.content(name).toString('hex'));
     assert.deepEqual(await recovered(disk), { code: 'LOG_DAMAGED' });
     assert.deepEqual(
@@ -395,14 +397,17 @@ function lastSequence(batches: readonly string[]): number {
   return payload.length === 0 ? 0 : Number(payload.readBigUInt64BE(8)) + payload.readUInt32BE(16) - 1;
 }
 
+/** More for a long look: SEEDS=5000 node --test recovery.test.ts */
+const seeds = Number(process.env.SEEDS ?? 120);
+
 describe('a power cut', () => {
   it('at any moment loses nothing that was flushed, and makes nothing up', async () => {
     const seen = { torn: 0, lost: 0 };
-    for (let seed = 1; seed <= Number(process.env.SEEDS ?? 200); seed += 1) {
+    for (let seed = 1; seed <= seeds; seed += 1) {
       const { torn, lost } = await powerCuts(seed);
       seen.torn += torn;
       seen.lost += lost;
     }
-    assert.ok(seen.torn > 50 && seen.lost > 100, JSON.stringify(seen));
+    assert.ok(seen.torn > 30 && seen.lost > 60, JSON.stringify(seen));
   });
 });

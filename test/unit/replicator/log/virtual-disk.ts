@@ -28,6 +28,8 @@ export class VirtualDisk implements LogFolder {
   capacityBytes = Number.POSITIVE_INFINITY;
   /** What flushes, writes or truncates fail with; null: they succeed. */
   failure: { sync?: string; write?: string; truncate?: string } = {};
+  /** The next write ends with an error after so many bytes. */
+  nextWriteBytes: number | null = null;
   flushes = 0;
   flushesNow = 0;
   mostFlushesAtOnce = 0;
@@ -136,6 +138,11 @@ export class VirtualDisk implements LogFolder {
       write: (bytes, position) => {
         opened();
         this.#failIf('write');
+        if (this.nextWriteBytes !== null) {
+          writeInto(inode, bytes.subarray(0, this.nextWriteBytes), position);
+          this.nextWriteBytes = null;
+          throw systemError('EIO');
+        }
         const room = this.capacityBytes - (this.usedBytes - inode.cache.length);
         const fits = Math.max(0, Math.min(bytes.length, room - position));
         writeInto(inode, bytes.subarray(0, fits), position);
