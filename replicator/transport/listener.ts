@@ -10,7 +10,7 @@ import type { Logger } from '#contracts/log.ts';
 import { NewConnections } from '#contracts/new-connections.ts';
 import { selectedVersion, selectProtocol, spokenVersions } from '../protocol/version.ts';
 import { encodeGreeting } from './greeting.ts';
-import { isKeyOf, provenKey } from './peer-trust.ts';
+import { isKeyOf, type Proof, proofOf } from './peer-trust.ts';
 import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
 
 /** Logged in or not: more than the hosts of any cluster need, so that nobody can use up the process. */
@@ -143,10 +143,11 @@ function judge(
   address: string,
   { peers, versions = spokenVersions }: ListenerOptions,
 ): { readonly peer: Peer } | Refusal {
-  const name = claimedName(socket);
-  const peer = peerWithKey(provenKey(socket), name, peers());
+  const proof = proofOf(socket);
+  const peer = proof === null ? undefined : peerWith(proof, peers());
   if (peer === undefined) {
-    const why = `a peer at ${address} that calls itself "${name}" was refused: its key is not one in etcd`;
+    const who = `a peer at ${address} that calls itself "${proof?.name ?? ''}"`;
+    const why = `${who} was refused: its key is not one in etcd`;
     return { code: 'PEER_REFUSED', why, told: 'the key of this host is not one in etcd' };
   }
   const selected = selectedVersion(socket.alpnProtocol);
@@ -161,15 +162,9 @@ function judge(
 }
 
 /** Hosts that share a key, as copies of one machine do, are told apart by the name that they give. */
-function peerWithKey(key: Buffer | null, name: string, peers: ReadonlyMap<string, Peer>): Peer | undefined {
-  if (key === null) return undefined;
+function peerWith({ key, name }: Proof, peers: ReadonlyMap<string, Peer>): Peer | undefined {
   const having = [...peers.values()].filter((peer) => isKeyOf(peer, key));
   return having.find(({ nodeId }) => nodeId === name) ?? having[0];
-}
-
-/** Printable: OpenSSL escapes what is not. */
-function claimedName(socket: TLSSocket): string {
-  return (socket.getPeerX509Certificate()?.subject ?? '').replace(/^CN=/, '').slice(0, 80);
 }
 
 function isPeerAddress(address: string, peers: ReadonlyMap<string, Peer>): boolean {

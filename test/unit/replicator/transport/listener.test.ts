@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { Server } from 'node:net';
+import { Server, Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { until } from '../../until.ts';
@@ -83,6 +83,22 @@ describe('the port for peers', () => {
     const server = listened.mock.calls[0]?.this as Server;
     server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
     await once(port.connect(), 'connect');
+  });
+
+  it('has the kernel send at once, and ask whether the other side is there, on both sides', async (t) => {
+    const set = [
+      t.mock.method(Socket.prototype, 'setNoDelay'),
+      t.mock.method(Socket.prototype, 'setKeepAlive'),
+    ];
+    using port = await Port.listen();
+    const { localPort } = (await port.dial()).channel as Socket;
+    for (const { mock } of set) {
+      const tuned = mock.calls
+        .filter(({ arguments: [on] }) => on === true)
+        .map((call) => call.this as Socket);
+      assert.ok(tuned.some((socket) => socket.localPort === localPort));
+      assert.ok(tuned.some((socket) => socket.remotePort === localPort));
+    }
   });
 
   it('closes with all that it has', async () => {
