@@ -68,7 +68,7 @@ export class Port implements Disposable {
   /** As a peer does it. */
   async dial(tls: TlsOptions = tlsOf('there'), key: KeyName = 'here', versions?: readonly number[]) {
     const target = peerOf('here', key, this.number);
-    const dialed = await dialPeer(target, tls, AbortSignal.timeout(5000), versions);
+    const dialed = await dialPeer(target, tls, new AbortController().signal, versions);
     this.#sockets.push(dialed.channel as TLSSocket);
     return dialed;
   }
