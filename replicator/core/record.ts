@@ -15,14 +15,18 @@ export type LogRecord =
       readonly node: string;
       readonly previous: LogPosition;
     }
-  /** `create`: the file is made if nothing is there; `truncate`: its content is dropped. */
+  /**
+   * `created`: the file is new, nothing was there; else it was there. `truncate`: its content is dropped. `otherNames`:
+   * of the same file (hard links): a follower that does not know the file by `path` must not trust it by these either.
+   */
   | {
       readonly kind: 'open';
       readonly handle: number;
       readonly path: Buffer;
-      readonly create: boolean;
+      readonly created: boolean;
       readonly truncate: boolean;
       readonly mode: number;
+      readonly otherNames: readonly Buffer[];
     }
   /** The bytes travel beside the record, and are not in the log. */
   | { readonly kind: 'write'; readonly handle: number; readonly offset: number; readonly length: number }
@@ -30,7 +34,12 @@ export type LogRecord =
   | { readonly kind: 'close'; readonly handle: number }
   /** Changes nothing; what comes before it is to be flushed. `handle`: of that file alone. */
   | { readonly kind: 'sync'; readonly handle: number }
-  | { readonly kind: 'set-attributes'; readonly path: Buffer; readonly attributes: LoggedAttributes }
+  | {
+      readonly kind: 'set-attributes';
+      readonly path: Buffer;
+      readonly attributes: LoggedAttributes;
+      readonly otherNames: readonly Buffer[];
+    }
   | { readonly kind: 'rename'; readonly from: Buffer; readonly to: Buffer }
   | { readonly kind: 'remove'; readonly path: Buffer }
   | { readonly kind: 'mkdir'; readonly path: Buffer; readonly mode: number }
@@ -39,14 +48,31 @@ export type LogRecord =
   | { readonly kind: 'link'; readonly existing: Buffer; readonly path: Buffer }
   /**
    * What the leader is not sure of: a change that failed half way, or was under way when its process died. A follower
-   * fetches these names with all below them, and these ranges of the open file anew; on the leader what lies there counts.
+   * fetches these names, and these ranges, anew; on the leader what lies there counts.
    */
-  | { readonly kind: 'suspect'; readonly paths: readonly Buffer[]; readonly ranges: readonly SuspectRange[] }
+  | {
+      readonly kind: 'suspect';
+      readonly names: readonly SuspectName[];
+      readonly ranges: readonly SuspectRange[];
+    }
   /** Small replicated state by key (bans, quota use, ...), as later kinds need it; opaque here. */
   | { readonly kind: 'state'; readonly area: string; readonly key: Buffer; readonly value: Buffer | null };
 
+/**
+ * - name: what the path is, its attributes, and its content when it is a file;
+ * - entries: which names the directory has, and each as with `name`;
+ * - tree: the path, and everything below it.
+ */
+export type Scope = 'name' | 'entries' | 'tree';
+
+export interface SuspectName {
+  readonly path: Buffer;
+  readonly scope: Scope;
+}
+
 export interface SuspectRange {
-  readonly handle: number;
+  /** All names of the file. */
+  readonly paths: readonly Buffer[];
   readonly offset: number;
   readonly length: number;
 }

@@ -1,27 +1,45 @@
 /**
- * npm run sim -- --seeds 10000 [--start N] | --corpus | --seed N
+ * npm run sim -- [--engine [--without RULE]] --seeds 10000 [--start N] | --corpus | --seed N
  *
  * Lives through so many random stories and checks the guarantees at every step. A broken one is printed with its seed,
  * the commit, and its story, shortened to the misfortunes that it takes; `--seed N` tells it again;
- * `--corpus` lives through the fixed ones.
+ * `--corpus` lives through the fixed ones. With `--engine` the stories are those of the storage engine's rules
+ * (`engine/`), of which one can be left out, to see that it is missed.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { execa } from 'execa';
 import { corpus } from './corpus.ts';
-import { type Counts, liveThrough, shorten } from './life.ts';
+import { droppable } from './engine/rules.ts';
+import { tellEngineStory } from './engine/story.ts';
+import { type Counts, type Life, liveThrough, shorten } from './life.ts';
+
+interface Kind {
+  readonly engine: boolean;
+  readonly without: string;
+}
+
+type Told = Pick<Life, 'seed' | 'broken' | 'story' | 'counts'>;
+
+/** One story; a broken one with what it takes to break it. */
+async function tell(seed: number, { engine, without }: Kind, isTold = false): Promise<Told> {
+  if (engine) return tellEngineStory(seed, new Set(without === '' ? [] : [without]));
+  const life = await liveThrough(seed, new Set(), isTold);
+  const told = life.broken === null ? life : await shorten(life);
+  return { ...told, counts: { 'writes acknowledged': life.acknowledged, ...life.counts } };
+}
 
 function add(sum: Counts, more: Counts): void {
   for (const [what, count] of Object.entries(more)) sum[what] = (sum[what] ?? 0) + count;
 }
 
-async function work(seeds: readonly number[]): Promise<void> {
+async function work(seeds: readonly number[], kind: Kind): Promise<void> {
   const counts: Counts = {};
   for (const seed of seeds) {
-    const result = await liveThrough(seed);
-    add(counts, { 'writes acknowledged': result.acknowledged, ...result.counts });
-    if (result.broken !== null) parentPort?.postMessage({ broken: await shorten(result) });
+    const told = await tell(seed, kind);
+    add(counts, told.counts);
+    if (told.broken !== null) parentPort?.postMessage({ broken: told });
   }
   parentPort?.postMessage({ done: seeds.length, counts });
 }
@@ -33,11 +51,15 @@ async function main(): Promise<void> {
       start: { type: 'string' },
       seed: { type: 'string' },
       corpus: { type: 'boolean', default: false },
+      engine: { type: 'boolean', default: false },
+      without: { type: 'string', default: '' },
     },
   });
+  const kind: Kind = { engine: values.engine, without: values.without };
+  if (kind.without !== '' && !(kind.engine && kind.without in droppable))
+    throw new Error(`--engine --without one of ${Object.keys(droppable).join(', ')}`);
   if (values.seed !== undefined) {
-    const life = await liveThrough(Number(values.seed), new Set(), true);
-    const { broken, story } = life.broken === null ? life : await shorten(life);
+    const { broken, story } = await tell(Number(values.seed), kind, true);
     process.stdout.write(`${story.join('\n')}\n${broken ?? 'all guarantees hold'}\n`);
     process.exitCode = broken === null ? 0 : 1;
     return;
@@ -55,7 +77,7 @@ async function main(): Promise<void> {
   await Promise.all(
     Array.from({ length: workers }, (_, index) => {
       const share = seeds.filter((_, position) => position % workers === index);
-      const worker = new Worker(new URL(import.meta.url), { workerData: share });
+      const worker = new Worker(new URL(import.meta.url), { workerData: { seeds: share, kind } });
       worker.on('message', (message) => {
         if (message.done !== undefined) add(counts, message.counts);
         else if (failures++ < 3) {
@@ -76,4 +98,7 @@ async function main(): Promise<void> {
 }
 
 if (isMainThread) await main();
-else await work(workerData as number[]);
+else {
+  const { seeds, kind } = workerData as { seeds: number[]; kind: Kind };
+  await work(seeds, kind);
+}

@@ -19,6 +19,11 @@ export class Random {
     return low + this.next() * (high - low);
   }
 
+  /** A whole number from 0 on, below the limit. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
   chance(probability: number): boolean {
     return this.next() < probability;
   }

@@ -1,0 +1,528 @@
+import type { NameAnswer } from './answers.ts';
+import { type MissingRange, MissingRanges } from './missing-ranges.ts';
+import type { LoggedAttributes, LogRecord, Scope, SuspectRange } from './record.ts';
+import type { Found, Inode, NewEntry, Tree } from './tree.ts';
+import {
+  isWithin,
+  joinPath,
+  parentOf,
+  type TreePath,
+  type UncertainName,
+  UncertainNames,
+} from './uncertain-names.ts';
+
+/** An open handle of a client. Without inode: of a file that is not known here, or has no name any more. */
+export interface Handle {
+  readonly inode: Inode | null;
+  /** Where the file is now; null when it was removed or replaced. */
+  readonly path: TreePath | null;
+}
+
+/** What a replica knows that it does not know. */
+export interface ReplicaState {
+  readonly names: readonly UncertainName[];
+  readonly missing: readonly { readonly inode: Inode; readonly ranges: readonly MissingRange[] }[];
+  readonly handles: readonly (Handle & { readonly handle: number })[];
+}
+
+/** What the leader is to be asked for. */
+export type Want =
+  | { readonly kind: 'name'; readonly path: TreePath }
+  | { readonly kind: 'entries'; readonly path: TreePath }
+  | { readonly kind: 'content'; readonly path: TreePath; readonly from: number; readonly to: number };
+
+/**
+ * A tree that follows the log: the one way in which records change files, on the leader, where everything is certain,
+ * as on a follower that lacks a part (design, rules R1 to R7). Records are consumed in order and without gaps; what
+ * cannot be applied for want of certainty makes names uncertain, and those are asked for and answered at one position
+ * of the same stream, so an answer is about the tree as it is when it is received.
+ */
+export class Replica {
+  readonly #tree: Tree;
+  readonly #names: UncertainNames;
+  readonly #missing = new Map<Inode, MissingRanges>();
+  readonly #handles = new Map<number, Handle>();
+
+  constructor(tree: Tree, state: ReplicaState = { names: [], missing: [], handles: [] }) {
+    this.#tree = tree;
+    this.#names = new UncertainNames(state.names);
+    for (const { inode, ranges } of state.missing) this.#missing.set(inode, new MissingRanges(ranges));
+    for (const { handle, inode, path } of state.handles) this.#handles.set(handle, { inode, path });
+  }
+
+  get handles(): ReadonlyMap<number, Handle> {
+    return this.#handles;
+  }
+
+  get state(): ReplicaState {
+    return {
+      names: [...this.#names.all()],
+      missing: [...this.#missing].map(([inode, { ranges }]) => ({ inode, ranges })),
+      handles: [...this.#handles].map(([handle, { inode, path }]) => ({ handle, inode, path })),
+    };
+  }
+
+  /** Whether the tree is the leader's as of the last record consumed (R5, but for what is not flushed). */
+  get isComplete(): boolean {
+    this.#dropNameless();
+    return this.#names.isEmpty && this.#missing.size === 0;
+  }
+
+  /** Whether what lies at the path is the leader's, but for missing ranges of a file. */
+  isCertain(path: TreePath): boolean {
+    return this.#names.isCertain(path);
+  }
+
+  missingOf(inode: Inode): readonly MissingRange[] {
+    return this.#missing.get(inode)?.ranges ?? [];
+  }
+
+  /** Does not know what the name is, from now on. */
+  doubt(path: TreePath, scope: Scope): void {
+    this.#names.mark(path, scope);
+  }
+
+  /**
+   * Does not know whether a record was made: it was in the log when the process died, or was made in a history that
+   * is not the leader's (R6). `state` holds the handles as they were before it.
+   */
+  doubtRecord(record: LogRecord): void {
+    switch (record.kind) {
+      case 'open':
+        this.#doubtFile(keyOf(record.path), record.otherNames);
+        this.#handles.set(record.handle, { inode: null, path: keyOf(record.path) });
+        return;
+      case 'write':
+      case 'set-handle-attributes':
+        this.#doubtHandle(record.handle);
+        return;
+      case 'close':
+        this.#handles.delete(record.handle);
+        return;
+      case 'leadership':
+        this.#handles.clear();
+        return;
+      case 'set-attributes':
+        this.#doubtFile(keyOf(record.path), record.otherNames);
+        return;
+      case 'rename':
+        this.#doubtRename(keyOf(record.from), keyOf(record.to));
+        return;
+      case 'remove':
+      case 'rmdir':
+      case 'mkdir':
+      case 'symlink':
+      case 'link':
+        this.#forgetHandlePaths(keyOf(record.path));
+        this.doubt(keyOf(record.path), 'tree');
+        return;
+      case 'suspect':
+        for (const { path, scope } of record.names) this.doubt(keyOf(path), scope);
+        for (const { paths } of record.ranges) for (const path of paths) this.doubt(keyOf(path), 'name');
+        return;
+      case 'sync':
+      case 'state':
+        return;
+    }
+  }
+
+  /**
+   * Takes back a record that is not in the leader's history.
+   * @param opened the files that handles were opened to, as far as they are known
+   */
+  doubtOwn(record: LogRecord, opened: ReadonlyMap<number, Inode>): void {
+    if (record.kind !== 'write' && record.kind !== 'set-handle-attributes') {
+      this.doubtRecord(record);
+      return;
+    }
+    const inode = opened.get(record.handle);
+    for (const name of inode === undefined ? [] : this.#tree.namesOf(inode)) this.doubt(name, 'name');
+  }
+
+  /**
+   * The records after `common` are no more: what was missing since one of them is missing since `common`.
+   * @param handles what was open at `common`, by the log
+   */
+  forgetAfter(common: number, handles: ReplicaState['handles']): void {
+    for (const missing of this.#missing.values()) missing.forgetSequences(common);
+    this.#handles.clear();
+    for (const { handle, inode, path } of handles) this.#handles.set(handle, { inode, path });
+    this.doubtHandles();
+  }
+
+  /** Does not know the files that are open: after a power cut, by which they may have become others. */
+  doubtHandles(): void {
+    for (const [handle, { path }] of this.#handles) {
+      this.#doubtHandle(handle);
+      this.#handles.set(handle, { inode: null, path });
+    }
+  }
+
+  /** What a new leader tells the others to ask it for: it has nobody to ask, and what it has counts. */
+  doubts(): Extract<LogRecord, { kind: 'suspect' }> {
+    this.#dropNameless();
+    const names = [...this.#names.all()].map(({ path, scope }) => ({
+      path: Buffer.from(path, 'latin1'),
+      scope,
+    }));
+    const ranges = [...this.#missing].flatMap(([inode, { ranges: missing }]) => {
+      const paths = this.#tree.namesOf(inode).map((path) => Buffer.from(path, 'latin1'));
+      return missing.map(({ from, to }) => ({ paths, offset: from, length: to - from }));
+    });
+    return { kind: 'suspect', names, ranges };
+  }
+
+  /** From now on what lies here counts: on a leader, after its record of what it doubts. */
+  trustAll(): void {
+    this.#names.settleTree('');
+    this.#missing.clear();
+  }
+
+  /**
+   * Takes the next record.
+   * @param data the bytes of a write; null when they did not come with it
+   * @returns whether it was applied to the tree; else what it names is uncertain now
+   */
+  consume(sequence: number, record: LogRecord, data: Uint8Array | null): void {
+    switch (record.kind) {
+      case 'leadership':
+        this.#handles.clear();
+        return;
+      case 'open':
+        this.#open(record);
+        return;
+      case 'write':
+        this.#write(sequence, record, data);
+        return;
+      case 'set-handle-attributes': {
+        const inode = this.#handles.get(record.handle)?.inode;
+        if (inode != null) this.#setFileAttributes(inode, record.attributes);
+        return;
+      }
+      case 'close':
+        this.#handles.delete(record.handle);
+        return;
+      case 'set-attributes':
+        this.#setAttributes(record);
+        return;
+      case 'rename':
+        this.#rename(keyOf(record.from), keyOf(record.to));
+        return;
+      case 'remove':
+      case 'rmdir':
+        this.#define(keyOf(record.path), null);
+        return;
+      case 'mkdir':
+        this.#define(keyOf(record.path), { kind: 'directory', mode: record.mode });
+        return;
+      case 'symlink':
+        this.#define(keyOf(record.path), { kind: 'symlink', target: keyOf(record.target) });
+        return;
+      case 'link':
+        this.#link(keyOf(record.existing), keyOf(record.path));
+        return;
+      case 'suspect':
+        for (const { path, scope } of record.names) this.doubt(keyOf(path), scope);
+        for (const range of record.ranges) this.#doubtRange(sequence, range);
+        return;
+      case 'sync':
+      case 'state':
+        return;
+    }
+  }
+
+  /** What to ask the leader for next. */
+  *wants(): Generator<Want> {
+    for (const { path, scope } of this.#names.topmost()) {
+      yield { kind: scope === 'name' ? 'name' : 'entries', path };
+    }
+    this.#dropNameless();
+    for (const [inode, { ranges }] of this.#missing) {
+      const path = this.#tree.nameOf(inode);
+      const first = ranges[0];
+      if (path === null || first === undefined || !this.#names.isCertain(path)) continue;
+      yield { kind: 'content', path, from: first.from, to: first.to };
+    }
+  }
+
+  /** @param sequence the last record consumed, which is the position of the answer */
+  onName(sequence: number, path: TreePath, answer: NameAnswer): void {
+    if (!this.#names.at(path).name || !this.#names.mayDefineIn(parentOf(path))) return;
+    switch (answer.kind) {
+      case 'absent':
+        this.#define(path, null);
+        return;
+      case 'symlink': {
+        const found = this.#tree.find(path);
+        if (found?.kind === 'symlink' && found.target === answer.target) this.#names.settleTree(path);
+        else this.#define(path, answer);
+        return;
+      }
+      case 'directory':
+        this.#settleDirectory(path, answer.mode);
+        return;
+      case 'file':
+        this.#settleFile(sequence, path, answer);
+        return;
+    }
+  }
+
+  /** @param names which names the directory has; null when the leader has no directory there */
+  onEntries(path: TreePath, names: readonly string[] | null): void {
+    const { name, entries } = this.#names.at(path);
+    if (name || entries === 'certain' || !this.#names.isCertain(path)) return;
+    if (names === null || !this.#isDirectory(path)) {
+      // After a power cut the directory that the mark is about may be something else, here or there.
+      if (names !== null || this.#isDirectory(path)) this.doubt(path, 'tree');
+      else this.#names.settleEntries(path);
+      return;
+    }
+    const scope = entries === 'trees' ? 'tree' : 'name';
+    this.#names.settleEntries(path);
+    const listed = new Set(names);
+    for (const name of this.#tree.entries(path)) {
+      if (!listed.has(name)) this.#define(joinPath(path, name), null);
+    }
+    for (const name of names) this.#names.mark(joinPath(path, name), scope);
+  }
+
+  /** The leader has opened the file at the path: which file that is here; null when it is not known. */
+  onOpened(path: TreePath): Inode | null {
+    const found = this.#names.isCertain(path) ? this.#tree.find(path) : null;
+    return found?.kind === 'file' ? found.inode : null;
+  }
+
+  /**
+   * Content that the leader read at leisure; every record issued before it had read it was consumed before.
+   * @param openedAt the position at which the leader opened the file
+   */
+  onContent(inode: Inode, openedAt: number, offset: number, data: Uint8Array): void {
+    const missing = this.#missing.get(inode);
+    for (const { from, to } of missing?.within(offset, offset + data.length, openedAt) ?? []) {
+      this.#tree.write(inode, from, data.subarray(from - offset, to - offset));
+      this.#know(inode, from, to);
+    }
+  }
+
+  #doubtRange(sequence: number, { paths, offset, length }: SuspectRange): void {
+    const names = paths.map(keyOf);
+    const known = this.#fileByName(names);
+    if (known !== null) this.#lack(known, offset, offset + length, sequence);
+    else for (const name of names) this.doubt(name, 'name');
+  }
+
+  #open(record: Extract<LogRecord, { kind: 'open' }>): void {
+    const path = keyOf(record.path);
+    if (record.created) {
+      const inode = this.#define(path, { kind: 'file', mode: record.mode });
+      this.#handles.set(record.handle, { inode, path });
+      return;
+    }
+    const found = this.#lookUp(path);
+    const inode = found?.kind === 'file' ? found.inode : null;
+    if (inode === null) this.#doubtFile(path, record.otherNames);
+    else if (record.truncate) this.#setFileAttributes(inode, { size: 0 });
+    this.#handles.set(record.handle, { inode, path });
+  }
+
+  #write(
+    sequence: number,
+    { handle, offset, length }: Extract<LogRecord, { kind: 'write' }>,
+    data: Uint8Array | null,
+  ): void {
+    const inode = this.#handles.get(handle)?.inode ?? null;
+    if (inode === null) return;
+    if (data !== null) {
+      this.#tree.write(inode, offset, data);
+      this.#know(inode, offset, offset + length);
+      return;
+    }
+    const end = offset + length;
+    const size = this.#tree.sizeOf(inode);
+    if (size !== undefined && size < end) this.#tree.setFileAttributes(inode, { size: end });
+    this.#lack(inode, offset, end, sequence);
+  }
+
+  #setAttributes({ path: at, attributes, otherNames }: Extract<LogRecord, { kind: 'set-attributes' }>): void {
+    const path = keyOf(at);
+    const found = this.#lookUp(path);
+    if (found === null) this.#doubtFile(path, otherNames);
+    else if (found.kind === 'file') this.#setFileAttributes(found.inode, attributes);
+    else if (found.kind === 'directory' && attributes.mode !== undefined)
+      this.#tree.setMode(path, attributes.mode);
+  }
+
+  /** It changes, and is not known by this name: nor must it be trusted by the others. */
+  #doubtFile(path: TreePath, otherNames: readonly Buffer[]): void {
+    this.doubt(path, 'name');
+    for (const name of otherNames) this.doubt(keyOf(name), 'name');
+  }
+
+  #setFileAttributes(inode: Inode, attributes: LoggedAttributes): void {
+    this.#tree.setFileAttributes(inode, attributes);
+    if (attributes.size !== undefined) this.#know(inode, attributes.size, Number.MAX_SAFE_INTEGER);
+  }
+
+  #rename(from: TreePath, to: TreePath): void {
+    const found = this.#lookUp(from);
+    if (found === null || !this.#names.mayDefineIn(parentOf(to))) {
+      this.#doubtRename(from, to);
+      return;
+    }
+    this.#clear(to);
+    this.#tree.rename(from, to);
+    this.#names.move(from, to);
+    this.#moveHandles(from, to);
+  }
+
+  #doubtRename(from: TreePath, to: TreePath): void {
+    this.doubt(from, 'tree');
+    this.doubt(to, 'tree');
+    this.#moveHandles(from, to);
+  }
+
+  #doubtHandle(handle: number): void {
+    const { inode, path } = this.#handles.get(handle) ?? { inode: null, path: null };
+    if (path !== null) this.doubt(path, 'name');
+    for (const name of inode === null ? [] : this.#tree.namesOf(inode)) this.doubt(name, 'name');
+  }
+
+  #link(existing: TreePath, path: TreePath): void {
+    const found = this.#lookUp(existing);
+    if (found?.kind !== 'file' || !this.#names.mayDefineIn(parentOf(path))) {
+      this.doubt(path, 'tree');
+      return;
+    }
+    this.#clear(path);
+    this.#tree.link(found.inode, path);
+    this.#names.settleTree(path);
+  }
+
+  /**
+   * From now on this is what lies at the path, and nothing else, if its directory is known; else the name is uncertain.
+   * @returns the inode of a new file; null when it could not be made here
+   */
+  #define(path: TreePath, entry: NewEntry | null): Inode | null {
+    this.#forgetHandlePaths(path);
+    if (!this.#names.mayDefineIn(parentOf(path))) {
+      this.doubt(path, 'tree');
+      return null;
+    }
+    this.#clear(path);
+    this.#names.settleTree(path);
+    return entry === null ? null : this.#tree.make(path, entry);
+  }
+
+  #clear(path: TreePath): void {
+    if (this.#tree.find(path) !== null) this.#tree.remove(path);
+  }
+
+  #settleDirectory(path: TreePath, mode: number): void {
+    if (this.#tree.find(path)?.kind === 'directory') {
+      this.#tree.setMode(path, mode);
+    } else {
+      this.#clear(path);
+      this.#tree.make(path, { kind: 'directory', mode });
+      this.doubt(path, 'tree');
+    }
+    this.#names.settleName(path);
+  }
+
+  #settleFile(sequence: number, path: TreePath, answer: Extract<NameAnswer, { kind: 'file' }>): void {
+    const { mode, size } = answer;
+    const known = this.#fileByName(answer.names);
+    const candidate = known ?? this.#fileByHandle(answer.handles) ?? this.#ownFile(path);
+    const inode = this.#putFile(path, candidate, mode);
+    this.#names.settleTree(path);
+    if (inode !== known) {
+      this.#tree.setFileAttributes(inode, { mode, size });
+      this.#know(inode, 0, Number.MAX_SAFE_INTEGER);
+      this.#lack(inode, 0, size, sequence);
+    }
+    for (const handle of answer.handles) this.#handles.set(handle, { inode, path });
+  }
+
+  /** The file when it is known here by another name: then so is its content, but for the ranges that it lacks. */
+  #fileByName(names: readonly TreePath[]): Inode | null {
+    for (const name of names) {
+      const found = this.#lookUp(name);
+      if (found?.kind === 'file') return found.inode;
+    }
+    return null;
+  }
+
+  /** The file when it is open here: it may have been changed by another name meanwhile. */
+  #fileByHandle(handles: readonly number[]): Inode | null {
+    for (const handle of handles) {
+      const inode = this.#handles.get(handle)?.inode ?? null;
+      if (inode !== null && this.#tree.nameOf(inode) !== null) return inode;
+    }
+    return null;
+  }
+
+  /** The file that lies at the path here, when it can be no other's: its content is as good as any to begin with. */
+  #ownFile(path: TreePath): Inode | null {
+    const found = this.#tree.find(path);
+    if (found?.kind !== 'file' || found.links !== 1) return null;
+    const isOpen = [...this.#handles.values()].some(({ inode }) => inode === found.inode);
+    return isOpen ? null : found.inode;
+  }
+
+  /** Has this file at the path, or a new one when there is none or it has no name left. */
+  #putFile(path: TreePath, inode: Inode | null, mode: number): Inode {
+    const found = this.#tree.find(path);
+    if (inode !== null && found?.kind === 'file' && found.inode === inode) return inode;
+    this.#clear(path);
+    if (inode !== null && this.#tree.link(inode, path)) return inode;
+    return this.#tree.make(path, { kind: 'file', mode });
+  }
+
+  #lookUp(path: TreePath): Found | null {
+    return this.#names.isCertain(path) ? this.#tree.find(path) : null;
+  }
+
+  #isDirectory(path: TreePath): boolean {
+    return path === '' || this.#tree.find(path)?.kind === 'directory';
+  }
+
+  #lack(inode: Inode, from: number, to: number, sequence: number): void {
+    let missing = this.#missing.get(inode);
+    if (missing === undefined) {
+      missing = new MissingRanges();
+      this.#missing.set(inode, missing);
+    }
+    missing.add(from, to, sequence);
+    if (missing.isEmpty) this.#missing.delete(inode);
+  }
+
+  #know(inode: Inode, from: number, to: number): void {
+    const missing = this.#missing.get(inode);
+    missing?.remove(from, to);
+    if (missing?.isEmpty) this.#missing.delete(inode);
+  }
+
+  /** A file without a name is never fetched (R3). */
+  #dropNameless(): void {
+    for (const inode of this.#missing.keys()) {
+      if (this.#tree.nameOf(inode) === null) this.#missing.delete(inode);
+    }
+  }
+
+  #moveHandles(from: TreePath, to: TreePath): void {
+    this.#forgetHandlePaths(to);
+    for (const [handle, { inode, path }] of this.#handles) {
+      if (path === null || !isWithin(path, from)) continue;
+      this.#handles.set(handle, { inode, path: to + path.slice(from.length) });
+    }
+  }
+
+  #forgetHandlePaths(path: TreePath): void {
+    for (const [handle, { inode, path: at }] of this.#handles) {
+      if (at !== null && isWithin(at, path)) this.#handles.set(handle, { inode, path: null });
+    }
+  }
+}
+
+function keyOf(path: Buffer): TreePath {
+  return path.toString('latin1');
+}
