@@ -65,6 +65,10 @@ export class Port implements Disposable {
     this.#listener?.reviewTrust();
   }
 
+  close(): void {
+    this.#listener?.close();
+  }
+
   /** As a peer does it. */
   async dial(tls: TlsOptions = tlsOf('there'), key: KeyName = 'here', versions?: readonly number[]) {
     const target = peerOf('here', key, this.number);
@@ -89,7 +93,7 @@ export class Port implements Disposable {
 
   [Symbol.dispose](): void {
     for (const socket of this.#sockets) socket.destroy();
-    this.#listener?.close();
+    this.close();
   }
 
   #keep<Kind extends Socket>(socket: Kind): Kind {

@@ -102,12 +102,13 @@ describe('the port for peers', () => {
   });
 
   it('closes with all that it has', async () => {
-    const port = await Port.listen();
-    const silent = port.connect('127.0.0.2');
+    using port = await Port.listen();
+    const silent = port.connect('127.0.0.2').resume();
+    await once(silent, 'connect');
     const { channel } = await port.dial();
-    const closed = Promise.all([once(silent.resume(), 'close'), once(channel.resume(), 'close')]);
-    port[Symbol.dispose]();
-    await closed;
+    channel.resume();
+    port.close();
+    await until(() => silent.destroyed && channel.destroyed);
   });
 
   it('ends what a peer that is hung up on does not read', async () => {
