@@ -89,6 +89,14 @@ export const errorTable = {
   ROOT_BEHIND:
     'It was restored from an older copy. Start the other hosts: this one compares everything with the leader and comes back by itself.',
   DISK_LOW: 'Free space on the file system named.',
+  // the operation log
+  LOG_DAMAGED:
+    'The disk lost or changed what was on it: see the kernel log and the disk. Start the other hosts: this one compares everything with the leader and comes back by itself.',
+  LOG_FLUSH_FAILED:
+    'The disk did not take what was written: see the kernel log (`dmesg`) and replace the disk if it fails. This host hands over and comes back with a new log.',
+  LOG_DISK_FULL: 'Free space on the file system of the state folder: files can be changed again then.',
+  LOG_UNWRITABLE: 'See the kernel log and the file system of the state folder: is it mounted read-only?',
+  LOG_NO_LONGER_REACHES: 'Nothing to do: the host that asks compares everything with the leader.',
   // replication
   PEER_REFUSED: 'The peer key is not the one in etcd: see `holdfast status` on both hosts.',
   PEER_PROTOCOL:

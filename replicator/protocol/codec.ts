@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { ByteReader, ByteWriter, FormatError } from '#contracts/journal/bytes.ts';
+import { ByteReader, ByteWriter, FormatError } from '#contracts/bytes.ts';
 import { decodeToJournal } from '#contracts/journal/codec.ts';
 import { encodeFrameWithin, type Frame } from '#contracts/journal/frames.ts';
 import type { ToJournal } from '#contracts/journal/message.ts';
