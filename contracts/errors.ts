@@ -99,7 +99,8 @@ export const errorTable = {
   LOG_NO_LONGER_REACHES: 'Nothing to do: the host that asks compares everything with the leader.',
   // replication
   PEER_REFUSED: 'The peer key is not the one in etcd: see `holdfast status` on both hosts.',
-  PEER_PROTOCOL: 'Both hosts must run releases of Holdfast that speak the same replication protocol.',
+  PEER_PROTOCOL:
+    'Both hosts must run releases of Holdfast whose replication protocols have a version in common: `holdfast doctor --cluster` tells the releases.',
   EPOCH_STALE: 'A newer leader exists; this host steps back by itself.',
   REPLICATION_STOPPED: 'Writes wait until the replicator is back.',
   RESYNC_REMOVES_MUCH:

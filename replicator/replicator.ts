@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
 import { bootTimeMs } from '#contracts/boot-time.ts';
-import { plainAddress } from '#contracts/connection-places.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import {
   type FromReplicator,
@@ -34,6 +33,7 @@ import { Roots } from './state/roots.ts';
 import { wallTime } from './state/wall-clock.ts';
 import { type Status, StatusReporter } from './status.ts';
 import { listenForPeers, type PeerListener } from './transport/listener.ts';
+import { type TlsOptions, tlsOptions } from './transport/tls.ts';
 import { Tree } from './tree/tree.ts';
 
 /** The process behind the supervisor's messages: this host's part in replication, whatever its role. */
@@ -42,6 +42,7 @@ export class Replicator {
   readonly #log: Logger;
   readonly #send: (message: FromReplicator) => void;
   readonly #key: PeerKey;
+  readonly #tls: TlsOptions;
   readonly #positions: PositionStore;
   readonly #roots: Roots;
   readonly #holdings: Holdings;
@@ -85,6 +86,7 @@ export class Replicator {
     this.#log = log;
     this.#send = send;
     this.#key = loadPeerKey(settings.stateRoot, settings.nodeId);
+    this.#tls = tlsOptions(this.#key, settings.nodeId);
     this.#positions = new PositionStore(settings.stateRoot);
     this.#roots = new Roots(settings, log, bootTimeMs);
     this.#removals = new RemovalGate(settings.maxRemovalShare, log, () => this.#status.changed());
@@ -160,11 +162,9 @@ export class Replicator {
     this.#listener = await listenForPeers({
       address: listenAddress,
       port: listenPort,
-      key: this.#key,
+      tls: this.#tls,
       log: this.#log,
-      peer: (nodeId) => this.#peers.get(nodeId),
-      isPeerAddress: (address) =>
-        [...this.#peers.values()].some((peer) => plainAddress(peer.address) === address),
+      peers: () => this.#peers,
       onChannel: (nodeId, channel, hangUp) => this.#onPeerChannel(nodeId, channel, hangUp),
     });
     this.#send({ type: 'ready', publicKey: this.#key.publicKey, port: this.#listener.port });
@@ -255,7 +255,8 @@ export class Replicator {
       staging: this.#staging,
       config: this.#config,
       positions: this.#positions,
-      key: this.#key,
+      tls: this.#tls,
+      now: () => this.#loop.attendedMs(),
       log: this.#log,
       wallClock: wallTime,
       peer: (nodeId) => this.#peers.get(nodeId),
@@ -290,7 +291,7 @@ export class Replicator {
   }
 
   #onPeerChannel(nodeId: string, stream: Duplex, hangUp: () => void): void {
-    const channel: FollowerChannel = new PeerChannel(stream, toLeaderSchema);
+    const channel: FollowerChannel = new PeerChannel(stream, toLeaderSchema, () => this.#loop.attendedMs());
     channel.closed.addEventListener(
       'abort',
       () => {

@@ -10,7 +10,6 @@ import type { ConfigSnapshot } from '../config/snapshot.ts';
 import type { DataFrame, OperationFrame } from '../protocol/codec.ts';
 import type { ToFollower, ToLeader, toFollowerSchema } from '../protocol/message.ts';
 import type { PeerChannel } from '../protocol/peer-channel.ts';
-import { protocolVersion } from '../protocol/version.ts';
 import { Quarantine } from '../quarantine/quarantine.ts';
 import type { PositionStore } from '../state/position-store.ts';
 import type { Tree } from '../tree/tree.ts';
@@ -85,7 +84,6 @@ export class LeaderSession {
     this.#channel.receive((message) => this.#receive(message));
     this.#send({
       type: 'hello',
-      version: protocolVersion,
       cluster: settings.cluster,
       nodeId: settings.nodeId,
       highestEpoch: positions.highestEpoch,
@@ -161,9 +159,6 @@ export class LeaderSession {
   }
 
   #onWelcome(welcome: Extract<ToFollower, { type: 'welcome' }>): void {
-    if (welcome.version !== protocolVersion) {
-      throw new HoldfastError('PEER_PROTOCOL', `the leader speaks version ${welcome.version}`);
-    }
     this.#stream = welcome.stream;
     if (welcome.resumed && this.#place !== null) this.#beginStreaming(this.#place.sequence);
     else if (welcome.replicatesFiles) this.#beginCatchUp();
