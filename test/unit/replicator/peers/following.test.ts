@@ -28,6 +28,11 @@ async function answerTo(
   return { code: codeOf(await ended), told: codeOf(pair.serving.closed.reason), b };
 }
 
+function inodeOf({ host }: ModelEngine, name: string): bigint {
+  const found = host.disk.find(name);
+  return found?.kind === 'file' ? found.inode : 0n;
+}
+
 describe('a follower’s session', () => {
   it('takes records, tells what it received, and flushes when it is asked to', async () => {
     const { a, b, pair, settle } = await joined();
@@ -56,6 +61,40 @@ describe('a follower’s session', () => {
       pair.flushed.map(({ complete }) => complete),
       [false, true],
     );
+  });
+
+  it('does not take for new what was read before a record that it consumed without data (R4)', async () => {
+    for (const kind of ['content', 'digest'] as const) {
+      const { a, b, pair, settle } = await joined();
+      const deliver = async () => {
+        for (let round = 0; round < 4; round++) {
+          for (const end of pair.ends) while (end.hasSomething) end.deliver();
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      };
+      const write = { kind: 'write', handle: 1, offset: 0, length: 3 } as const;
+      order(a, [opened(1, 'f'), write], [Buffer.from('old')]);
+      await settle();
+      const { wants } = b;
+      // What is there is 'old', and so it was at the leader when it was read.
+      b.wants = () => [{ kind, path: 'f', from: 0, to: 3 }];
+      order(a, [{ kind: 'close', handle: 9 }]);
+      await deliver();
+      a.slow.shift()?.run();
+      order(a, [write], [null]);
+      a.host.disk.write(inodeOf(a, 'f'), 0, Buffer.from('new'));
+      b.wants = () => [];
+      await settle();
+      assert.equal(
+        b.host.replica.isComplete,
+        false,
+        `${kind}: the write that came without data is lacked still`,
+      );
+      b.wants = wants;
+      order(a, [{ kind: 'close', handle: 9 }]);
+      await settle();
+      assert.deepEqual(b.host.disk.snapshot(), a.host.disk.snapshot());
+    }
   });
 
   it('does not flush again and again what cannot be flushed', async () => {
