@@ -117,6 +117,20 @@ describe('the greeting between engines', () => {
     assert.equal(codeOf(pair.serving.closed.reason), 'HISTORY_DIFFERS');
   });
 
+  it('finds damage on the leader’s side, too', async () => {
+    const a = engine('a');
+    lead(a, 1);
+    order(a, [mkdir('x')]);
+    const pair = new Pair(a);
+    const received = pair.byHand();
+    pair.send(helloOf('00'.repeat(16), 2));
+    await pair.settle(a);
+    assert.deepEqual(
+      received.map((message) => message.type === 'refused' && message.code),
+      ['HISTORY_DIFFERS'],
+    );
+  });
+
   it('finds damage below the follower’s position before it takes anything back', async () => {
     const [a, b] = [engine('a'), engine('b')];
     lead(a, 1);
