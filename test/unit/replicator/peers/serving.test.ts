@@ -56,6 +56,16 @@ function withLongFiles(leader: ModelEngine, sizeOf: (path: string) => number) {
 describe('a leader’s session', () => {
   it('sends records with their data, and without what left the window', async () => {
     const { leader, pair, received } = await joined({ windowBytes: 4000, highWater: 200 });
+    let reading = 0;
+    const read = leader.read.bind(leader);
+    leader.read = async function* (from) {
+      reading += 1;
+      try {
+        yield* read(from);
+      } finally {
+        reading -= 1;
+      }
+    };
     order(leader, [opened(1, 'f')]);
     for (let at = 0; at < 20; at++) order(leader, [write(1, at * 500, 500)], [Buffer.alloc(500, at + 1)]);
     await pair.settle(leader);
@@ -67,6 +77,7 @@ describe('a leader’s session', () => {
     const data = batches.slice(1).map(({ data: [bytes] }) => bytes?.length ?? null);
     assert.ok(data.slice(0, -1).includes(null), 'the window is bounded');
     assert.equal(data.at(-1), 3, 'who has caught up gets data again');
+    assert.equal(reading, 0, 'the log is let go');
   });
 
   it('costs a bounded window whatever a follower does not read, and slows nobody', async () => {
