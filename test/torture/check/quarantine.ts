@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { shownPath } from '../history.ts';
 import type { Violations } from '../violations.ts';
-import { readTree } from './disk-tree.ts';
+import { type DiskTree, readTree } from './disk-tree.ts';
 
 export interface QuarantineCounts {
   readonly host: string;
@@ -10,6 +10,9 @@ export interface QuarantineCounts {
   readonly acknowledged: number;
 }
 
+/** Records that lie beside things, and what only passes through. */
+const notSetAside = /^\.(staging|discarded)\/|^[^/]+\/\d{6,}\.json$|^[^/]+\.record\.json$/;
+
 /** Holds only what was never in the leader's history; what has no bytes proves nothing. */
 export function checkQuarantine(
   host: string,
@@ -17,18 +20,12 @@ export function checkQuarantine(
   acknowledgedContents: ReadonlySet<string>,
   violations: Violations,
 ): QuarantineCounts {
-  const tree = existsSync(folder) ? readTree(folder) : new Map();
+  const tree: DiskTree = existsSync(folder) ? readTree(folder) : new Map();
   const files = [...tree].filter(
-    ([path, { kind, attributes }]) => kind === 'file' && attributes.size > 0 && !path.startsWith('.staging/'),
+    ([place, { kind, attributes }]) => kind === 'file' && attributes.size > 0 && !notSetAside.test(place),
   );
   const wrong = files.filter(([, { digest }]) => acknowledgedContents.has(digest));
-  for (const [path] of wrong) {
-    const [folderOfEpoch = '', ...rest] = path.split('/');
-    violations.add(
-      'quarantine',
-      `on ${host} in ${shownPath(folderOfEpoch)}: a content that was acknowledged`,
-      rest.slice(1).join('/'),
-    );
-  }
+  for (const [place] of wrong)
+    violations.add('quarantine', `on ${host}: ${shownPath(place)} has a content that was acknowledged`);
   return { host, files: files.length, acknowledged: wrong.length };
 }
