@@ -140,6 +140,24 @@ describe('memory that a connection is read into', () => {
     assert.ok(readFileSync(fixture.at('a')).subarray(-50_000).equals(data));
   });
 
+  it('is not used again either where a read ends with a frame', async () => {
+    fixture = await new EngineFixture().start();
+    const raw = door();
+    const handle = await raw.open('a');
+    const kept: Buffer[] = [];
+    fixture.engine.retains = true;
+    fixture.engine.refuse = ({ request }) => {
+      if ('data' in request) kept.push(request.data);
+      return null;
+    };
+    const written = Array.from({ length: 30 }, () => randomBytes(1000));
+    for (const [index, data] of written.entries()) {
+      raw.ask(1, 9 + index, write(handle, 0, data));
+      await raw.hear('acknowledged', index + 1);
+    }
+    assert.deepEqual(kept, written);
+  });
+
   it('of answers is bounded: a door that does not take them is not read from', async () => {
     fixture = await new EngineFixture().start();
     const raw = door();
@@ -214,6 +232,27 @@ describe('a session', () => {
     raw.socket.destroy();
     await until(() => fixture.engine.sessions.size === 0);
     assert.deepEqual(fixture.engine.made.slice(2), ['end-session']);
+  });
+
+  it('that goes on has what was held made before what comes then', async () => {
+    fixture = await new EngineFixture().start();
+    const raw = door();
+    await raw.open('a');
+    const [session] = fixture.engine.sessions;
+    session?.pause();
+    raw.ask(1, 3, { kind: 'mkdir', path: Buffer.from('first'), mode: 0o755 });
+    raw.say({ kind: 'ping', number: 1 });
+    await raw.hear('pong');
+    // From a timer on, the socket is read before what was held is handed on.
+    await new Promise<void>((resolve) => {
+      setTimeout(() => {
+        raw.ask(1, 4, { kind: 'mkdir', path: Buffer.from('second'), mode: 0o755 });
+        session?.resume();
+        resolve();
+      }, 1);
+    });
+    await raw.hear('done', 2);
+    assert.deepEqual(fixture.engine.made.slice(-2), ['mkdir first', 'mkdir second']);
   });
 
   it('ends once, though its connection breaks right after', async () => {
@@ -313,6 +352,13 @@ describe('a connection ends, and no other, when', () => {
     second.ask(3, 10, write(handles[2] ?? 0, 0, 1));
     assert.equal(await second.goodbye(), 'beyond-allowance');
     fixture.engine.proceed();
+  });
+
+  it('it does not say who it is', async () => {
+    fixture = await new EngineFixture().start({ helloPatienceMs: 20 });
+    const raw = door();
+    await until(() => raw.isClosed);
+    assert.deepEqual(raw.heard, []);
   });
 
   it('there are too many of them', async () => {
