@@ -155,7 +155,8 @@ describe('memory that a connection is read into', () => {
       raw.ask(1, 9 + index, write(handle, 0, data));
       await raw.hear('acknowledged', index + 1);
     }
-    assert.deepEqual(kept, written);
+    assert.ok(kept.every((data, index) => data.equals(written[index] ?? data.subarray(1))));
+    assert.equal(kept.length, written.length);
   });
 
   it('of answers is bounded: a door that does not take them is not read from', async () => {
