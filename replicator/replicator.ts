@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
 import { bootTimeMs } from '#contracts/boot-time.ts';
-import { plainAddress } from '#contracts/connection-places.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import {
   type FromReplicator,
@@ -15,9 +14,10 @@ import { ConfigRoot } from './config/config-root.ts';
 import { ensureHostKeys } from './config/host-keys.ts';
 import { toLeaderSchema } from './protocol/message.ts';
 import { PeerChannel } from './protocol/peer-channel.ts';
+import { stagingRoot } from './quarantine/quarantine.ts';
+import { KeeperThread } from './quarantine/thread.ts';
 import { Applier } from './replica/apply.ts';
 import { Follower } from './replica/follower.ts';
-import { stagingRoot } from './replica/quarantine.ts';
 import { RemovalGate } from './replica/removal-gate.ts';
 import { Staging } from './replica/staging.ts';
 import { checkHello } from './source/hello-check.ts';
@@ -33,6 +33,7 @@ import { Roots } from './state/roots.ts';
 import { wallTime } from './state/wall-clock.ts';
 import { type Status, StatusReporter } from './status.ts';
 import { listenForPeers, type PeerListener } from './transport/listener.ts';
+import { type TlsOptions, tlsOptions } from './transport/tls.ts';
 import { Tree } from './tree/tree.ts';
 
 /** The process behind the supervisor's messages: this host's part in replication, whatever its role. */
@@ -41,6 +42,7 @@ export class Replicator {
   readonly #log: Logger;
   readonly #send: (message: FromReplicator) => void;
   readonly #key: PeerKey;
+  readonly #tls: TlsOptions;
   readonly #positions: PositionStore;
   readonly #roots: Roots;
   readonly #holdings: Holdings;
@@ -50,6 +52,7 @@ export class Replicator {
   readonly #staging: Staging;
   readonly #status: StatusReporter;
   readonly #scrubs: ScrubSchedule;
+  readonly #quarantine: KeeperThread;
   readonly #loop: LoopWatch;
   #intake: JournalIntake | null = null;
   #listener: PeerListener | null = null;
@@ -83,6 +86,7 @@ export class Replicator {
     this.#log = log;
     this.#send = send;
     this.#key = loadPeerKey(settings.stateRoot, settings.nodeId);
+    this.#tls = tlsOptions(this.#key, settings.nodeId);
     this.#positions = new PositionStore(settings.stateRoot);
     this.#roots = new Roots(settings, log, bootTimeMs);
     this.#removals = new RemovalGate(settings.maxRemovalShare, log, () => this.#status.changed());
@@ -98,6 +102,12 @@ export class Replicator {
     });
     this.#scrubs = new ScrubSchedule(settings.scrubSchedule, log, () => this.#leader?.scrub());
     this.#loop = new LoopWatch({ onLate: (byMs) => send({ type: 'late', byMs }) }).start();
+    this.#quarantine = new KeeperThread({
+      ...settings,
+      bounds: settings.quarantineBounds,
+      log,
+      onSummary: () => this.#status.changed(),
+    });
     this.#status = new StatusReporter(() => this.#readStatus(), send);
     this.#holdings = new Holdings(this.#positions, this.#roots, log, () => this.#status.changed());
   }
@@ -135,6 +145,11 @@ export class Replicator {
       case 'hand-off':
         this.#handOff(message.target);
         break;
+      case 'quarantine':
+        void this.#quarantine
+          .ask(message.request)
+          .then((answer) => this.#send({ type: 'quarantine-answer', requestId: message.requestId, answer }));
+        break;
       case 'scrub':
         this.#leader?.scrub();
         break;
@@ -147,11 +162,9 @@ export class Replicator {
     this.#listener = await listenForPeers({
       address: listenAddress,
       port: listenPort,
-      key: this.#key,
+      tls: this.#tls,
       log: this.#log,
-      peer: (nodeId) => this.#peers.get(nodeId),
-      isPeerAddress: (address) =>
-        [...this.#peers.values()].some((peer) => plainAddress(peer.address) === address),
+      peers: () => this.#peers,
       onChannel: (nodeId, channel, hangUp) => this.#onPeerChannel(nodeId, channel, hangUp),
     });
     this.#send({ type: 'ready', publicKey: this.#key.publicKey, port: this.#listener.port });
@@ -242,12 +255,14 @@ export class Replicator {
       staging: this.#staging,
       config: this.#config,
       positions: this.#positions,
-      key: this.#key,
+      tls: this.#tls,
+      now: () => this.#loop.attendedMs(),
       log: this.#log,
       wallClock: wallTime,
       peer: (nodeId) => this.#peers.get(nodeId),
       onQuarantined: () => {
         this.#quarantined += 1;
+        this.#quarantine.onMoved();
         this.#status.changed();
       },
       onChanged: () => this.#status.changed(),
@@ -276,7 +291,7 @@ export class Replicator {
   }
 
   #onPeerChannel(nodeId: string, stream: Duplex, hangUp: () => void): void {
-    const channel: FollowerChannel = new PeerChannel(stream, toLeaderSchema);
+    const channel: FollowerChannel = new PeerChannel(stream, toLeaderSchema, () => this.#loop.attendedMs());
     channel.closed.addEventListener(
       'abort',
       () => {
@@ -351,6 +366,7 @@ export class Replicator {
       hostKeyFingerprints: this.#config.fingerprints,
       peers: leader?.progress() ?? [],
       quarantined: this.#quarantined,
+      quarantine: this.#quarantine.summary,
       roots: this.#roots.report,
       heldRemoval: this.#removals.pending,
       lastScrub: this.#scrubs.last,

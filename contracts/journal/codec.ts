@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, FormatError } from './bytes.ts';
+import { ByteReader, ByteWriter, FormatError } from '../bytes.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frames.ts';
 import type { FromJournal, OpenHandle, ToJournal } from './message.ts';
 import { readOperation, writeOperation } from './operation-codec.ts';
@@ -26,7 +26,7 @@ const fromJournalType = {
   refuse: 69,
 } as const satisfies Record<FromJournal['type'], number>;
 
-export { FormatError } from './bytes.ts';
+export { FormatError } from '../bytes.ts';
 
 /** The buffers of one frame, to be written in order. */
 export function encodeToJournal(message: ToJournal): Buffer[] {

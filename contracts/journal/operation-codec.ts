@@ -1,4 +1,4 @@
-import { type ByteReader, type ByteWriter, FormatError } from './bytes.ts';
+import { type ByteReader, type ByteWriter, FormatError } from '../bytes.ts';
 import type { Attributes, Operation, OperationKind } from './operation.ts';
 
 /** `u8 kind | fields in the order of the type`; the data of a write is all that is left of the frame. */

@@ -47,6 +47,7 @@ export class MissingRanges {
 
   /** Known from now on. */
   remove(from: number, to: number): void {
+    if (to <= from) return;
     this.#ranges = this.#ranges.flatMap((range) =>
       range.to <= from || range.from >= to
         ? [range]

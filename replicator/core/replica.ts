@@ -1,15 +1,9 @@
 import type { NameAnswer } from './answers.ts';
-import { type MissingRange, MissingRanges } from './missing-ranges.ts';
+import { type DoubtChange, type DoubtState, Doubts, noDoubts } from './doubts.ts';
+import type { MissingRange } from './missing-ranges.ts';
 import type { LoggedAttributes, LogRecord, Scope, SuspectRange } from './record.ts';
 import type { Found, Inode, NewEntry, Tree } from './tree.ts';
-import {
-  isWithin,
-  joinPath,
-  parentOf,
-  type TreePath,
-  type UncertainName,
-  UncertainNames,
-} from './uncertain-names.ts';
+import { isWithin, joinPath, parentOf, type TreePath } from './uncertain-names.ts';
 
 /** An open handle of a client. Without inode: of a file that is not known here, or has no name any more. */
 export interface Handle {
@@ -18,12 +12,12 @@ export interface Handle {
   readonly path: TreePath | null;
 }
 
-/** What a replica knows that it does not know. */
 export interface ReplicaState {
-  readonly names: readonly UncertainName[];
-  readonly missing: readonly { readonly inode: Inode; readonly ranges: readonly MissingRange[] }[];
+  readonly doubts: DoubtState;
   readonly handles: readonly (Handle & { readonly handle: number })[];
 }
+
+export const emptyReplica: ReplicaState = { doubts: noDoubts, handles: [] };
 
 /** What the leader is to be asked for. */
 export type Want =
@@ -39,14 +33,17 @@ export type Want =
  */
 export class Replica {
   readonly #tree: Tree;
-  readonly #names: UncertainNames;
-  readonly #missing = new Map<Inode, MissingRanges>();
+  readonly #doubts: Doubts;
   readonly #handles = new Map<number, Handle>();
 
-  constructor(tree: Tree, state: ReplicaState = { names: [], missing: [], handles: [] }) {
+  /** @param onDoubt is told each change of what is doubted */
+  constructor(
+    tree: Tree,
+    state: ReplicaState = emptyReplica,
+    onDoubt: (change: DoubtChange) => void = () => {},
+  ) {
     this.#tree = tree;
-    this.#names = new UncertainNames(state.names);
-    for (const { inode, ranges } of state.missing) this.#missing.set(inode, new MissingRanges(ranges));
+    this.#doubts = new Doubts(state.doubts, onDoubt);
     for (const { handle, inode, path } of state.handles) this.#handles.set(handle, { inode, path });
   }
 
@@ -56,8 +53,7 @@ export class Replica {
 
   get state(): ReplicaState {
     return {
-      names: [...this.#names.all()],
-      missing: [...this.#missing].map(([inode, { ranges }]) => ({ inode, ranges })),
+      doubts: this.#doubts.state,
       handles: [...this.#handles].map(([handle, { inode, path }]) => ({ handle, inode, path })),
     };
   }
@@ -65,21 +61,21 @@ export class Replica {
   /** Whether the tree is the leader's as of the last record consumed (R5, but for what is not flushed). */
   get isComplete(): boolean {
     this.#dropNameless();
-    return this.#names.isEmpty && this.#missing.size === 0;
+    return this.#doubts.isEmpty;
   }
 
   /** Whether what lies at the path is the leader's, but for missing ranges of a file. */
   isCertain(path: TreePath): boolean {
-    return this.#names.isCertain(path);
+    return this.#doubts.names.isCertain(path);
   }
 
   missingOf(inode: Inode): readonly MissingRange[] {
-    return this.#missing.get(inode)?.ranges ?? [];
+    return this.#doubts.missing.get(inode)?.ranges ?? [];
   }
 
   /** Does not know what the name is, from now on. */
   doubt(path: TreePath, scope: Scope): void {
-    this.#names.mark(path, scope);
+    this.#doubts.mark(path, scope);
   }
 
   /**
@@ -144,7 +140,7 @@ export class Replica {
    * @param handles what was open at `common`, by the log
    */
   forgetAfter(common: number, handles: ReplicaState['handles']): void {
-    for (const missing of this.#missing.values()) missing.forgetSequences(common);
+    this.#doubts.forgetAfter(common);
     this.#handles.clear();
     for (const { handle, inode, path } of handles) this.#handles.set(handle, { inode, path });
     this.doubtHandles();
@@ -161,11 +157,11 @@ export class Replica {
   /** What a new leader tells the others to ask it for: it has nobody to ask, and what it has counts. */
   doubts(): Extract<LogRecord, { kind: 'suspect' }> {
     this.#dropNameless();
-    const names = [...this.#names.all()].map(({ path, scope }) => ({
+    const names = [...this.#doubts.names.all()].map(({ path, scope }) => ({
       path: Buffer.from(path, 'latin1'),
       scope,
     }));
-    const ranges = [...this.#missing].flatMap(([inode, { ranges: missing }]) => {
+    const ranges = [...this.#doubts.missing].flatMap(([inode, { ranges: missing }]) => {
       const paths = this.#tree.namesOf(inode).map((path) => Buffer.from(path, 'latin1'));
       return missing.map(({ from, to }) => ({ paths, offset: from, length: to - from }));
     });
@@ -174,8 +170,7 @@ export class Replica {
 
   /** From now on what lies here counts: on a leader, after its record of what it doubts. */
   trustAll(): void {
-    this.#names.settleTree('');
-    this.#missing.clear();
+    this.#doubts.clear();
   }
 
   /**
@@ -233,28 +228,28 @@ export class Replica {
 
   /** What to ask the leader for next. */
   *wants(): Generator<Want> {
-    for (const { path, scope } of this.#names.topmost()) {
+    for (const { path, scope } of this.#doubts.names.topmost()) {
       yield { kind: scope === 'name' ? 'name' : 'entries', path };
     }
     this.#dropNameless();
-    for (const [inode, { ranges }] of this.#missing) {
+    for (const [inode, { ranges }] of this.#doubts.missing) {
       const path = this.#tree.nameOf(inode);
       const first = ranges[0];
-      if (path === null || first === undefined || !this.#names.isCertain(path)) continue;
+      if (path === null || first === undefined || !this.#doubts.names.isCertain(path)) continue;
       yield { kind: 'content', path, from: first.from, to: first.to };
     }
   }
 
   /** @param sequence the last record consumed, which is the position of the answer */
   onName(sequence: number, path: TreePath, answer: NameAnswer): void {
-    if (!this.#names.at(path).name || !this.#names.mayDefineIn(parentOf(path))) return;
+    if (!this.#doubts.names.at(path).name || !this.#doubts.names.mayDefineIn(parentOf(path))) return;
     switch (answer.kind) {
       case 'absent':
         this.#define(path, null);
         return;
       case 'symlink': {
         const found = this.#tree.find(path);
-        if (found?.kind === 'symlink' && found.target === answer.target) this.#names.settleTree(path);
+        if (found?.kind === 'symlink' && found.target === answer.target) this.#doubts.settle(path, 'tree');
         else this.#define(path, answer);
         return;
       }
@@ -269,26 +264,26 @@ export class Replica {
 
   /** @param names which names the directory has; null when the leader has no directory there */
   onEntries(path: TreePath, names: readonly string[] | null): void {
-    const { name, entries } = this.#names.at(path);
-    if (name || entries === 'certain' || !this.#names.isCertain(path)) return;
+    const { name, entries } = this.#doubts.names.at(path);
+    if (name || entries === 'certain' || !this.#doubts.names.isCertain(path)) return;
     if (names === null || !this.#isDirectory(path)) {
       // After a power cut the directory that the mark is about may be something else, here or there.
       if (names !== null || this.#isDirectory(path)) this.doubt(path, 'tree');
-      else this.#names.settleEntries(path);
+      else this.#doubts.settle(path, 'entries');
       return;
     }
     const scope = entries === 'trees' ? 'tree' : 'name';
-    this.#names.settleEntries(path);
+    this.#doubts.settle(path, 'entries');
     const listed = new Set(names);
     for (const name of this.#tree.entries(path)) {
       if (!listed.has(name)) this.#define(joinPath(path, name), null);
     }
-    for (const name of names) this.#names.mark(joinPath(path, name), scope);
+    for (const name of names) this.#doubts.mark(joinPath(path, name), scope);
   }
 
   /** The leader has opened the file at the path: which file that is here; null when it is not known. */
   onOpened(path: TreePath): Inode | null {
-    const found = this.#names.isCertain(path) ? this.#tree.find(path) : null;
+    const found = this.#doubts.names.isCertain(path) ? this.#tree.find(path) : null;
     return found?.kind === 'file' ? found.inode : null;
   }
 
@@ -297,17 +292,17 @@ export class Replica {
    * @param openedAt the position at which the leader opened the file
    */
   onContent(inode: Inode, openedAt: number, offset: number, data: Uint8Array): void {
-    const missing = this.#missing.get(inode);
+    const missing = this.#doubts.missing.get(inode);
     for (const { from, to } of missing?.within(offset, offset + data.length, openedAt) ?? []) {
       this.#tree.write(inode, from, data.subarray(from - offset, to - offset));
-      this.#know(inode, from, to);
+      this.#doubts.know(inode, from, to);
     }
   }
 
   #doubtRange(sequence: number, { paths, offset, length }: SuspectRange): void {
     const names = paths.map(keyOf);
     const known = this.#fileByName(names);
-    if (known !== null) this.#lack(known, offset, offset + length, sequence);
+    if (known !== null) this.#doubts.lack(known, offset, offset + length, sequence);
     else for (const name of names) this.doubt(name, 'name');
   }
 
@@ -334,13 +329,13 @@ export class Replica {
     if (inode === null) return;
     if (data !== null) {
       this.#tree.write(inode, offset, data);
-      this.#know(inode, offset, offset + length);
+      this.#doubts.know(inode, offset, offset + length);
       return;
     }
     const end = offset + length;
     const size = this.#tree.sizeOf(inode);
     if (size !== undefined && size < end) this.#tree.setFileAttributes(inode, { size: end });
-    this.#lack(inode, offset, end, sequence);
+    this.#doubts.lack(inode, offset, end, sequence);
   }
 
   #setAttributes({ path: at, attributes, otherNames }: Extract<LogRecord, { kind: 'set-attributes' }>): void {
@@ -360,18 +355,18 @@ export class Replica {
 
   #setFileAttributes(inode: Inode, attributes: LoggedAttributes): void {
     this.#tree.setFileAttributes(inode, attributes);
-    if (attributes.size !== undefined) this.#know(inode, attributes.size, Number.MAX_SAFE_INTEGER);
+    if (attributes.size !== undefined) this.#doubts.know(inode, attributes.size, Number.MAX_SAFE_INTEGER);
   }
 
   #rename(from: TreePath, to: TreePath): void {
     const found = this.#lookUp(from);
-    if (found === null || !this.#names.mayDefineIn(parentOf(to))) {
+    if (found === null || !this.#doubts.names.mayDefineIn(parentOf(to))) {
       this.#doubtRename(from, to);
       return;
     }
     this.#clear(to);
     this.#tree.rename(from, to);
-    this.#names.move(from, to);
+    this.#doubts.move(from, to);
     this.#moveHandles(from, to);
   }
 
@@ -389,13 +384,13 @@ export class Replica {
 
   #link(existing: TreePath, path: TreePath): void {
     const found = this.#lookUp(existing);
-    if (found?.kind !== 'file' || !this.#names.mayDefineIn(parentOf(path))) {
+    if (found?.kind !== 'file' || !this.#doubts.names.mayDefineIn(parentOf(path))) {
       this.doubt(path, 'tree');
       return;
     }
     this.#clear(path);
     this.#tree.link(found.inode, path);
-    this.#names.settleTree(path);
+    this.#doubts.settle(path, 'tree');
   }
 
   /**
@@ -404,12 +399,12 @@ export class Replica {
    */
   #define(path: TreePath, entry: NewEntry | null): Inode | null {
     this.#forgetHandlePaths(path);
-    if (!this.#names.mayDefineIn(parentOf(path))) {
+    if (!this.#doubts.names.mayDefineIn(parentOf(path))) {
       this.doubt(path, 'tree');
       return null;
     }
     this.#clear(path);
-    this.#names.settleTree(path);
+    this.#doubts.settle(path, 'tree');
     return entry === null ? null : this.#tree.make(path, entry);
   }
 
@@ -425,7 +420,7 @@ export class Replica {
       this.#tree.make(path, { kind: 'directory', mode });
       this.doubt(path, 'tree');
     }
-    this.#names.settleName(path);
+    this.#doubts.settle(path, 'name');
   }
 
   #settleFile(sequence: number, path: TreePath, answer: Extract<NameAnswer, { kind: 'file' }>): void {
@@ -433,11 +428,11 @@ export class Replica {
     const known = this.#fileByName(answer.names);
     const candidate = known ?? this.#fileByHandle(answer.handles) ?? this.#ownFile(path);
     const inode = this.#putFile(path, candidate, mode);
-    this.#names.settleTree(path);
+    this.#doubts.settle(path, 'tree');
     if (inode !== known) {
       this.#tree.setFileAttributes(inode, { mode, size });
-      this.#know(inode, 0, Number.MAX_SAFE_INTEGER);
-      this.#lack(inode, 0, size, sequence);
+      this.#doubts.know(inode, 0, Number.MAX_SAFE_INTEGER);
+      this.#doubts.lack(inode, 0, size, sequence);
     }
     for (const handle of answer.handles) this.#handles.set(handle, { inode, path });
   }
@@ -478,33 +473,17 @@ export class Replica {
   }
 
   #lookUp(path: TreePath): Found | null {
-    return this.#names.isCertain(path) ? this.#tree.find(path) : null;
+    return this.#doubts.names.isCertain(path) ? this.#tree.find(path) : null;
   }
 
   #isDirectory(path: TreePath): boolean {
     return path === '' || this.#tree.find(path)?.kind === 'directory';
   }
 
-  #lack(inode: Inode, from: number, to: number, sequence: number): void {
-    let missing = this.#missing.get(inode);
-    if (missing === undefined) {
-      missing = new MissingRanges();
-      this.#missing.set(inode, missing);
-    }
-    missing.add(from, to, sequence);
-    if (missing.isEmpty) this.#missing.delete(inode);
-  }
-
-  #know(inode: Inode, from: number, to: number): void {
-    const missing = this.#missing.get(inode);
-    missing?.remove(from, to);
-    if (missing?.isEmpty) this.#missing.delete(inode);
-  }
-
   /** A file without a name is never fetched (R3). */
   #dropNameless(): void {
-    for (const inode of this.#missing.keys()) {
-      if (this.#tree.nameOf(inode) === null) this.#missing.delete(inode);
+    for (const inode of this.#doubts.missing.keys()) {
+      if (this.#tree.nameOf(inode) === null) this.#doubts.drop(inode);
     }
   }
 

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { ByteReader, ByteWriter, FormatError } from '#contracts/journal/bytes.ts';
+import { ByteReader, ByteWriter, FormatError } from '#contracts/bytes.ts';
 import { decodeToJournal } from '#contracts/journal/codec.ts';
 import { encodeFrameWithin, type Frame } from '#contracts/journal/frames.ts';
 import type { ToJournal } from '#contracts/journal/message.ts';
@@ -17,6 +17,8 @@ const frameType = {
   data: 128,
   /** JSON of a control message. */
   control: 129,
+  /** The sender lives; no body. */
+  alive: 130,
 } as const;
 
 export type OperationFrame = Extract<ToJournal, { type: 'operation' }>;
@@ -25,6 +27,10 @@ export interface DataFrame {
   readonly id: number;
   readonly offset: number;
   readonly data: Buffer;
+}
+
+export function encodeAlive(): Buffer[] {
+  return encodeFrameWithin(maxPeerFrameBytes, frameType.alive, Buffer.alloc(0));
 }
 
 export function encodeControl(message: { readonly type: string }): Buffer[] {
@@ -38,12 +44,13 @@ export function encodeData(id: number, offset: number, data: Buffer): Buffer[] {
 
 /**
  * @param schema of the control messages that this side takes
+ * @returns null: the sender lives
  * @throws FormatError
  */
 export function decodePeerFrame<Schema extends z.ZodType>(
   schema: Schema,
   frame: Frame,
-): z.infer<Schema> | OperationFrame | DataFrame {
+): z.infer<Schema> | OperationFrame | DataFrame | null {
   switch (frame.type) {
     case frameType.operation: {
       const message = decodeToJournal(frame);
@@ -54,6 +61,9 @@ export function decodePeerFrame<Schema extends z.ZodType>(
       const reader = new ByteReader(frame.body);
       return { type: 'data', id: reader.u32('request'), offset: reader.u64('offset'), data: reader.rest() };
     }
+    case frameType.alive:
+      if (frame.body.length > 0) throw new FormatError('a sign of life with a body');
+      return null;
     case frameType.control:
       return decodeControl(schema, frame.body);
     default:

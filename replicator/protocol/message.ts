@@ -34,7 +34,6 @@ export const toFollowerSchema = z.discriminatedUnion('type', [
   /** Answers `hello`. With `resumed`, operations go on after the follower's sequence; else catch-up comes first. */
   z.object({
     type: z.literal('welcome'),
-    version: z.int(),
     epoch: epochSchema,
     stream: streamIdSchema,
     resumed: z.boolean(),
@@ -99,7 +98,6 @@ export const toLeaderSchema = z.discriminatedUnion('type', [
   /** Always the first message. */
   z.object({
     type: z.literal('hello'),
-    version: z.int(),
     cluster: z.string(),
     nodeId: z.string(),
     highestEpoch: epochSchema,

@@ -5,18 +5,20 @@ import { FrameDecoder } from '#contracts/journal/frames.ts';
 import {
   type DataFrame,
   decodePeerFrame,
+  encodeAlive,
   encodeControl,
   encodeData,
   maxPeerFrameBytes,
   type OperationFrame,
 } from './codec.ts';
+import { Heartbeat } from './heartbeat.ts';
 
 /** Parts shorter than this share a packet; longer ones are not worth a copy. */
 const copiedBytes = 16 * 1024;
 
 export type Received<Schema extends z.ZodType> = z.infer<Schema> | OperationFrame | DataFrame;
 
-/** One end of the framed protocol over an SSH channel. */
+/** One end of the framed protocol on a connection. It closes by itself when the other end says nothing any more. */
 export class PeerChannel<Schema extends z.ZodType, Outgoing extends { readonly type: string }> {
   /** Aborted when the channel is gone; the reason says why. */
   readonly closed: AbortSignal;
@@ -25,11 +27,18 @@ export class PeerChannel<Schema extends z.ZodType, Outgoing extends { readonly t
   readonly #schema: Schema;
   #handle: ((message: Received<Schema>) => void) | null = null;
   readonly #decoder = new FrameDecoder(maxPeerFrameBytes);
+  readonly #heartbeat: Heartbeat;
 
-  constructor(stream: Duplex, schema: Schema) {
+  /** @param now attended time, ms */
+  constructor(stream: Duplex, schema: Schema, now: () => number) {
     this.#stream = stream;
     this.#schema = schema;
     this.closed = this.#closing.signal;
+    this.#heartbeat = new Heartbeat({
+      now,
+      beat: () => this.#beat(),
+      onSilent: (forMs) => this.close(`the peer has been silent for ${Math.round(forMs)} ms`),
+    });
     stream.on('error', (error) => this.close(error.message));
     stream.on('close', () => this.close('the connection ended'));
     stream.on('end', () => this.close('the peer ended the connection'));
@@ -39,14 +48,18 @@ export class PeerChannel<Schema extends z.ZodType, Outgoing extends { readonly t
   receive(handle: (message: Received<Schema>) => void): void {
     const first = this.#handle === null;
     this.#handle = handle;
-    if (first) this.#stream.on('data', (chunk: Buffer) => this.#onData(chunk));
+    if (!first) return;
+    this.#heartbeat.listening();
+    this.#stream.on('data', (chunk: Buffer) => this.#onData(chunk));
   }
 
   #onData(chunk: Buffer): void {
+    this.#heartbeat.listening();
     try {
       for (const frame of this.#decoder.push(chunk)) {
         if (this.closed.aborted) return;
-        this.#handle?.(decodePeerFrame(this.#schema, frame));
+        const message = decodePeerFrame(this.#schema, frame);
+        if (message !== null) this.#handle?.(message);
       }
     } catch (error) {
       this.close(error instanceof Error ? error.message : String(error));
@@ -80,6 +93,11 @@ export class PeerChannel<Schema extends z.ZodType, Outgoing extends { readonly t
     return !this.#stream.writableNeedDrain;
   }
 
+  /** What waits to be sent says as much. */
+  #beat(): void {
+    if (this.writable) this.sendParts(encodeAlive());
+  }
+
   get writable(): boolean {
     return !this.closed.aborted && !this.#stream.writableNeedDrain;
   }
@@ -97,16 +115,19 @@ export class PeerChannel<Schema extends z.ZodType, Outgoing extends { readonly t
 
   /** Back-pressure on the peer. */
   pause(): void {
+    this.#heartbeat.deaf();
     this.#stream.pause();
   }
 
   resume(): void {
+    this.#heartbeat.listening();
     this.#stream.resume();
   }
 
   /** What was sent before still leaves, as far as the peer takes it. */
   close(reason: string): void {
     if (this.closed.aborted) return;
+    this.#heartbeat.stop();
     this.#closing.abort(new Error(reason));
     this.#stream.end();
   }

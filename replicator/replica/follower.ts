@@ -3,8 +3,8 @@ import { codeOf, messageOf } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 import { toFollowerSchema } from '../protocol/message.ts';
 import { PeerChannel } from '../protocol/peer-channel.ts';
-import type { PeerKey } from '../state/peer-key.ts';
 import { dialPeer } from '../transport/dialer.ts';
+import type { TlsOptions } from '../transport/tls.ts';
 import { type FollowerOptions, type LeaderChannel, LeaderSession } from './leader-session.ts';
 
 /** A new leader has clients to let in first: a handshake with each follower would take its time just then. */
@@ -15,7 +15,9 @@ const longestPauseMs = 1000;
 const heldPauseMs = 60_000;
 
 export interface FollowingOptions extends FollowerOptions {
-  readonly key: PeerKey;
+  readonly tls: TlsOptions;
+  /** Attended time, ms. */
+  readonly now: () => number;
   readonly peer: (nodeId: string) => Peer | undefined;
 }
 
@@ -105,15 +107,15 @@ export class Follower {
   }
 
   async #connect(place: LeaderSession['place']): Promise<LeaderSession | null> {
-    const { leader, peer, key, settings } = this.#options;
+    const { leader, peer, tls, now } = this.#options;
     const target = peer(leader);
     if (target === undefined) {
       this.#note(`${leader} is not among the peers`);
       return null;
     }
     try {
-      const dialed = await dialPeer(target, settings.nodeId, key, this.#stopping.signal);
-      const channel: LeaderChannel = new PeerChannel(dialed.channel, toFollowerSchema);
+      const dialed = await dialPeer(target, tls, this.#stopping.signal);
+      const channel: LeaderChannel = new PeerChannel(dialed.channel, toFollowerSchema, now);
       channel.closed.addEventListener('abort', () => this.#onClosed(dialed.hangUp), { once: true });
       this.#channel = channel;
       this.#connectedTo = target;

@@ -2,7 +2,6 @@ import { messageOf } from '#contracts/errors.ts';
 import type { PeerProgress } from '#contracts/ipc/replicator.ts';
 import type { DataFrame, OperationFrame } from '../protocol/codec.ts';
 import type { ToLeader } from '../protocol/message.ts';
-import { protocolVersion } from '../protocol/version.ts';
 import { CatchUpService } from './catch-up-service.ts';
 import { answerFileRequest } from './file-server.ts';
 import type { FollowerChannel, Hello, Leadership } from './leadership.ts';
@@ -42,14 +41,7 @@ export class FollowerSession {
       resume !== null &&
       resume.stream === stream &&
       window.canResumeAfter(resume.sequence);
-    this.#channel.send({
-      type: 'welcome',
-      version: protocolVersion,
-      epoch,
-      stream,
-      resumed,
-      replicatesFiles,
-    });
+    this.#channel.send({ type: 'welcome', epoch, stream, resumed, replicatesFiles });
     this.sendConfig();
     this.#channel.receive((message) => this.#receive(message));
     this.#channel.onDrain(() => this.#pump());

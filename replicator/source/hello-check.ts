@@ -1,5 +1,4 @@
 import { HoldfastError } from '#contracts/errors.ts';
-import { protocolVersion } from '../protocol/version.ts';
 import type { Hello } from './leadership.ts';
 
 /** Why a follower cannot be served, or null. */
@@ -9,10 +8,6 @@ export function checkHello(
   cluster: string,
   epoch: number,
 ): HoldfastError | null {
-  if (hello.version !== protocolVersion) {
-    const versions = `it speaks version ${hello.version}, this host version ${protocolVersion}`;
-    return new HoldfastError('PEER_PROTOCOL', `${authenticatedAs}: ${versions}`);
-  }
   if (hello.nodeId !== authenticatedAs) {
     return new HoldfastError('PEER_REFUSED', `${authenticatedAs} calls itself ${hello.nodeId}`);
   }

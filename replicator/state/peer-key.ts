@@ -30,8 +30,8 @@ export function loadPeerKey(stateRoot: string, nodeId: string): PeerKey {
     writeDurably(path, privateKey, 0o600);
   }
   const key = ssh2.utils.parseKey(privateKey);
-  if (key instanceof Error) {
-    throw new HoldfastError('HOST_KEY_INVALID', `the peer key ${path} is not a private key`, { cause: key });
+  if (key instanceof Error || key.type !== 'ssh-ed25519' || !key.isPrivateKey()) {
+    throw new HoldfastError('HOST_KEY_INVALID', `the peer key ${path} is not a private Ed25519 key`);
   }
   return { privateKey, publicKey: publicKeyLine(key) };
 }

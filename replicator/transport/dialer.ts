@@ -1,11 +1,14 @@
 import type { Duplex } from 'node:stream';
-import ssh2 from 'ssh2';
+import { connect, type TLSSocket } from 'node:tls';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
-import { subsystemName } from '../protocol/version.ts';
-import type { PeerKey } from '../state/peer-key.ts';
-import { peerAlgorithms } from './algorithms.ts';
-import { isKeyOf } from './peer-trust.ts';
+import { deadline } from '#contracts/lateness.ts';
+import { offeredProtocols, spokenVersions } from '../protocol/version.ts';
+import { readGreeting } from './greeting.ts';
+import { isKeyOf, proofOf } from './peer-trust.ts';
+import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
+
+const timeoutMs = 3000;
 
 export interface Dialed {
   readonly channel: Duplex;
@@ -13,52 +16,73 @@ export interface Dialed {
 }
 
 /**
- * Connects to a peer and opens the replication channel. The peer's host key must be the one in `peer`.
- * @throws HoldfastError PEER_REFUSED when the key is another; Error when there is no connection; the signal's reason
+ * Connects to a peer. Its key must be the one in `peer`: nothing is sent to it or read of it before that is known.
+ * Resolves when the peer, too, has accepted this host.
+ *
+ * @throws HoldfastError PEER_REFUSED when one of the keys is another, PEER_PROTOCOL when the two releases have no version
+ *   in common; Error when there is no connection; the signal's reason
  */
 export async function dialPeer(
   peer: Peer,
-  nodeId: string,
-  key: PeerKey,
+  tls: TlsOptions,
   signal: AbortSignal,
+  versions = spokenVersions,
 ): Promise<Dialed> {
   signal.throwIfAborted();
-  const client = new ssh2.Client();
-  const hangUp = () => void client.destroy();
-  signal.addEventListener('abort', hangUp, { once: true });
-  client.on('close', () => signal.removeEventListener('abort', hangUp));
-  let refusal: HoldfastError | null = null;
-  const channel = new Promise<Duplex>((resolve, reject) => {
-    client.on('error', (error) => reject(refusal ?? error));
-    client.on('close', () => reject(refusal ?? new Error('the connection ended')));
-    client.on('ready', () => {
-      client.setNoDelay(true);
-      client.subsys(subsystemName, (error, opened) => (error ? reject(error) : resolve(opened)));
-    });
-  });
-  client.connect({
+  const socket = connect({
+    ...tls,
     host: peer.address,
     port: peer.port,
-    username: nodeId,
-    privateKey: key.privateKey,
-    algorithms: peerAlgorithms,
-    readyTimeout: 3000,
-    keepaliveInterval: 1000,
-    keepaliveCountMax: 3,
-    hostVerifier: (presented: Buffer) => {
-      if (isKeyOf(peer, presented)) return true;
-      refusal = new HoldfastError(
-        'PEER_REFUSED',
-        `${peer.nodeId} at ${peer.address} port ${peer.port} shows a key that is not the one in etcd`,
-      );
-      return false;
-    },
+    // No authority vouches for peers: whose key it is is looked at below.
+    rejectUnauthorized: false,
+    ALPNProtocols: offeredProtocols(versions),
   });
+  const hangUp = () => void socket.destroy();
+  signal.addEventListener('abort', hangUp, { once: true });
+  socket.once('close', () => signal.removeEventListener('abort', hangUp));
+  socket.once('connect', () => tuneSocket(socket));
+  const giveUp = () => socket.destroy(new Error(`no answer within ${timeoutMs} ms`));
+  const cancelDeadline = deadline(timeoutMs, giveUp);
   try {
-    return { channel: await channel, hangUp };
+    await Promise.race([logIn(socket, peer, versions), ended(socket)]);
+    return { channel: socket, hangUp };
   } catch (error) {
     hangUp();
     signal.throwIfAborted();
-    throw error;
+    throw explained(error, peer);
+  } finally {
+    cancelDeadline();
   }
+}
+
+async function logIn(socket: TLSSocket, peer: Peer, versions: readonly number[]): Promise<void> {
+  await new Promise((resolve) => socket.once('secureConnect', resolve));
+  const proof = proofOf(socket);
+  if (proof === null || !isKeyOf(peer, proof.key)) {
+    throw new HoldfastError('PEER_REFUSED', `${nameOf(peer)} shows a key that is not the one in etcd`);
+  }
+  const greeting = await readGreeting(socket);
+  if (greeting.type === 'accepted') return;
+  const ours = greeting.code === 'PEER_PROTOCOL' ? `, this host in ${versions.join(', ')}` : '';
+  throw new HoldfastError(greeting.code, `${nameOf(peer)} refused this host: ${greeting.message}${ours}`);
+}
+
+/** Rejects when the connection is over. */
+function ended(socket: TLSSocket): Promise<never> {
+  return new Promise((_, reject) => {
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error('the connection ended')));
+  });
+}
+
+/** The two ends do not get on: one of them speaks no TLS 1.3, or nothing of Holdfast. */
+function explained(error: unknown, peer: Peer): unknown {
+  const problem = tlsProblem(error);
+  if (problem === null) return error;
+  const what = `${nameOf(peer)} does not speak the replication protocol of this release: ${problem}`;
+  return new HoldfastError('PEER_PROTOCOL', what, { cause: error });
+}
+
+function nameOf({ nodeId, address, port }: Peer): string {
+  return `${nodeId} at ${address} port ${port}`;
 }

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import ssh2 from 'ssh2';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { Arrivals } from '#contracts/arrivals.ts';
 import { type Place, type PlaceRules, plainAddress } from '#contracts/connection-places.ts';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
@@ -8,16 +8,18 @@ import type { Peer } from '#contracts/ipc/replicator.ts';
 import { deadline } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
 import { NewConnections } from '#contracts/new-connections.ts';
-import { subsystemName } from '../protocol/version.ts';
-import type { PeerKey } from '../state/peer-key.ts';
-import { peerAlgorithms } from './algorithms.ts';
-import { isKeyOf } from './peer-trust.ts';
+import { selectProtocol, spokenVersions } from '../protocol/version.ts';
+import { encodeGreeting } from './greeting.ts';
+import { judge } from './judge.ts';
+import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
 
 /** Logged in or not: more than the hosts of any cluster need, so that nobody can use up the process. */
 const maxConnections = 256;
 /** Peers connect now and then: few connections are on their way to a login at a time. */
 const defaultRules: PlaceRules = { begin: 32, ratePercent: 30, full: 64, perSource: 8, kept: 64 };
 const defaultLoginTimeoutMs = 10_000;
+/** What was sent to a peer that is hung up on may still leave, for so long. */
+const lingerMs = 3000;
 
 export interface PeerListener {
   readonly port: number;
@@ -29,92 +31,115 @@ export interface PeerListener {
 export interface ListenerOptions {
   readonly address: string;
   readonly port: number;
-  readonly key: PeerKey;
+  readonly tls: TlsOptions;
   readonly log: Logger;
-  readonly peer: (nodeId: string) => Peer | undefined;
-  /** Whether a peer is reached at this address, so that places are kept for it. */
-  readonly isPeerAddress: (address: string) => boolean;
+  /** Who may connect, by name. Places are kept for their addresses. */
+  readonly peers: () => ReadonlyMap<string, Peer>;
+  readonly versions?: readonly number[];
   readonly rules?: PlaceRules;
   readonly loginTimeoutMs?: number;
-  /** A trusted peer opened the replication channel; `hangUp` ends its connection. */
+  /** A trusted peer has connected; `hangUp` ends its connection. */
   readonly onChannel: (nodeId: string, channel: Duplex, hangUp: () => void) => void;
 }
 
 /**
- * The SSH server for peers. Only keys of the `peers` message get in, each under its own host's name, and only to
- * the replication subsystem.
+ * The TLS server for peers: lets in who has the key of a peer, as that peer. Nothing is read of a connection before.
  * @throws HoldfastError PORT_IN_USE, PORT_FORBIDDEN, REPLICATOR_FAILED
  */
 export async function listenForPeers(options: ListenerOptions): Promise<PeerListener> {
-  const connections = new Map<ssh2.Connection, { nodeId: string; publicKey: string }>();
-  const ssh = new ssh2.Server(
-    {
-      hostKeys: [options.key.privateKey],
-      algorithms: peerAlgorithms,
-      keepaliveInterval: 1000,
-      keepaliveCountMax: 3,
-    },
-    (connection, { ip, port }) => {
-      const arrival = arrivals.take(ip, port);
-      if (arrival === undefined) connection.on('error', () => {}).end();
-      else serve(connection, arrival, options, connections);
-    },
-  );
+  const { peers, log } = options;
+  const guests: Guests = new Map();
   const arrivals = new Arrivals<Arrival>();
-  const newcomers = new NewConnections(options.rules ?? defaultRules, options.log, (address) => {
+  const tls = tlsServer(options, arrivals, guests);
+  const newcomers = new NewConnections(options.rules ?? defaultRules, log, (address) => {
     const plain = plainAddress(address);
-    return options.isPeerAddress(plain) ? plain : null;
+    return isPeerAddress(plain, peers()) ? plain : null;
   });
-  const server = createServer({ noDelay: true }, (socket: Socket) => {
+  const server = createServer((socket: Socket) => {
     const place = newcomers.admit(socket);
     if (place === null) return;
+    tuneSocket(socket);
     arrivals.add(socket, arrivalOf(socket, place, options));
-    ssh.injectSocket(socket);
+    tls.emit('connection', socket);
   });
   server.maxConnections = maxConnections;
   await listening(server, options);
   return {
     port: (server.address() as AddressInfo).port,
     reviewTrust() {
-      for (const [connection, { nodeId, publicKey }] of connections) {
-        if (options.peer(nodeId)?.publicKey !== publicKey) connection.end();
+      for (const [socket, { nodeId, publicKey }] of guests) {
+        if (peers().get(nodeId)?.publicKey !== publicKey) socket.destroy();
       }
     },
     close() {
       server.close();
-      for (const connection of connections.keys()) connection.end();
+      arrivals.destroy();
+      for (const socket of guests.keys()) hangUp(socket);
     },
   };
 }
 
-function serve(
-  connection: ssh2.Connection,
-  arrival: Arrival,
-  { peer, log, onChannel }: ListenerOptions,
-  connections: Map<ssh2.Connection, { nodeId: string; publicKey: string }>,
-): void {
-  let nodeId = '';
-  connection.on('error', (error) => log.debug({ nodeId, reason: error.message }, 'peer connection failed'));
-  connection.on('close', () => connections.delete(connection));
-  connection.on('authentication', (context) => {
-    if (context.method !== 'publickey') return context.reject(['publickey']);
-    const trusted = peer(context.username);
-    if (trusted === undefined || !isKeyOf(trusted, context.key.data, context)) {
-      const message = `a peer that calls itself "${context.username}" was refused: its key is not the one in etcd`;
-      log.warn({ code: 'PEER_REFUSED' }, message);
-      return context.reject(['publickey']);
+/** The peers that are connected, as they were trusted. */
+type Guests = Map<TLSSocket, Peer>;
+
+/** Does not listen: it is handed the connections that have a place. */
+function tlsServer(options: ListenerOptions, arrivals: Arrivals<Arrival>, guests: Guests): TlsServer {
+  const { tls, log, peers, versions = spokenVersions } = options;
+  const server = createTlsServer({
+    ...tls,
+    requestCert: true,
+    // No authority vouches for peers: whose key it is is looked at in `judge`.
+    rejectUnauthorized: false,
+    ALPNCallback: ({ protocols }) => selectProtocol(versions, protocols),
+  });
+  server.on('secureConnection', (socket) => {
+    const arrival = arrivals.take(socket.remoteAddress ?? '', socket.remotePort ?? 0);
+    if (arrival === undefined) socket.destroy();
+    else receive(socket, arrival, options, guests);
+  });
+  server.on('tlsClientError', (error, socket) => {
+    const address = plainAddress(socket.remoteAddress ?? '');
+    const problem = tlsProblem(error);
+    if (problem === null || !isPeerAddress(address, peers())) {
+      log.debug({ address, reason: problem ?? error.message }, 'a connection came to no login');
+      return;
     }
-    if (context.signature !== undefined) nodeId = trusted.nodeId;
-    connections.set(connection, { nodeId: trusted.nodeId, publicKey: trusted.publicKey });
-    context.accept();
+    const what = 'where a peer is, does not speak the replication protocol of this release';
+    log.warn({ code: 'PEER_PROTOCOL', reason: problem }, `who connects from ${address}, ${what}`);
   });
-  connection.on('ready', () => arrival.loggedIn());
-  connection.on('session', (accept) => {
-    accept().on('subsystem', (acceptChannel, reject, info) => {
-      if (info.name !== subsystemName || nodeId === '') return reject();
-      onChannel(nodeId, acceptChannel(), () => connection.end());
-    });
-  });
+  return server;
+}
+
+/** A connection whose other side has proved to have a key, if it has one. */
+function receive(socket: TLSSocket, arrival: Arrival, options: ListenerOptions, guests: Guests): void {
+  const address = plainAddress(socket.remoteAddress ?? '');
+  const { peers, versions = spokenVersions, log, onChannel } = options;
+  const judged = judge(socket, address, peers(), versions);
+  const nodeId = 'peer' in judged ? judged.peer.nodeId : '';
+  socket.on('error', (error) => log.debug({ nodeId, address, reason: error.message }, 'a connection failed'));
+  if ('code' in judged) {
+    log.warn({ code: judged.code, address }, judged.why);
+    socket.write(encodeGreeting({ type: 'refused', code: judged.code, message: judged.told }));
+    socket.destroySoon();
+    return;
+  }
+  guests.set(socket, judged.peer);
+  socket.once('close', () => guests.delete(socket));
+  arrival.loggedIn();
+  socket.write(encodeGreeting({ type: 'accepted' }));
+  onChannel(nodeId, socket, () => hangUp(socket));
+}
+
+function isPeerAddress(address: string, peers: ReadonlyMap<string, Peer>): boolean {
+  return [...peers.values()].some((peer) => plainAddress(peer.address) === address);
+}
+
+function hangUp(socket: TLSSocket): void {
+  socket.destroySoon();
+  socket.once(
+    'close',
+    deadline(lingerMs, () => socket.destroy()),
+  );
 }
 
 /** A connection that has not logged in: it has a place, and a deadline that began when it was accepted. */

@@ -1,14 +1,37 @@
+import { createPublicKey, timingSafeEqual } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 import ssh2 from 'ssh2';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 
-/** Whether a key (SSH wire format) is the peer's own, and the proof of possession, when there is one, is right. */
-export function isKeyOf(
-  peer: Peer,
-  key: Buffer,
-  proof: { signature?: Buffer; blob?: Buffer; hashAlgo?: string } = {},
-): boolean {
+/** Who the other side of a connection is. */
+export interface Proof {
+  /** The public key that it has, SubjectPublicKeyInfo. */
+  readonly key: Buffer;
+  /** What it calls itself, which proves nothing. Of any content. */
+  readonly name: string;
+}
+
+/**
+ * What the other side has proved: that TLS checked its signature over this very handshake is all that counts, neither
+ * who signed the certificate, nor its dates. null: nothing, since it has no certificate, none that can be read, or goes
+ * on with an older session.
+ */
+export function proofOf(socket: TLSSocket): Proof | null {
+  if (socket.isSessionReused()) return null;
+  try {
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate === undefined) return null;
+    const key = certificate.publicKey.export({ type: 'spki', format: 'der' });
+    return { key, name: String(certificate.subject).replace(/^CN=/, '').slice(0, 80) };
+  } catch {
+    return null;
+  }
+}
+
+/** Whether it is the key that etcd names for that host. */
+export function isKeyOf(peer: Peer, key: Buffer): boolean {
   const trusted = ssh2.utils.parseKey(peer.publicKey);
-  if (trusted instanceof Error || !trusted.getPublicSSH().equals(key)) return false;
-  if (proof.signature === undefined) return true;
-  return proof.blob !== undefined && trusted.verify(proof.blob, proof.signature, proof.hashAlgo) === true;
+  if (trusted instanceof Error) return false;
+  const pinned = createPublicKey(trusted.getPublicPEM()).export({ type: 'spki', format: 'der' });
+  return pinned.length === key.length && timingSafeEqual(pinned, key);
 }

@@ -1,7 +1,9 @@
-import { FormatError } from '#contracts/journal/bytes.ts';
+import { FormatError } from '#contracts/bytes.ts';
 
 const slash = 0x2f;
 export const rootPath = Buffer.alloc(0);
+/** Linux bounds names and what one system call takes, not how deep a tree is. */
+export const maxPathBytes = 65_536;
 
 /**
  * The parts of a path relative to a tree's root. Names are bytes. Paths that came over a socket
@@ -9,7 +11,7 @@ export const rootPath = Buffer.alloc(0);
  */
 export function splitPath(path: Buffer): Buffer[] {
   if (path.length === 0) return [];
-  if (path.length > 65_536) throw new FormatError(`a path of ${path.length} bytes`);
+  if (path.length > maxPathBytes) throw new FormatError(`a path of ${path.length} bytes`);
   if (path.includes(0)) throw new FormatError('a path with a NUL byte');
   const parts: Buffer[] = [];
   for (let start = 0; start <= path.length; ) {

@@ -7,6 +7,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { newKey } from '../../../replicator/state/new-key.ts';
 import { Cluster } from './support/cluster.ts';
+import { CuttableProxy } from './support/cuttable-proxy.ts';
 import { FakeNode } from './support/fake-node.ts';
 import { describeTree } from './support/trees.ts';
 
@@ -225,6 +226,60 @@ describe('peers', () => {
     for (const socket of sockets) socket.destroy();
   });
 
+  it('notice within seconds that the other one is frozen, or unplugged', async (t) => {
+    await using cluster = await Cluster.start(['one', 'two', 'three'], { syncTimeoutMs: 600_000 });
+    const [one, two, three] = [cluster.host('one'), cluster.host('two'), cluster.host('three')];
+    const router = await CuttableProxy.to(one.port);
+    t.after(() => router.close());
+    three.send({ type: 'peers', peers: [{ ...one.asPeer(), port: router.port }] });
+    await cluster.lead('one');
+    await cluster.untilInSync('two', 'three');
+    await three.until('three to stream', () => three.status?.caughtUp);
+    const silences = (host: typeof one) => host.log.match(/has been silent for \d+ ms/g)?.length ?? 0;
+
+    router.stall();
+    await one.until('the leader to notice', () => silences(one) === 1);
+    await three.until('the follower to notice', () => silences(three) === 1);
+
+    two.signal('SIGSTOP');
+    await one.until('the leader to notice', () => silences(one) === 2);
+    const stateOfTwo = () => one.status?.peers.find(({ nodeId }) => nodeId === 'two')?.state;
+    await one.until('two is away', () => stateOfTwo() === 'away');
+    two.signal('SIGCONT');
+    await one.until('two is back', () => stateOfTwo() === 'streaming');
+
+    one.signal('SIGSTOP');
+    await two.until('the follower to notice', () => silences(two) === 1);
+    one.signal('SIGCONT');
+  });
+
+  it('stay connected while there is nothing to say', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    await delay(6000);
+    for (const nodeId of ['one', 'two']) assert.doesNotMatch(cluster.host(nodeId).log, /silent|is away/);
+    node.put('after', 'x');
+    await node.settled();
+  });
+
+  it('stay connected while one of them is too busy to read', async () => {
+    await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 600_000 });
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    const one = cluster.host('one');
+    // More than the follower queues: it stops reading now and then.
+    const handle = node.create('large');
+    const block = Buffer.alloc(256 * 1024, 'b');
+    for (let offset = 0; offset < 400 * 1024 * 1024; offset += block.length) {
+      node.write(handle, offset, block);
+      if (offset % (64 * 1024 * 1024) === 0) await node.until(() => node.queuedBytes < 1024 * 1024);
+    }
+    node.closeFile(handle);
+    await node.settled();
+    assert.doesNotMatch(one.log, /is away/);
+  });
+
   it('talks only to the keys that etcd names', async () => {
     await using cluster = await Cluster.start(['one', 'two']);
     const [one, two] = [cluster.host('one'), cluster.host('two')];
@@ -247,11 +302,18 @@ describe('peers', () => {
     await using cluster = await Cluster.start(['one', 'two']);
     const node = await cluster.lead('one');
     await cluster.untilInSync('two');
-    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', `SSH-2.0-x\r\n${'\xff'.repeat(70_000)}`, '']) {
+    const clientHello = '\x16\x03\x01\x40\0\x01\0\x3f\xfc\x03\x03';
+    const garbages = [
+      'GET / HTTP/1.1\r\n\r\n',
+      `SSH-2.0-x\r\n${'\xff'.repeat(70_000)}`,
+      clientHello + '\xff'.repeat(70_000),
+      '',
+    ];
+    for (const garbage of garbages) {
       const socket = connect(cluster.host('one').port, '127.0.0.1');
       socket.on('error', () => {});
       socket.end(Buffer.from(garbage, 'latin1'));
-      await once(socket.resume(), 'close');
+      await new Promise((resolve) => socket.resume().once('close', resolve));
     }
     node.put('unharmed', 'x');
     await node.settled();

@@ -1,7 +1,8 @@
 import { answerEntries, answerName, type NameAnswer } from '../../../replicator/core/answers.ts';
+import { type DoubtChange, Doubts } from '../../../replicator/core/doubts.ts';
 import type { EpochStart, LogPosition } from '../../../replicator/core/position.ts';
 import type { LogRecord, Scope } from '../../../replicator/core/record.ts';
-import { Replica, type ReplicaState } from '../../../replicator/core/replica.ts';
+import { emptyReplica, Replica, type ReplicaState } from '../../../replicator/core/replica.ts';
 import type { Inode } from '../../../replicator/core/tree.ts';
 import type { TreePath } from '../../../replicator/core/uncertain-names.ts';
 import type { Random } from '../timeline.ts';
@@ -13,8 +14,6 @@ import type { Rules } from './rules.ts';
 export class ProcessDied extends Error {
   override readonly name = 'ProcessDied';
 }
-
-const nothing: ReplicaState = { names: [], missing: [], handles: [] };
 
 /** One host of the story: a disk, a log on it, and the engine's process. */
 export class EngineHost {
@@ -29,6 +28,7 @@ export class EngineHost {
   /** Changes to the disk that the process still makes before it dies. */
   changesToDeath = Number.POSITIVE_INFINITY;
   #active = new Set<string>();
+  readonly #changes: DoubtChange[] = [];
   #flush: (() => void) | null = null;
   #logFlush: (() => void) | null = null;
   #checkpoint: (() => void) | null = null;
@@ -37,7 +37,7 @@ export class EngineHost {
   constructor(id: string, rules: Rules) {
     this.id = id;
     this.#rules = rules;
-    this.replica = new Replica(this.disk);
+    this.replica = this.#newReplica(emptyReplica);
     this.disk.beforeChange = (change) => this.#beforeChange(change);
   }
 
@@ -56,7 +56,8 @@ export class EngineHost {
       record,
       lacksNothing ? (data ?? new Uint8Array(record.length)) : data,
     );
-    this.log.append({ kind: 'applied', sequence: position.sequence, state: this.replica.state });
+    const { handles } = this.replica.state;
+    this.log.append({ kind: 'applied', sequence: position.sequence, changes: this.#takeChanges(), handles });
   }
 
   /** It leads, and has said what it doubts. */
@@ -96,11 +97,12 @@ export class EngineHost {
       const opened = new Map<number, Inode>();
       for (const entry of this.log.entries) {
         if (entry.kind !== 'applied') continue;
-        for (const { handle, inode } of entry.state.handles) if (inode !== null) opened.set(handle, inode);
+        for (const { handle, inode } of entry.handles) if (inode !== null) opened.set(handle, inode);
       }
       if (!this.#rules.has('R6'))
         for (const { record } of own.toReversed()) this.replica.doubtOwn(record, opened);
       this.replica.forgetAfter(common, this.#handlesAt(common));
+      this.#takeChanges();
       this.log.append({ kind: 'cut', to, base: null, state: this.replica.state });
       this.flushedComplete = { epoch: 0, sequence: 0 };
       // What it flushes was a part of the history that is no more.
@@ -111,21 +113,23 @@ export class EngineHost {
 
   /** The leader's log does not reach back to this one: everything is doubted. */
   beginAnew(at: LogPosition, table: readonly EpochStart[]): void {
-    this.replica = new Replica(this.disk);
+    this.#replaceReplica(emptyReplica);
     this.replica.doubt('', 'tree');
+    this.#takeChanges();
     this.log.append({ kind: 'cut', to: at, base: table, state: this.replica.state });
     this.flushedComplete = { epoch: 0, sequence: 0 };
   }
 
   #handlesAt(sequence: number): ReplicaState['handles'] {
     const at = this.log.entries.findLast((entry) => entry.kind === 'applied' && entry.sequence <= sequence);
-    return at?.kind === 'applied' ? at.state.handles : [];
+    return at?.kind === 'applied' ? at.handles : [];
   }
 
   /** Gives up the records up to now: a follower that lacks one of them has to compare everything. */
   trimLog(): void {
     this.beginCheckpoint();
     this.endCheckpoint();
+    this.#takeChanges();
     this.log.append({ kind: 'cut', to: this.last, base: this.log.table, state: this.replica.state });
     this.log.flush();
   }
@@ -209,7 +213,7 @@ export class EngineHost {
       ...handle,
       inode: handle.inode !== null && this.disk.nameOf(handle.inode) !== null ? handle.inode : null,
     }));
-    this.replica = new Replica(this.disk, { ...state, handles: named });
+    this.#replaceReplica({ ...state, handles: named });
     if (!this.#rules.has('P2')) {
       for (const { position, record } of this.log.records)
         if (position.sequence > applied) this.replica.doubtRecord(record);
@@ -221,20 +225,39 @@ export class EngineHost {
     this.#active = new Set();
     this.#checkpoints = Math.max(0, ...this.log.entries.map((entry) => ('id' in entry ? entry.id : 0)));
     this.disk.newFiles.clear();
-    this.log.append({ kind: 'applied', sequence: this.last.sequence, state: this.replica.state });
+    this.#takeChanges();
+    this.log.append({ kind: 'state', sequence: this.last.sequence, state: this.replica.state });
     this.flushedComplete = { epoch: 0, sequence: 0 };
     this.isUp = true;
   }
 
   #recoveredState(): { state: ReplicaState; applied: number } {
-    let state = nothing;
+    let doubts = new Doubts();
+    let { handles } = emptyReplica;
     let applied = 0;
     for (const entry of this.log.entries) {
-      if (entry.kind === 'applied' || entry.kind === 'settled' || entry.kind === 'cut') state = entry.state;
-      if (entry.kind === 'applied') applied = entry.sequence;
+      if (entry.kind === 'applied' || entry.kind === 'settled')
+        for (const change of entry.changes) doubts.make(change);
+      if (entry.kind === 'state' || entry.kind === 'cut') doubts = new Doubts(entry.state.doubts);
+      if (entry.kind === 'state' || entry.kind === 'cut') handles = entry.state.handles;
+      if (entry.kind === 'applied' || entry.kind === 'settled') handles = entry.handles;
+      if (entry.kind === 'applied' || entry.kind === 'state') applied = entry.sequence;
       if (entry.kind === 'cut') applied = entry.to.sequence;
     }
-    return { state, applied };
+    return { state: { doubts: doubts.state, handles }, applied };
+  }
+
+  #newReplica(state: ReplicaState): Replica {
+    return new Replica(this.disk, state, (change) => this.#changes.push(change));
+  }
+
+  #replaceReplica(state: ReplicaState): void {
+    this.replica = this.#newReplica(state);
+  }
+
+  /** What changed in what is doubted since it was last noted. */
+  #takeChanges(): DoubtChange[] {
+    return this.#changes.splice(0);
   }
 
   #activeNames(): { path: TreePath; scope: Scope }[] {
@@ -278,6 +301,7 @@ export class EngineHost {
   }
 
   #settled(): void {
-    this.log.append({ kind: 'settled', state: this.replica.state });
+    const { handles } = this.replica.state;
+    this.log.append({ kind: 'settled', changes: this.#takeChanges(), handles });
   }
 }

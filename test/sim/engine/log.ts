@@ -1,3 +1,4 @@
+import type { DoubtChange } from '../../../replicator/core/doubts.ts';
 import type { EpochStart, LogPosition } from '../../../replicator/core/position.ts';
 import type { LogRecord, Scope } from '../../../replicator/core/record.ts';
 import type { ReplicaState } from '../../../replicator/core/replica.ts';
@@ -11,10 +12,21 @@ export interface SharedRecord {
 /** What a host writes to its log, in order. A power cut keeps what was flushed and any number of entries after it. */
 export type LogEntry =
   | ({ readonly kind: 'shared' } & SharedRecord)
-  /** The record is made in the tree, and this is what is doubted after it. */
-  | { readonly kind: 'applied'; readonly sequence: number; readonly state: ReplicaState }
-  /** Less is doubted, since the leader answered. */
-  | { readonly kind: 'settled'; readonly state: ReplicaState }
+  /** The record is made in the tree, and this changed in what is doubted. */
+  | {
+      readonly kind: 'applied';
+      readonly sequence: number;
+      readonly changes: readonly DoubtChange[];
+      readonly handles: ReplicaState['handles'];
+    }
+  /** Less is doubted, since the leader answered; and more handles are bound. */
+  | {
+      readonly kind: 'settled';
+      readonly changes: readonly DoubtChange[];
+      readonly handles: ReplicaState['handles'];
+    }
+  /** All that is doubted when the process starts; every record up to `sequence` is made, or is doubted. */
+  | { readonly kind: 'state'; readonly sequence: number; readonly state: ReplicaState }
   /** P1: these names may change from here on. */
   | { readonly kind: 'active'; readonly names: readonly { path: TreePath; scope: Scope }[] }
   | { readonly kind: 'checkpoint-begins'; readonly id: number }

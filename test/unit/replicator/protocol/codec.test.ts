@@ -20,7 +20,6 @@ function decode(
 
 const hello: ToLeader = {
   type: 'hello',
-  version: 1,
   cluster: 'c',
   nodeId: 'two',
   highestEpoch: 3,
