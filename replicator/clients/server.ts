@@ -9,7 +9,7 @@ import type { Engine } from './ports.ts';
 /** Processes of doors at a time: workers, and operators' commands. */
 const defaultConnections = 32;
 const defaultHelloPatienceMs = 5000;
-/** Of memory that one connection is read into: twice its credit, since a block is free only as a whole. */
+/** Of memory that one connection is read into: more than its credit, since a block is free only as a whole. */
 const defaultBlocks = 16;
 
 export interface ClientServerOptions {

@@ -17,11 +17,13 @@ function takeAll(credits: Credits): number {
 
 describe('the credits of a connection', () => {
   it('are had by one session up to its own, and half by the next', () => {
-    const credits = new Credits(defaultAllowance);
+    const mebibyte = 1024 * 1024;
+    const allowance = { connectionCreditBytes: 8 * mebibyte, sessionCreditBytes: 4 * mebibyte };
+    const credits = new Credits({ ...defaultAllowance, ...allowance });
     const taken = [1, 2, 3].map(() => takeAll(credits));
     assert.deepEqual(
       taken,
-      [4, 2, 1].map((mebibytes) => mebibytes * 1024 * 1024),
+      [4, 2, 1].map((mebibytes) => mebibytes * mebibyte),
     );
   });
 
