@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 
 /**
- * Connections that ssh2 has been handed and has not told of yet: it tells of them by address and port alone, once the
- * client has identified itself.
+ * Connections that a library has been handed and has not told of yet: ssh2 and Node's TLS server tell of them by address
+ * and port alone, once the client has identified itself, or proved its key.
  */
 export class Arrivals<Arrival> {
   readonly #byOrigin = new Map<string, { readonly socket: Socket; readonly arrival: Arrival }>();
@@ -17,7 +17,7 @@ export class Arrivals<Arrival> {
     });
   }
 
-  /** The one that ssh2 tells of, which is none of these from now on. */
+  /** The one that the library tells of, which is none of these from now on. */
   take(address: string, port: number): Arrival | undefined {
     const origin = originOf(address, port);
     const found = this.#byOrigin.get(origin)?.arrival;

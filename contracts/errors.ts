@@ -108,6 +108,15 @@ export const errorTable = {
   RESYNC_REMOVES_MUCH:
     'Find out why the leader lacks these files: was its data folder emptied? If they may go, run `holdfast replication accept-removal` on that host; they are moved to quarantine.',
   NO_REMOVAL: 'Nothing to do: no comparison of this host waits.',
+  QUARANTINE_UNKNOWN: 'See `holdfast replication quarantine list` on that host: it may be discarded by now.',
+  QUARANTINE_AMBIGUOUS: 'Give more of the id.',
+  QUARANTINE_ELSEWHERE: 'Run the command on the host named: each host answers for itself.',
+  QUARANTINE_FAILED:
+    'See the disk under `paths.data` and the log of the replicator; it is tried again by itself.',
+  QUARANTINE_DROPPED:
+    'It was beyond the bounds, or the disk was about to be full: see docs/quarantine.md, and `replication.quarantine` in holdfast.yaml.',
+  RESTORE_REFUSED: 'Name another folder, or move away what is there: nothing is overwritten.',
+  RESTORE_FAILED: 'Mend what is named and do it again: nothing of what was begun is left.',
   CONFIG_KEPT:
     'The leader lacks the file: put it back there. Users and host keys are never removed because a file is missing; a users.yaml with `users: []` removes all users.',
   CONFIG_TOO_LARGE: 'Only configuration, keys and users belong into the config root.',
@@ -148,7 +157,7 @@ export const errorTable = {
   HOST_AWAY: 'Start Holdfast on that host, or mend its way to etcd.',
   CLOCK_DIFFERS: 'Have every host set its clock from the network: see `timedatectl` on both.',
   QUARANTINED:
-    'Look at the files in the folder named: only this host had them. Give back what is wanted, then remove them there.',
+    'See `holdfast replication quarantine list` on that host. Restore what is wanted and upload it, then discard the rest.',
   RELEASE_DIFFERS: 'Restart the service: on the leader `holdfast switchover` first.',
   SECRET_READABLE: 'Run chmod 0600 on it, or put it back.',
   WATCHDOG_UNUSABLE: 'See docs/watchdog.md, or set `watchdog.mode`.',

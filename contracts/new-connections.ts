@@ -3,7 +3,7 @@ import { ConnectionPlaces, type Place, type PlaceRules, sourceOf } from './conne
 import { DroppedConnections } from './dropped-connections.ts';
 import type { Logger } from './log.ts';
 
-/** Lets connections in, or drops them before anything of SSH is done for them. */
+/** Lets connections in, or drops them before anything of SSH or TLS is done for them. */
 export class NewConnections {
   readonly #places: ConnectionPlaces;
   readonly #dropped: DroppedConnections;

@@ -14,9 +14,10 @@ import { ConfigRoot } from './config/config-root.ts';
 import { ensureHostKeys } from './config/host-keys.ts';
 import { toLeaderSchema } from './protocol/message.ts';
 import { PeerChannel } from './protocol/peer-channel.ts';
+import { stagingRoot } from './quarantine/quarantine.ts';
+import { KeeperThread } from './quarantine/thread.ts';
 import { Applier } from './replica/apply.ts';
 import { Follower } from './replica/follower.ts';
-import { stagingRoot } from './replica/quarantine.ts';
 import { RemovalGate } from './replica/removal-gate.ts';
 import { Staging } from './replica/staging.ts';
 import { checkHello } from './source/hello-check.ts';
@@ -51,6 +52,7 @@ export class Replicator {
   readonly #staging: Staging;
   readonly #status: StatusReporter;
   readonly #scrubs: ScrubSchedule;
+  readonly #quarantine: KeeperThread;
   readonly #loop: LoopWatch;
   #intake: JournalIntake | null = null;
   #listener: PeerListener | null = null;
@@ -100,6 +102,12 @@ export class Replicator {
     });
     this.#scrubs = new ScrubSchedule(settings.scrubSchedule, log, () => this.#leader?.scrub());
     this.#loop = new LoopWatch({ onLate: (byMs) => send({ type: 'late', byMs }) }).start();
+    this.#quarantine = new KeeperThread({
+      ...settings,
+      bounds: settings.quarantineBounds,
+      log,
+      onSummary: () => this.#status.changed(),
+    });
     this.#status = new StatusReporter(() => this.#readStatus(), send);
     this.#holdings = new Holdings(this.#positions, this.#roots, log, () => this.#status.changed());
   }
@@ -136,6 +144,11 @@ export class Replicator {
         break;
       case 'hand-off':
         this.#handOff(message.target);
+        break;
+      case 'quarantine':
+        void this.#quarantine
+          .ask(message.request)
+          .then((answer) => this.#send({ type: 'quarantine-answer', requestId: message.requestId, answer }));
         break;
       case 'scrub':
         this.#leader?.scrub();
@@ -249,6 +262,7 @@ export class Replicator {
       peer: (nodeId) => this.#peers.get(nodeId),
       onQuarantined: () => {
         this.#quarantined += 1;
+        this.#quarantine.onMoved();
         this.#status.changed();
       },
       onChanged: () => this.#status.changed(),
@@ -352,6 +366,7 @@ export class Replicator {
       hostKeyFingerprints: this.#config.fingerprints,
       peers: leader?.progress() ?? [],
       quarantined: this.#quarantined,
+      quarantine: this.#quarantine.summary,
       roots: this.#roots.report,
       heldRemoval: this.#removals.pending,
       lastScrub: this.#scrubs.last,

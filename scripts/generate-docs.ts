@@ -35,7 +35,7 @@ function settingRows(setting: Setting, path: string): string[] {
 
 function configurationPage(): string {
   const rows = settingRows(jsonSchema, '');
-  return `# holdfast.yaml\n\n${note}\nOne file per host. \`holdfast config check FILE\` tells what is wrong with one, line by line. Durations are written \`500ms\`, \`3s\`, \`2m\`, \`1h\`. Where the example is also the default, leave the setting out. These must be alike on every host: ${clusterSettingNames.map((name) => `\`${name}\``).join(', ')}; [changing-settings.md](changing-settings.md) says how they are changed.\n\n| Setting | What it is | Example |\n|---|---|---|\n${rows.join('\n')}\n`;
+  return `# holdfast.yaml\n\n${note}\nOne file per host. \`holdfast config check FILE\` tells what is wrong with one, line by line. Durations are written \`500ms\`, \`3s\`, \`2m\`, \`1h\`, \`90d\`. Where the example is also the default, leave the setting out. These must be alike on every host: ${clusterSettingNames.map((name) => `\`${name}\``).join(', ')}; [changing-settings.md](changing-settings.md) says how they are changed.\n\n| Setting | What it is | Example |\n|---|---|---|\n${rows.join('\n')}\n`;
 }
 
 function errorsPage(): string {

@@ -29,6 +29,7 @@ export function realParts(
   const vips = createVirtualIps(config, clock, log);
   const lateness = new Lateness(() => clock.bootTimeMs());
   let node: SftpNodeProcess | null = null;
+  let replicator: ReplicatorProcess | null = null;
   const runState = new FileRunState(config.paths.run, runSettings(config));
   return {
     config,
@@ -40,8 +41,10 @@ export function realParts(
       node = new SftpNodeProcess(config, reports, log, (byMs) => lateness.add('sftp-node', byMs));
       return node;
     },
-    replicator: (reports) =>
-      new ReplicatorProcess(config, reports, log, (byMs) => lateness.add('replicator', byMs)),
+    replicator: (reports) => {
+      replicator = new ReplicatorProcess(config, reports, log, (byMs) => lateness.add('replicator', byMs));
+      return replicator;
+    },
     health: (reports) =>
       new HealthMonitor({
         config,
@@ -49,6 +52,7 @@ export function realParts(
         askForAddresses: () => vips.conflict(),
         node: { ask: (id) => node?.ask(id), answer: () => node?.answer ?? null },
         lateness,
+        quarantine: () => replicator?.quarantine ?? null,
         reports,
       }),
     placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,

@@ -34,12 +34,16 @@ export interface Allowance {
   readonly sessionShareBytes: number;
 }
 
+/**
+ * The credits are what may stand in front of a small CLOSE in the socket that it shares with uploads: some 9 ms at 224 MB/s
+ * (docs/decisions/2026-11-26-data-path-measured.md).
+ */
 export const defaultAllowance: Allowance = {
   sessions: 4096,
   handles: 512,
   requests: 512,
   connectionRequests: 16_384,
-  connectionCreditBytes: 8 * 1024 * 1024,
-  sessionCreditBytes: 4 * 1024 * 1024,
+  connectionCreditBytes: 2 * 1024 * 1024,
+  sessionCreditBytes: 512 * 1024,
   sessionShareBytes: 32 * 1024,
 };

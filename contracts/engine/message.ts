@@ -85,6 +85,7 @@ export type Change =
       readonly handle: number;
       readonly attributes: ChangedAttributes;
     }
+  /** As with close(2), the handle is gone also when this is refused. */
   | { readonly kind: 'close'; readonly handle: number }
   | { readonly kind: 'sync'; readonly handle: number }
   /** `follow`: a link at the end of the path is followed; else a link's own times are set. */

@@ -2,6 +2,12 @@ import * as z from 'zod';
 import { epochSchema, positionSchema } from '../identities.ts';
 import { lateMessageSchema } from '../lateness.ts';
 import { rootsReportSchema } from '../roots.ts';
+import {
+  quarantineAnswerSchema,
+  quarantineBoundsSchema,
+  quarantineRequestSchema,
+  quarantineSummarySchema,
+} from './quarantine.ts';
 
 /**
  * Messages between the supervisor and its replicator, over the IPC channel of the child process. The replicator
@@ -19,6 +25,8 @@ export const replicatorSettingsSchema = z.object({
   stateRoot: z.string(),
   /** What only a diverged host had is moved here; on the same file system as `filesRoot`. */
   quarantineRoot: z.string(),
+  /** How much of it may lie there, and for how long. */
+  quarantineBounds: quarantineBoundsSchema,
   /** Unix socket on which the SFTP node delivers its operations. */
   journalSocket: z.string(),
   mode: z.enum(['sync', 'async', 'shared']),
@@ -80,6 +88,8 @@ export const toReplicatorSchema = z.discriminatedUnion('type', [
   }),
   /** Switchover: answer `handoff` when `target` has applied and fsynced everything. */
   z.object({ type: z.literal('hand-off'), target: z.string() }),
+  /** An operator asks about the quarantine, or discards of it; answered by `quarantine-answer` with the same id. */
+  z.object({ type: z.literal('quarantine'), requestId: z.int(), request: quarantineRequestSchema }),
   /** Compare everything now. */
   z.object({ type: z.literal('scrub') }),
 ]);
@@ -134,6 +144,8 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     peers: z.array(peerProgressSchema),
     /** Paths moved to quarantine since start. */
     quarantined: z.int().nonnegative(),
+    /** What lies there now; null: not known yet. */
+    quarantine: quarantineSummarySchema.nullable(),
     /** The roots as they were found at the start, or written since. */
     roots: rootsReportSchema,
     /** A comparison that waits for an operator, since it would take away so many of so many files; null: none. */
@@ -155,6 +167,7 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     nodeId: z.string(),
     reason: z.string(),
   }),
+  z.object({ type: z.literal('quarantine-answer'), requestId: z.int(), answer: quarantineAnswerSchema }),
   z.object({ type: z.literal('handoff'), target: z.string(), complete: z.boolean(), reason: z.string() }),
 ]);
 export type FromReplicator = z.infer<typeof fromReplicatorSchema>;

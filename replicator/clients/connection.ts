@@ -17,7 +17,6 @@ import type { Engine } from './ports.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { type AcceptedRequest, Session } from './session.ts';
 
-const helloPatienceMs = 5000;
 /** A door that does not take its goodbye is hung up on. */
 const goodbyePatienceMs = 1000;
 
@@ -29,6 +28,7 @@ export interface ConnectionParts {
   readonly refusal: () => string;
   readonly allowance: Allowance;
   readonly blocks: number;
+  readonly helloPatienceMs: number;
   readonly log: Logger;
   readonly onClosed: (connection: Connection) => void;
 }
@@ -66,7 +66,7 @@ export class Connection {
       onGateShut: () => this.end('gate-shut', 'the write gate shut before an acknowledgement left'),
       onRoom: () => this.#reader.look(),
     });
-    this.#cancelHelloDeadline = deadline(helloPatienceMs, () => this.#socket.destroy());
+    this.#cancelHelloDeadline = deadline(parts.helloPatienceMs, () => this.#socket.destroy());
     this.#socket.on('error', (error) => parts.log.debug({ reason: error.message }, 'a door broke off'));
     this.#socket.on('close', () => this.#closed());
     this.#reader.look();

@@ -8,7 +8,8 @@ import type { Engine } from './ports.ts';
 
 /** Processes of doors at a time: workers, and operators' commands. */
 const defaultConnections = 32;
-/** Of memory that one connection is read into: twice its credit, since a block is free only as a whole. */
+const defaultHelloPatienceMs = 5000;
+/** Of memory that one connection is read into: more than its credit, since a block is free only as a whole. */
 const defaultBlocks = 16;
 
 export interface ClientServerOptions {
@@ -20,6 +21,8 @@ export interface ClientServerOptions {
   readonly connections?: number;
   /** MiB a connection; at least two. */
   readonly blocks?: number;
+  /** A connection that has not said who it is by then ends. */
+  readonly helloPatienceMs?: number;
 }
 
 /**
@@ -89,11 +92,13 @@ export class ClientServer {
 
   #accept(socket: Socket): void {
     const { engine, log, allowance = defaultAllowance, blocks = defaultBlocks } = this.#options;
+    const { helloPatienceMs = defaultHelloPatienceMs } = this.#options;
     const connection = new Connection(socket, {
       engine,
       log,
       allowance,
       blocks,
+      helloPatienceMs,
       epoch: () => this.#epoch,
       refusal: () => this.#refusal,
       onClosed: (closed) => this.#connections.delete(closed),

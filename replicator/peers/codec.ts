@@ -5,7 +5,7 @@ import type { EntriesPage, NameAnswer } from '../core/answers.ts';
 import type { LogPosition } from '../core/position.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import { readList, readMode, readPath, readTarget, writeList, writeMode } from '../log/fields.ts';
-import { fromKey, toKey } from '../tree/path.ts';
+import { fromKey, maxPathBytes, toKey } from '../tree/path.ts';
 import { encodeBatchFrame, readBatchFrame } from './batch-frame.ts';
 import { configFrameSchema, controlToFollowerSchema, controlToLeaderSchema } from './control.ts';
 import { limits } from './limits.ts';
@@ -281,11 +281,10 @@ function readAnswer(reader: ByteReader): NameAnswer {
 /** As many as may be told. */
 function namesWithin(names: readonly TreePath[]): readonly TreePath[] {
   let bytes = 0;
-  const beyond = names.findIndex((name) => {
+  return names.filter((name) => {
     bytes += name.length + 4;
-    return bytes > limits.answerNames;
+    return name.length <= maxPathBytes && bytes <= limits.answerNames;
   });
-  return beyond === -1 ? names : names.slice(0, beyond);
 }
 
 function writePage(writer: ByteWriter, page: EntriesPage | null): ByteWriter {

@@ -16,11 +16,24 @@ interface Read {
 
 const readsAtOnce = 4;
 
+/** Bytes that are read at once: of content, which is one piece on its way, and for a digest. */
+export interface PieceBytes {
+  readonly content: number;
+  readonly digest: number;
+}
+
+export const defaultPieces: PieceBytes = { content: limits.contentPiece, digest: limits.digestBlock };
+
 /** The files that a leader reads for one follower: a piece of each in turn, so that a long one keeps nobody waiting. */
 export class ContentReads {
   #waiting: Read[] = [];
   readonly #running = new Set<Read>();
   #isClosed = false;
+  readonly #pieces: PieceBytes;
+
+  constructor(pieces: PieceBytes) {
+    this.#pieces = pieces;
+  }
 
   add(request: Pick<Read, 'kind' | 'id' | 'from' | 'to'>, content: OpenContent): void {
     this.#waiting.push({ ...request, content, at: request.from, digests: [] });
@@ -61,13 +74,15 @@ export class ContentReads {
   }
 
   async #piece(read: Read): Promise<ToFollower[]> {
-    return read.kind === 'want-content' ? await readPiece(read) : await readDigest(read);
+    return read.kind === 'want-content'
+      ? await readPiece(read, this.#pieces.content)
+      : await readDigest(read, this.#pieces.digest);
   }
 }
 
-async function readPiece(read: Read): Promise<ToFollower[]> {
+async function readPiece(read: Read, bytes: number): Promise<ToFollower[]> {
   const { id, content, at } = read;
-  const end = Math.min(at + limits.contentPiece, read.to);
+  const end = Math.min(at + bytes, read.to);
   const data = await content.read(at, end);
   read.at += data.length;
   const messages: ToFollower[] = data.length === 0 ? [] : [{ type: 'content', id, offset: at, data }];
@@ -75,12 +90,12 @@ async function readPiece(read: Read): Promise<ToFollower[]> {
   return messages;
 }
 
-async function readDigest(read: Read): Promise<ToFollower[]> {
+async function readDigest(read: Read, blockBytes: number): Promise<ToFollower[]> {
   const { id, from, content, at, digests } = read;
-  const end = Math.min(at + limits.digestBlock, read.to);
+  const end = Math.min(at + blockBytes, read.to);
   const { bytes, digest } = await content.digest(at, end);
   read.at += bytes;
   if (bytes > 0) digests.push(digest);
   if (read.at !== read.to && read.at === end) return [];
-  return [{ type: 'digest', id, from, to: read.at, blockBytes: limits.digestBlock, digests }];
+  return [{ type: 'digest', id, from, to: read.at, blockBytes, digests }];
 }

@@ -166,6 +166,13 @@ export class FollowingSession {
   /** What the leader says that both have, this host has: nothing is taken back before that is sure. */
   async #checkCommon({ epoch, sequence }: LogPosition, chain: string): Promise<void> {
     const own = await this.#port.chainAt(sequence);
+    // It may have become shorter since the greeting.
+    if (sequence < this.#port.start.sequence) {
+      throw new HoldfastError(
+        'LOG_NO_LONGER_REACHES',
+        `this host's log has nothing up to record ${sequence}`,
+      );
+    }
     if (epochAt(this.#port.epochs, sequence) !== epoch || own?.toString('hex') !== chain) {
       throw historyDiffers(this.#options.leader, sequence);
     }

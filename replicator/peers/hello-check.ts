@@ -37,15 +37,16 @@ export async function welcomeFor(
   const mine = { table: port.epochs, end: port.position };
   const theirs = { table: epochsOf(hello.epochs), end: hello.position };
   const common = commonPoint(mine, theirs);
-  const isReached =
-    common !== null && common.sequence >= port.start.sequence && common.sequence >= hello.start.sequence;
-  if (!isReached) {
+  const chain = common === null ? null : await port.chainAt(common.sequence);
+  // The log may have become shorter meanwhile.
+  const reaches = Math.max(port.start.sequence, hello.start.sequence);
+  if (common === null || common.sequence < reaches) {
     return { position: port.position, chain: port.chain.toString('hex'), anew: toldEpochs(port.epochs) };
   }
-  const chain = (await port.chainAt(common.sequence))?.toString('hex');
-  const isSame = common.sequence !== hello.position.sequence || chain === hello.chain;
-  if (chain === undefined || !isSame) throw historyDiffers(hello.node, common.sequence);
-  return { position: common, chain, anew: null };
+  const told = chain?.toString('hex');
+  const isSame = common.sequence !== hello.position.sequence || told === hello.chain;
+  if (told === undefined || !isSame) throw historyDiffers(hello.node, common.sequence);
+  return { position: common, chain: told, anew: null };
 }
 
 export function historyDiffers(node: string, sequence: number): HoldfastError {

@@ -3,7 +3,7 @@ import type { Frame } from '#contracts/journal/frames.ts';
 import { epochAt } from '../core/epoch-table.ts';
 import type { LogPosition } from '../core/position.ts';
 import { decodeToLeader, encodeToFollower } from './codec.ts';
-import { ContentReads } from './content-reads.ts';
+import { ContentReads, defaultPieces, type PieceBytes } from './content-reads.ts';
 import type { ConfigMessage, ControlToLeader, Hello, Welcome } from './control.ts';
 import { DirectoryPages } from './directory-pages.ts';
 import type { FrameChannel } from './frame-channel.ts';
@@ -22,6 +22,7 @@ export interface ServingOptions {
   readonly port: LeaderPort;
   readonly stream: LiveStream;
   readonly replicatesFiles: boolean;
+  readonly pieces?: PieceBytes;
   /** Attended time, ms: a peer is not late while this process is. */
   readonly now: () => number;
   /** A position of this leadership's history up to which the follower has everything in its page cache. */
@@ -52,7 +53,7 @@ export class ServingSession implements StreamReader {
   readonly #options: ServingOptions;
   readonly #channel: FrameChannel;
   readonly #log: LogReader;
-  readonly #reads = new ContentReads();
+  readonly #reads: ContentReads;
   readonly #directories: DirectoryPages;
   #phase: Phase = 'hello';
   #welcome: Pick<Welcome, 'position' | 'chain' | 'anew'> | null = null;
@@ -81,6 +82,7 @@ export class ServingSession implements StreamReader {
       () => this.pump(),
       (error) => this.close(error),
     );
+    this.#reads = new ContentReads(options.pieces ?? defaultPieces);
     this.#directories = new DirectoryPages(options.port);
     channel.closed.addEventListener('abort', () => this.#onClosed(), { once: true });
     channel.onDrain(() => this.pump());
@@ -214,6 +216,8 @@ export class ServingSession implements StreamReader {
     this.#reads.begin(
       (messages) => {
         for (const message of messages) this.#answer(message);
+        // A block of a longer comparison says nothing yet.
+        this.pump();
       },
       (error) => this.close(error),
     );

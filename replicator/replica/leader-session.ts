@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { hostKeyFolder } from '#contracts/config-root/names.ts';
 import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Position } from '#contracts/identities.ts';
 import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
@@ -9,13 +10,13 @@ import type { ConfigSnapshot } from '../config/snapshot.ts';
 import type { DataFrame, OperationFrame } from '../protocol/codec.ts';
 import type { ToFollower, ToLeader, toFollowerSchema } from '../protocol/message.ts';
 import type { PeerChannel } from '../protocol/peer-channel.ts';
+import { Quarantine } from '../quarantine/quarantine.ts';
 import type { PositionStore } from '../state/position-store.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { Applier } from './apply.ts';
 import { CatchUp } from './catch-up.ts';
 import { FileClient } from './file-client.ts';
 import { OperationQueue } from './operation-queue.ts';
-import { Quarantine } from './quarantine.ts';
 import type { RemovalGate } from './removal-gate.ts';
 import { Scrub } from './scrub.ts';
 import type { Staging } from './staging.ts';
@@ -71,8 +72,9 @@ export class LeaderSession {
     this.#options = options;
     this.#place = place;
     this.#files = new FileClient((message) => this.#send(message), channel.closed);
-    const { settings, epoch, log, wallClock, onQuarantined } = options;
-    this.#quarantine = new Quarantine(settings.quarantineRoot, epoch, wallClock(), log, onQuarantined);
+    const { settings, epoch, leader, log, wallClock, onQuarantined } = options;
+    const root = settings.quarantineRoot;
+    this.#quarantine = new Quarantine({ root, epoch, leader, wallClock, log, onMoved: onQuarantined });
   }
 
   /** Resolves, with the reason, when the connection is over and nothing of it touches the tree any more. */
@@ -185,10 +187,12 @@ export class LeaderSession {
 
   #applyConfig({ digest, files }: ConfigSnapshot): void {
     const { epoch, leader, config, settings, log, onQuarantined } = this.#options;
-    const keepIn = join(settings.quarantineRoot, `${epoch}-host-keys-${config.snapshot.digest.slice(0, 12)}`);
+    const keysFolder = `${epoch}-host-keys-${config.snapshot.digest.slice(0, 12)}`;
+    const keepIn = join(settings.quarantineRoot, keysFolder);
     this.#applyingConfig = true;
     try {
       for (const path of config.adopt({ digest, files }, leader, keepIn)) {
+        this.#quarantine.recordHostKeys(keysFolder, Buffer.from(hostKeyFolder));
         log.warn({ path, keptIn: keepIn }, 'a host key of this host was replaced by the leader’s');
         onQuarantined();
       }

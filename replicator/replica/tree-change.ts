@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import { promisify } from 'node:util';
 import { type Entry, isGone, nameOf, readDirectory, readEntry } from '../manifest/entry.ts';
+import type { Quarantine } from '../quarantine/quarantine.ts';
 import { fromKey, joinPath, parentOf, rootPath, toKey } from '../tree/path.ts';
 import { errnoOf, openEntry, type Tree, through } from '../tree/tree.ts';
-import type { Quarantine } from './quarantine.ts';
 import type { StagedFile, Staging } from './staging.ts';
 import { syncFileSystem } from './sync-file-system.ts';
 
@@ -49,20 +49,20 @@ export class TreeChange {
   }
 
   placeFile(path: Buffer, staged: StagedFile): void {
-    this.clear(path);
+    this.clear(path, 'differs');
     this.#staging.place(this.#tree, path, staged);
     this.#changed(path);
   }
 
   makeLink(path: Buffer, entry: Entry): void {
-    this.clear(path);
+    this.clear(path, 'differs');
     this.#tree.withEntry(path, (at) => symlinkSync(fromKey(entry.target), at));
     this.#changed(path);
   }
 
   /** Writable for us until its entries are in place; `setMode` gives it the mode it is to have. */
   makeDirectory(path: Buffer): void {
-    this.clear(path);
+    this.clear(path, 'differs');
     this.#tree.withEntry(path, (at) => mkdirSync(at, 0o700));
     this.#changed(path);
   }
@@ -82,11 +82,11 @@ export class TreeChange {
     this.#changedFiles.add(toKey(path));
   }
 
-  /** Takes away what is at a path, if anything, with all below it. */
-  clear(path: Buffer): void {
+  /** Takes away what is at a path, if anything, with all below it; `differs`: the leader has another in its place. */
+  clear(path: Buffer, reason: 'only-here' | 'differs' = 'only-here'): void {
     const local = readEntry(this.#tree, path);
     if (local === null) return;
-    if (this.keepsOld) this.#quarantine.moveIn(this.#tree, path);
+    if (this.keepsOld) this.#quarantine.moveIn(this.#tree, path, reason);
     else removeTree(this.#tree, path, local);
     this.#changed(path);
   }

@@ -5,7 +5,7 @@ import type { Peer } from '#contracts/ipc/replicator.ts';
 import { deadline } from '#contracts/lateness.ts';
 import { offeredProtocols, spokenVersions } from '../protocol/version.ts';
 import { readGreeting } from './greeting.ts';
-import { isKeyOf, provenKey } from './peer-trust.ts';
+import { isKeyOf, proofOf } from './peer-trust.ts';
 import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
 
 const timeoutMs = 3000;
@@ -57,8 +57,8 @@ export async function dialPeer(
 
 async function logIn(socket: TLSSocket, peer: Peer, versions: readonly number[]): Promise<void> {
   await new Promise((resolve) => socket.once('secureConnect', resolve));
-  const key = provenKey(socket);
-  if (key === null || !isKeyOf(peer, key)) {
+  const proof = proofOf(socket);
+  if (proof === null || !isKeyOf(peer, proof.key)) {
     throw new HoldfastError('PEER_REFUSED', `${nameOf(peer)} shows a key that is not the one in etcd`);
   }
   const greeting = await readGreeting(socket);

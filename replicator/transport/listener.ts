@@ -8,9 +8,9 @@ import type { Peer } from '#contracts/ipc/replicator.ts';
 import { deadline } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
 import { NewConnections } from '#contracts/new-connections.ts';
-import { selectedVersion, selectProtocol, spokenVersions } from '../protocol/version.ts';
+import { selectProtocol, spokenVersions } from '../protocol/version.ts';
 import { encodeGreeting } from './greeting.ts';
-import { isKeyOf, provenKey } from './peer-trust.ts';
+import { judge } from './judge.ts';
 import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
 
 /** Logged in or not: more than the hosts of any cluster need, so that nobody can use up the process. */
@@ -88,7 +88,7 @@ function tlsServer(options: ListenerOptions, arrivals: Arrivals<Arrival>, guests
   const server = createTlsServer({
     ...tls,
     requestCert: true,
-    // No authority vouches for peers: whose key it is is looked at in `receive`.
+    // No authority vouches for peers: whose key it is is looked at in `judge`.
     rejectUnauthorized: false,
     ALPNCallback: ({ protocols }) => selectProtocol(versions, protocols),
   });
@@ -113,8 +113,8 @@ function tlsServer(options: ListenerOptions, arrivals: Arrivals<Arrival>, guests
 /** A connection whose other side has proved to have a key, if it has one. */
 function receive(socket: TLSSocket, arrival: Arrival, options: ListenerOptions, guests: Guests): void {
   const address = plainAddress(socket.remoteAddress ?? '');
-  const judged = judge(socket, address, options);
-  const { log, onChannel } = options;
+  const { peers, versions = spokenVersions, log, onChannel } = options;
+  const judged = judge(socket, address, peers(), versions);
   const nodeId = 'peer' in judged ? judged.peer.nodeId : '';
   socket.on('error', (error) => log.debug({ nodeId, address, reason: error.message }, 'a connection failed'));
   if ('code' in judged) {
@@ -128,48 +128,6 @@ function receive(socket: TLSSocket, arrival: Arrival, options: ListenerOptions, 
   arrival.loggedIn();
   socket.write(encodeGreeting({ type: 'accepted' }));
   onChannel(nodeId, socket, () => hangUp(socket));
-}
-
-interface Refusal {
-  readonly code: 'PEER_REFUSED' | 'PEER_PROTOCOL';
-  /** For the log of this host. */
-  readonly why: string;
-  /** For that of the other one, which knows its own part. */
-  readonly told: string;
-}
-
-function judge(
-  socket: TLSSocket,
-  address: string,
-  { peers, versions = spokenVersions }: ListenerOptions,
-): { readonly peer: Peer } | Refusal {
-  const name = claimedName(socket);
-  const peer = peerWithKey(provenKey(socket), name, peers());
-  if (peer === undefined) {
-    const why = `a peer at ${address} that calls itself "${name}" was refused: its key is not one in etcd`;
-    return { code: 'PEER_REFUSED', why, told: 'the key of this host is not one in etcd' };
-  }
-  const selected = selectedVersion(socket.alpnProtocol);
-  if (typeof selected === 'number') return { peer };
-  const theirs = `${peer.nodeId} was refused: it speaks the replication protocol in version ${selected}`;
-  const ours = versions.join(', ');
-  return {
-    code: 'PEER_PROTOCOL',
-    why: `${theirs}, this host in ${ours}`,
-    told: `it speaks the replication protocol in version ${ours}`,
-  };
-}
-
-/** Hosts that share a key, as copies of one machine do, are told apart by the name that they give. */
-function peerWithKey(key: Buffer | null, name: string, peers: ReadonlyMap<string, Peer>): Peer | undefined {
-  if (key === null) return undefined;
-  const having = [...peers.values()].filter((peer) => isKeyOf(peer, key));
-  return having.find(({ nodeId }) => nodeId === name) ?? having[0];
-}
-
-/** Printable: OpenSSL escapes what is not. */
-function claimedName(socket: TLSSocket): string {
-  return (socket.getPeerX509Certificate()?.subject ?? '').replace(/^CN=/, '').slice(0, 80);
 }
 
 function isPeerAddress(address: string, peers: ReadonlyMap<string, Peer>): boolean {
@@ -188,6 +146,7 @@ function hangUp(socket: TLSSocket): void {
 interface Arrival {
   loggedIn(): void;
 }
+
 function arrivalOf(socket: Socket, place: Place, { loginTimeoutMs, log }: ListenerOptions): Arrival {
   const address = plainAddress(socket.remoteAddress ?? '');
   socket.on('error', (error) => log.debug({ address, reason: error.message }, 'a socket failed'));

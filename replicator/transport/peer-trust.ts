@@ -3,14 +3,29 @@ import type { TLSSocket } from 'node:tls';
 import ssh2 from 'ssh2';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 
+/** Who the other side of a connection is. */
+export interface Proof {
+  /** The public key that it has, SubjectPublicKeyInfo. */
+  readonly key: Buffer;
+  /** What it calls itself, which proves nothing. Of any content. */
+  readonly name: string;
+}
+
 /**
- * The key that the other side of a connection has proved to have, as SubjectPublicKeyInfo; null when it has none. That
- * TLS checked the signature over this very handshake is all that counts: neither who signed the certificate, nor its
- * names and dates. A resumed session proves nothing anew.
+ * What the other side has proved: that TLS checked its signature over this very handshake is all that counts, neither
+ * who signed the certificate, nor its dates. null: nothing, since it has no certificate, none that can be read, or goes
+ * on with an older session.
  */
-export function provenKey(socket: TLSSocket): Buffer | null {
+export function proofOf(socket: TLSSocket): Proof | null {
   if (socket.isSessionReused()) return null;
-  return socket.getPeerX509Certificate()?.publicKey.export({ type: 'spki', format: 'der' }) ?? null;
+  try {
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate === undefined) return null;
+    const key = certificate.publicKey.export({ type: 'spki', format: 'der' });
+    return { key, name: String(certificate.subject).replace(/^CN=/, '').slice(0, 80) };
+  } catch {
+    return null;
+  }
 }
 
 /** Whether it is the key that etcd names for that host. */

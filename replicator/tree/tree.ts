@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync } from 'node:fs';
 import { parentOf, splitPath } from './path.ts';
 
 /** Not in Node's constants; the same on every Linux architecture that Node runs on. */
@@ -68,6 +68,13 @@ export function openEntry(entry: Buffer): number {
 
 export function entryIn(directory: number, name: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name]);
+}
+
+/** The names in a directory, in no order. @throws errors of the file system */
+export function namesIn(tree: Tree, path: Buffer): Buffer[] {
+  return tree.withDirectory(path, (directory) =>
+    readdirSync(`${through(directory)}/.`, { encoding: 'buffer' }),
+  );
 }
 
 /** A path that leads to the very file an O_PATH handle names. */

@@ -77,7 +77,7 @@ export class AcknowledgedWrites {
   /** @throws Error when there is no such frame */
   refused(request: number, written: number, error: EngineRefusal): void {
     const { start, end } = this.#frame(request);
-    this.#failures.push({ start: start + written, end, error });
+    if (start + written < end) this.#failures.push({ start: start + written, end, error });
   }
 
   /** @throws Error when there is no such frame */

@@ -8,27 +8,17 @@ import type {
   SessionLife,
   Success,
 } from '#contracts/engine/message.ts';
-import { encodeData, encodeToEngine } from '#contracts/engine/to-engine.ts';
+import { encodeToEngine } from '#contracts/engine/to-engine.ts';
 import { messageOf } from '#contracts/errors.ts';
 import { statusCode } from '../sftp/protocol.ts';
 import { StatusError } from '../sftp/status-error.ts';
-import { AcknowledgedWrites } from './acknowledged-writes.ts';
-import type { Connection } from './connection.ts';
-import type { Credits } from './credits.ts';
 import { EngineRefusal, SessionLost } from './errors.ts';
-import { type Gathered, GatheredWrites } from './gathered-write.ts';
+import { type Link, Outbox } from './outbox.ts';
 import { waitForPermission } from './permission.ts';
 import type { Done, EngineSession, Opened, Patience, WritePiece, Written } from './ports.ts';
 import type { Waiters } from './waiters.ts';
 
 const notConnected = 'The storage engine is not connected';
-
-/** Where a session is at the engine, for the life of one connection. */
-export interface Link {
-  readonly id: number;
-  readonly connection: Connection;
-  readonly credits: Credits;
-}
 
 /** What all sessions of this process share. */
 export interface SessionHome {
@@ -42,13 +32,6 @@ export interface SessionHome {
   left(session: Session, id: number | null): void;
 }
 
-interface Frame {
-  readonly request: number;
-  readonly parts: readonly Buffer[];
-  /** Of data. */
-  readonly bytes: number;
-}
-
 type Plain = SessionLife | Change;
 
 interface Asked {
@@ -57,23 +40,21 @@ interface Asked {
   reject(error: unknown): void;
 }
 
+/** One client's session, which outlives connections as long as nothing of it is open or unanswered when one breaks. */
 export class Session implements EngineSession {
   readonly grant: Grant;
   readonly #home: SessionHome;
   readonly #lost = new AbortController();
-  readonly #gathered = new GatheredWrites();
   readonly #asked = new Map<number, Asked>();
   /** The handles that are open at the engine; whether they append. */
   readonly #handles = new Map<number, boolean>();
-  #writes = new AcknowledgedWrites();
-  #queue: Frame[] = [];
-  #link: Link | null = null;
+  /** null: there is no connection. */
+  #outbox: Outbox | null = null;
+  /** At this connection. */
   #isBegun = false;
+  /** At this one or another. */
   #wasBegun = false;
   #refusedBegin: unknown = null;
-  #lastRequest = 0;
-  #plainUnderWay = 0;
-  #isFlushScheduled = false;
   #isEnding = false;
   /** Why the WRITE whose pieces are coming in has failed already. */
   #refusedPiece: EngineRefusal | null = null;
@@ -92,33 +73,26 @@ export class Session implements EngineSession {
   }
 
   async permission(patience: Patience = {}): Promise<void> {
-    await waitForPermission({
-      ...patience,
-      waiters: this.#home.waiters,
-      isSo: () => {
-        this.lost.throwIfAborted();
-        return this.permitted;
-      },
-      reason: () => (this.#isBegun ? `Writes are refused: ${this.#home.refusal}` : notConnected),
-    });
+    const isSo = () => {
+      this.lost.throwIfAborted();
+      return this.permitted;
+    };
+    const reason = () => (this.#isBegun ? `Writes are refused: ${this.#home.refusal}` : notConnected);
+    await waitForPermission({ ...patience, waiters: this.#home.waiters, isSo, reason });
   }
 
   /** @throws EngineRefusal when the engine did not begin it */
   async begun(patience: Patience): Promise<void> {
-    await waitForPermission({
-      ...patience,
-      waiters: this.#home.waiters,
-      isSo: () => {
-        if (this.#refusedBegin !== null) throw this.#refusedBegin;
-        return this.#isBegun;
-      },
-      reason: () => notConnected,
-    });
+    const isSo = () => {
+      if (this.#refusedBegin !== null) throw this.#refusedBegin;
+      return this.#isBegun;
+    };
+    await waitForPermission({ ...patience, waiters: this.#home.waiters, isSo, reason: () => notConnected });
   }
 
   get unanswered(): number {
     const changes = [...this.#asked.values()].filter(({ kind }) => isChange(kind));
-    return changes.length + this.#writes.waiting;
+    return changes.length + (this.#outbox?.unansweredWrites ?? 0);
   }
 
   async open(change: Extract<Change, { kind: 'open' }>): Promise<Opened> {
@@ -136,21 +110,24 @@ export class Session implements EngineSession {
   }
 
   write(piece: WritePiece): Promise<Written> | null {
-    if (this.lost.aborted) return piece.last ? Promise.reject(this.lost.reason) : null;
+    const outbox = this.#outbox;
+    if (outbox === null || this.lost.aborted) {
+      const error = this.lost.aborted ? this.lost.reason : new StatusError(statusCode.failure, notConnected);
+      return piece.last ? Promise.reject(error) : null;
+    }
+    const { handle, offset, data, last } = piece;
     const refusal = this.#refusalOf(piece);
-    if (refusal === null) this.#accept(piece);
-    else this.#refusedPiece ??= refusal;
-    if (!piece.last) return null;
+    if (refusal !== null) this.#refusedPiece ??= refusal;
+    else outbox.take(handle, this.#handles.get(handle) === true ? null : offset, data, last);
+    if (!last) return null;
     const refused = this.#refusedPiece;
     this.#refusedPiece = null;
-    const made = this.#writes.whenMade();
+    const made = outbox.whenMade();
     return refused === null ? made : made.then(() => Promise.reject(refused));
   }
 
   get hasCredit(): boolean {
-    if (this.#link === null || this.lost.aborted || this.#gathered.isInAppend) return true;
-    const taken = { bytes: this.#writes.takenBytes, requests: this.#underWay };
-    return this.#queue.length === 0 && this.#link.credits.mayTakeData(taken);
+    return this.lost.aborted || (this.#outbox?.hasCredit ?? true);
   }
 
   async credit(): Promise<void> {
@@ -161,44 +138,25 @@ export class Session implements EngineSession {
   }
 
   async readBarrier(): Promise<void> {
-    if (this.#isQuiet || this.lost.aborted) return;
+    const isQuiet = this.#asked.size === 0 && (this.#outbox?.hasSettledData ?? true);
+    if (isQuiet || this.lost.aborted) return;
     await this.#ask({ kind: 'read-barrier' });
   }
 
   async end(): Promise<void> {
     this.#isEnding = true;
-    const isBeginning = this.#link !== null && !this.#isBegun && this.#refusedBegin === null;
+    const isBeginning = this.#outbox !== null && !this.#isBegun && this.#refusedBegin === null;
     // It ends when the answer is here.
     if (isBeginning) return;
     if (this.#isBegun && !this.lost.aborted) await this.#ask({ kind: 'end-session' }).catch(() => {});
     this.#left();
   }
 
-  #refusalOf({ handle, offset, data }: WritePiece): EngineRefusal | null {
-    if (!this.#handles.has(handle)) return new EngineRefusal('EBADF', 'the handle is not open for writing');
-    // The engine would take it for no message at all, and hang up on everybody.
-    if (!Number.isSafeInteger(offset + data.length)) return new EngineRefusal('EFBIG', 'it ends too far out');
-    return null;
-  }
-
-  #accept({ handle, offset, data, last }: WritePiece): void {
-    if (!this.hasCredit) throw new Error('a write without credit');
-    this.#writes.accept(data.length);
-    this.#link?.credits.took(data.length);
-    const appends = this.#handles.get(handle) === true;
-    const before = this.#gathered.add(handle, appends ? null : offset, data, last);
-    if (before !== null) {
-      this.#enqueueData(before);
-      this.pump();
-    }
-    this.#flushSoon();
-  }
-
   // What follows is called by the client.
 
   /** At a new connection. */
   begin(link: Link): void {
-    this.#link = link;
+    this.#outbox = new Outbox(link, () => this.#home.stalled(this));
     const makeRoot = this.#wasBegun ? null : this.grant.makeRoot;
     const grant = { ...this.grant, makeRoot };
     this.#ask({ kind: 'begin-session', grant }).then(
@@ -216,68 +174,46 @@ export class Session implements EngineSession {
   receive(answer: SessionAnswer): void {
     switch (answer.kind) {
       case 'acknowledged':
-        this.#acknowledged(answer.bytes);
-        break;
       case 'appended':
-        this.#writes.appended(answer.request, answer.size);
-        return;
       case 'write-refused':
-        this.#writes.refused(
-          answer.request,
-          answer.written,
-          new EngineRefusal(answer.errno, answer.sentence),
-        );
-        return;
+        this.#outbox?.hear(answer);
+        break;
       default:
         this.#answered(answer.request, answer);
     }
     this.pump();
   }
 
-  /** Sends what may be sent by now. */
   pump(): void {
-    const link = this.#link;
-    let frames = 0;
-    for (const { request, parts, bytes } of this.#queue) {
-      const sent = { bytes: this.#writes.unacknowledgedBytes, requests: this.#underWay };
-      const { credits } = link ?? {};
-      if (!(bytes > 0 ? credits?.maySendData(sent) : credits?.maySendRequest(sent))) break;
-      link?.connection.write(parts);
-      link?.credits.sent(bytes);
-      if (bytes > 0) this.#writes.sent(request, bytes);
-      else this.#plainUnderWay += 1;
-      frames += 1;
-    }
-    if (frames > 0) this.#queue = this.#queue.slice(frames);
-    if (!this.hasCredit) this.#home.stalled(this);
+    this.#outbox?.pump();
   }
 
   /** The connection broke (H1). */
   disconnected(): void {
-    const asked = [...this.#asked.values()];
     const isLost = this.#isEnding || this.#handles.size > 0 || this.unanswered > 0;
-    this.#link = null;
-    this.#isBegun = false;
-    this.#asked.clear();
-    this.#plainUnderWay = 0;
-    this.#queue = [];
     const error = new SessionLost('the storage engine went away in the middle of a change');
+    const asked = [...this.#asked.values()];
+    this.#asked.clear();
     for (const { kind, resolve, reject } of asked) {
       // Nothing was unanswered before it.
       if (kind === 'read-barrier' && !isLost) resolve({ kind: 'done', durable: false, paths: [] });
       else reject(error);
     }
+    this.#outbox?.fail(error);
+    this.#outbox = null;
+    this.#isBegun = false;
     if (isLost) this.#lose(error);
-    else this.#writes = new AcknowledgedWrites();
   }
 
   #lose(error: SessionLost): void {
-    this.#queue = [];
     this.#handles.clear();
-    this.#writes.fail(error);
     this.#lost.abort(error);
     this.#left();
     this.#home.waiters.changed();
+  }
+
+  #left(): void {
+    this.#home.left(this, this.#outbox?.link.id ?? null);
   }
 
   #didBegin(): void {
@@ -286,10 +222,6 @@ export class Session implements EngineSession {
     // Nobody waited for it any more.
     if (this.#isEnding) void this.end();
     this.#home.waiters.changed();
-  }
-
-  #left(): void {
-    this.#home.left(this, this.#link?.id ?? null);
   }
 
   /** A connection that broke meanwhile is followed by another one, where it begins again. */
@@ -304,36 +236,27 @@ export class Session implements EngineSession {
     this.#home.waiters.changed();
   }
 
-  get #underWay(): number {
-    return this.#plainUnderWay + this.#writes.framesUnderWay;
-  }
-
-  /** Everything that was asked for is answered. */
-  get #isQuiet(): boolean {
-    return (
-      this.#asked.size === 0 &&
-      this.#gathered.bytes === 0 &&
-      this.#queue.length === 0 &&
-      this.#writes.framesUnderWay === 0
-    );
+  #refusalOf({ handle, offset, data }: WritePiece): EngineRefusal | null {
+    if (!this.#handles.has(handle)) return new EngineRefusal('EBADF', 'the handle is not open for writing');
+    // The engine would take it for no message at all, and hang up on everybody.
+    if (!Number.isSafeInteger(offset + data.length)) return new EngineRefusal('EFBIG', 'it ends too far out');
+    return null;
   }
 
   #ask(request: Plain): Promise<Success> {
     if (this.lost.aborted) return Promise.reject(this.lost.reason);
-    const link = this.#link;
-    if (link === null || (!this.#isBegun && request.kind !== 'begin-session'))
+    const outbox = this.#outbox;
+    if (outbox === null || (!this.#isBegun && request.kind !== 'begin-session'))
       return Promise.reject(new StatusError(statusCode.failure, notConnected));
-    this.#flush();
-    const id = this.#nextRequest();
+    const { promise, resolve, reject } = Promise.withResolvers<Success>();
     try {
-      const parts = encodeToEngine({ ...request, session: link.id, request: id });
-      this.#queue.push({ request: id, parts, bytes: 0 });
+      const session = outbox.link.id;
+      const id = outbox.ask((id) => encodeToEngine({ ...request, session, request: id }));
+      this.#asked.set(id, { kind: request.kind, resolve, reject });
     } catch (error) {
       return Promise.reject(refusalOf(request, error));
     }
-    const { promise, resolve, reject } = Promise.withResolvers<Success>();
-    this.#asked.set(id, { kind: request.kind, resolve, reject });
-    this.pump();
+    outbox.pump();
     return promise;
   }
 
@@ -341,49 +264,9 @@ export class Session implements EngineSession {
     const asked = this.#asked.get(request);
     if (asked === undefined) throw new Error(`an answer to ${request}, which was not asked`);
     this.#asked.delete(request);
-    this.#plainUnderWay -= 1;
-    this.#link?.credits.answered(0, 1);
+    this.#outbox?.answered();
     if (answer.kind === 'refused') asked.reject(new EngineRefusal(answer.errno, answer.sentence));
     else asked.resolve(answer);
-  }
-
-  #acknowledged(bytes: number): void {
-    const { unacknowledgedBytes, framesUnderWay } = this.#writes;
-    this.#writes.acknowledged(bytes);
-    this.#link?.credits.answered(
-      unacknowledgedBytes - this.#writes.unacknowledgedBytes,
-      framesUnderWay - this.#writes.framesUnderWay,
-    );
-  }
-
-  /** At the end of this turn: what comes until then may continue what is gathered. */
-  #flushSoon(): void {
-    if (this.#isFlushScheduled) return;
-    this.#isFlushScheduled = true;
-    setImmediate(() => {
-      this.#isFlushScheduled = false;
-      this.#flush();
-      this.pump();
-    });
-  }
-
-  #flush(): void {
-    const gathered = this.#gathered.take();
-    if (gathered !== null) this.#enqueueData(gathered);
-  }
-
-  #enqueueData({ handle, offset, pieces, bytes }: Gathered): void {
-    if (this.#link === null) return;
-    const request = this.#nextRequest();
-    const target =
-      offset === null ? ({ kind: 'append', handle } as const) : ({ kind: 'write', handle, offset } as const);
-    const parts = encodeData({ session: this.#link.id, request }, target, pieces);
-    this.#queue.push({ request, parts, bytes });
-  }
-
-  #nextRequest(): number {
-    this.#lastRequest = (this.#lastRequest + 1) >>> 0;
-    return this.#lastRequest;
   }
 }
 

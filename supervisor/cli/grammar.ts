@@ -17,10 +17,6 @@ export const rules: readonly string[] = [
 /** `HOST` is an argument, `a|b` is one of them, `[--x]` may be left out. */
 export const plannedCommands: readonly (readonly [usage: string, purpose: string])[] = [
   ['replication at-risk', 'files that are acknowledged and on too few hosts'],
-  ['replication quarantine list', 'what was set aside on this host, a row a folder'],
-  ['replication quarantine show FOLDER', 'its files, and what is in service at their paths now'],
-  ['replication quarantine restore FOLDER [PATH]', 'give files back into service, by the log as any change'],
-  ['replication quarantine discard FOLDER [PATH]', 'remove them for good'],
   ['replication snapshot', 'a consistent copy of what this host holds'],
   ['replication adopt', 'take what lies in the data folder of this host as the files of the cluster'],
   ['config history', 'the generations of the replicated configuration: who, when, what'],

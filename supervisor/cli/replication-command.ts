@@ -5,6 +5,7 @@ import { ask, askStatus } from './ask.ts';
 import { configOption } from './options.ts';
 import { narrator, printAnswer } from './output.ts';
 import { mustAgree, whoAsks } from './person.ts';
+import { quarantineCommand } from './quarantine-command.ts';
 
 interface AcceptOptions {
   config: string;
@@ -15,7 +16,8 @@ interface AcceptOptions {
 export function replicationCommand(): Command {
   return new Command('replication')
     .description('how this host comes to hold what the leader holds')
-    .addCommand(acceptRemovalCommand());
+    .addCommand(acceptRemovalCommand())
+    .addCommand(quarantineCommand());
 }
 
 function acceptRemovalCommand(): Command {
@@ -27,7 +29,7 @@ function acceptRemovalCommand(): Command {
       'after',
       `
 For RESYNC_REMOVES_MUCH, on the host that says so. Make sure first that the leader has not lost these files: this host
-may hold the last copies. They are moved to the folder quarantine/ beside the files.`,
+may hold the last copies. They are moved to quarantine (see \`holdfast replication quarantine list\`).`,
     )
     .action(acceptRemoval);
 }

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { nodeIdSchema } from '#contracts/identities.ts';
 import { ipAddressSchema, type VipAddress, vipAddressSchema } from './addresses.ts';
 import { durationSchema } from './duration.ts';
+import { sizeOrShareSchema } from './size.ts';
 import { checkTiming, longestVipCommandMs } from './timing.ts';
 
 /**
@@ -168,6 +169,20 @@ const sftp = z.strictObject({
   }),
 });
 
+const dayMs = 86_400_000;
+
+const quarantine = z.strictObject({
+  maxBytes: sizeOrShareSchema.default({ share: 0.1 }).meta({
+    description:
+      'What takes more is removed, the oldest first, but nothing of the last 24 hours (MiB, GiB, TiB, or % of the file system); see [quarantine.md](quarantine.md)',
+    example: '10%',
+  }),
+  maxAge: durationSchema
+    .refine((ms) => ms >= dayMs && ms <= 3650 * dayMs, 'must be from 1d to 3650d')
+    .default(90 * dayMs)
+    .meta({ description: 'What was set aside longer ago is removed', example: '90d' }),
+});
+
 const replication = z.strictObject({
   mode: z.enum(['sync', 'async', 'shared']).default('sync').meta({
     description: 'sync: acknowledged means on a standby too; async: standbys may lag; shared: shared storage',
@@ -196,6 +211,7 @@ const replication = z.strictObject({
       'A comparison that would take away more than this share of the files of a host, in percent (and more than 100 files), waits for `holdfast replication accept-removal`',
     example: 20,
   }),
+  quarantine: quarantine.prefault({}).meta({ description: 'What only this host had, and was set aside' }),
 });
 
 const paths = z.strictObject({

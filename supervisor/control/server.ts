@@ -2,7 +2,8 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { codeOf, HoldfastError, messageOf } from '#contracts/errors.ts';
+import { codeOf, type ErrorCode, HoldfastError, messageOf } from '#contracts/errors.ts';
+import { type QuarantineAnswer, quarantineRequestSchema } from '#contracts/ipc/quarantine.ts';
 import type { Logger } from '#contracts/log.ts';
 import { operationRequestSchema } from '../core/operation/request.ts';
 import type { Clock } from '../runtime/ports.ts';
@@ -59,6 +60,8 @@ function routes(supervisor: Supervisor, operator: Operator, clock: Clock): Recor
       supervisor.acceptRemoval(by, files);
       return {};
     },
+    'POST /v1/replication/quarantine': async (body) =>
+      notRefused(await supervisor.replicator.askQuarantine(quarantineRequestSchema.parse(body))),
     'POST /v1/pause': async (body) => {
       const { by, reason } = pauseRequestSchema.parse(body);
       await operator.pause(by, reason);
@@ -69,6 +72,12 @@ function routes(supervisor: Supervisor, operator: Operator, clock: Clock): Recor
       return {};
     },
   };
+}
+
+/** What the replicator refuses is a refusal of ours. */
+function notRefused(answer: QuarantineAnswer): QuarantineAnswer {
+  if (answer.kind === 'refused') throw new HoldfastError(answer.code as ErrorCode, answer.message);
+  return answer;
 }
 
 /** Serves the control API on the unix socket. `curl --unix-socket` speaks it as well. */

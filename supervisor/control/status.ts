@@ -1,4 +1,5 @@
 import type { Epoch, NodeId, Position } from '#contracts/identities.ts';
+import type { QuarantineSummary } from '#contracts/ipc/quarantine.ts';
 import type { PeerProgress } from '#contracts/ipc/replicator.ts';
 import { version } from '#contracts/version.ts';
 import type { Cause } from '../core/cause.ts';
@@ -70,6 +71,8 @@ export interface Status {
   readonly health: readonly HealthFact[];
   /** A comparison of this host with its leader that waits for an operator. */
   readonly heldRemoval: { readonly files: number; readonly of: number; readonly leader: NodeId } | null;
+  /** What lies in quarantine on this host; null: not known yet. Of other hosts, `health` tells it in words. */
+  readonly quarantine: QuarantineSummary | null;
   readonly ineligible: readonly Cause[];
   readonly activity: SftpNodeActivity;
   /** For how long each process of this host stood still at most within the last minute, in milliseconds. */
@@ -104,6 +107,7 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     hosts: hostsOf(supervisor),
     health: supervisor.healthFacts,
     heldRemoval: state.replicator.heldRemoval,
+    quarantine: supervisor.replicator.quarantine,
     ineligible: supervisor.ineligibility(),
     activity: supervisor.sftpNode.activity,
     latenessMs: supervisor.health.latenessMs,

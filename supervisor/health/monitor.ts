@@ -1,3 +1,4 @@
+import type { QuarantineSummary } from '#contracts/ipc/quarantine.ts';
 import { LoopWatch } from '#contracts/lateness.ts';
 import type { Config } from '../config/schema.ts';
 import type { Health, HealthFact, HealthReports, VipConflict, Watchdog } from '../runtime/ports.ts';
@@ -29,6 +30,8 @@ export interface MonitorOptions {
   readonly askForAddresses: () => Promise<VipConflict | null>;
   readonly node: NodeQuestions;
   readonly lateness: Lateness;
+  /** As the replicator told it last; null: it has not yet. */
+  readonly quarantine: () => QuarantineSummary | null;
   readonly reports: HealthReports;
 }
 
@@ -86,7 +89,7 @@ export class HealthMonitor implements Health {
   }
 
   #checks(): Check[] {
-    const { config, watchdog, askForAddresses, reports } = this.#options;
+    const { config, watchdog, askForAddresses, quarantine, reports } = this.#options;
     const { sftp } = config;
     const expected = () => reports.leaderLinks();
     return [
@@ -102,7 +105,7 @@ export class HealthMonitor implements Health {
         name: 'quarantine',
         everyMs: quarantineEveryMs,
         isAdvisory: true,
-        look: async () => [await quarantineFact(config)],
+        look: () => [quarantineFact(quarantine())],
       },
     ];
   }

@@ -1,4 +1,5 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { QuarantineAnswer, QuarantineRequest, QuarantineSummary } from '#contracts/ipc/quarantine.ts';
 import type { FromReplicator, Peer, PeerProgress, ToReplicator } from '#contracts/ipc/replicator.ts';
 import type { Config } from '../config/schema.ts';
 import type { Cause } from '../core/cause.ts';
@@ -230,6 +231,11 @@ export interface ReplicatorControl {
   admit(replaces: string, at: number): void;
   /** Lets the comparison that waits take away so many files. */
   acceptRemoval(files: number): void;
+  /**
+   * Asks about its quarantine, or discards of it. What it refuses is an answer.
+   * @throws HoldfastError REPLICATOR_DOWN; QUARANTINE_FAILED when no answer comes in time
+   */
+  askQuarantine(request: QuarantineRequest): Promise<QuarantineAnswer>;
   /** Starts it; it is started again whenever it ends. */
   start(): void;
   /** The other hosts, whenever they change. */
@@ -237,6 +243,8 @@ export interface ReplicatorControl {
   close(): void;
   readonly pid: number | undefined;
   readonly followers: readonly PeerProgress[];
+  /** What lies in quarantine on this host; null: not known yet. */
+  readonly quarantine: QuarantineSummary | null;
   /** What it finds wrong with replicated files; for people, since no other host would do better. */
   readonly configFacts: readonly HealthFact[];
 }

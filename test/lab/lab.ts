@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { AddressWatch } from './address-watch.ts';
 import { CertificateAuthority } from './certificates.ts';
 import { LabClient } from './client.ts';
+import { CuttableDisk, ReflinkStore } from './cuttable-disk.ts';
 import { LabDisk } from './disk.ts';
 import { type ClusterPlan, LabHost } from './host.ts';
 import { makeLabFolder, removeLabFolder } from './leftovers.ts';
@@ -43,6 +44,8 @@ export class Lab implements AsyncDisposable {
   readonly #network = new Network();
   readonly #hosts: LabHost[] = [];
   readonly #disks: LabDisk[] = [];
+  readonly #cuttableDisks: CuttableDisk[] = [];
+  #store: ReflinkStore | null = null;
   #client: LabClient | null = null;
   #watcher: NetworkHost | null = null;
   #partner: NetworkHost | null = null;
@@ -180,11 +183,11 @@ export class Lab implements AsyncDisposable {
     return watch;
   }
 
-  /** From a machine of its own, too. */
-  async watchService(address = this.vipV4): Promise<ServiceWatch> {
+  /** From a machine of its own, too. @param everyMs how often it asks */
+  async watchService(address = this.vipV4, everyMs = 1): Promise<ServiceWatch> {
     this.#partner ??= await this.#network.addHost('partner', '10.77.0.210', 'fd77::210');
     const watch = new ServiceWatch(this.client, this.#partner);
-    await watch.start(address, this.sftpPort);
+    await watch.start(address, this.sftpPort, everyMs);
     return watch;
   }
 
@@ -201,10 +204,20 @@ export class Lab implements AsyncDisposable {
     return disk;
   }
 
+  /** A disk for everything that a host keeps, whose power can be cut. Before the host is started for the first time. */
+  async giveCuttableDisk(host: LabHost, mib?: number): Promise<CuttableDisk> {
+    this.#store ??= await ReflinkStore.mount(join(this.folder, 'store'));
+    const disk = await CuttableDisk.mount(host, this.#store, mib);
+    this.#cuttableDisks.push(disk);
+    return disk;
+  }
+
   async dispose(): Promise<void> {
     for (const disk of this.#disks) await disk.thaw();
     await this.#network.remove();
     for (const disk of this.#disks.splice(0)) await disk.unmount();
+    for (const disk of this.#cuttableDisks.splice(0)) await disk.unmount();
+    await this.#store?.unmount();
     removeLabFolder(this.folder);
     // Not earlier: without a listener of ours, execa's would end the process at the signal, and the rest be left.
     process.off('SIGINT', this.#onExit);

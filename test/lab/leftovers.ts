@@ -50,7 +50,7 @@ export async function removeLeftovers(): Promise<string[]> {
   }
   for (const folder of globSync(join(tmpdir(), 'holdfast-lab-*'))) {
     if (!isLeft(basename(folder), /^holdfast-lab-(\d+)-/)) continue;
-    for (const mounted of mountsBelow(folder)) {
+    for (const mounted of mountsBelow(folder).reverse()) {
       await execa('fsfreeze', ['--unfreeze', mounted], { reject: false });
       await execa('umount', ['--lazy', mounted]);
     }
@@ -74,7 +74,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function mountsBelow(folder: string): string[] {
+/** In the order in which they were mounted. */
+export function mountsBelow(folder: string): string[] {
   return readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '')

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { type LabProcess, spawnTo } from './spawn.ts';
+import { waitFor } from './wait.ts';
 
 /** Namespaces of labs carry the pid of the process that made them, so that what a killed run left can be told. */
 const prefix = 'hf';
@@ -165,6 +166,13 @@ export class NetworkHost {
   /** Every process in the namespace: all of them are the lab's. */
   async signalAll(signal: NodeJS.Signals): Promise<void> {
     for (const pid of await pidsIn(this.namespace)) kill(pid, signal);
+  }
+
+  /** Resolves when no process is left in the namespace. */
+  async allEnded(): Promise<void> {
+    await waitFor(`the processes of ${this.namespace} to end`, async () => {
+      return (await pidsIn(this.namespace)).length === 0;
+    });
   }
 
   /**

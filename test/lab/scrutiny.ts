@@ -47,18 +47,27 @@ export async function underScrutiny(
   }
   assert.deepEqual(watch.doubled, [], 'two hosts had the address at once');
   assert.ok(watch.holders.size > 0, 'the watch saw the address');
-  await assertInTurn(lab, leader, service, epoch);
+  assert.equal(await outOfTurn(lab, leader, service, epoch), null);
   return leader;
 }
 
-function missingOn(host: LabHost, { acknowledged }: ServiceWatch): string[] {
+/** The files whose write the service watch was told is a success, and that the host lacks or has otherwise. */
+export function missingOn(host: LabHost, { acknowledged }: ServiceWatch): string[] {
   const path = (name: string) => join(host.filesRoot, 'alice', name);
   const isThere = (name: string) => existsSync(path(name)) && readFileSync(path(name), 'utf8') === name;
   return acknowledged.map(({ name }) => name).filter((name) => !isThere(name));
 }
 
-/** Those that answered, and those that acknowledged, are hosts that led since `epoch`, in that order. */
-async function assertInTurn(lab: Lab, leader: LabHost, service: ServiceWatch, epoch: number): Promise<void> {
+/**
+ * Those that answered, and those that acknowledged, are hosts that led since `epoch`, in that order.
+ * @returns null, or what was out of turn
+ */
+export async function outOfTurn(
+  lab: Lab,
+  leader: LabHost,
+  service: ServiceWatch,
+  epoch: number,
+): Promise<string | null> {
   const { text } = await leader.holdfast('history', '--json', '--last', '200');
   const history: HistoryRecord[] = JSON.parse(text);
   const led = history
@@ -71,13 +80,12 @@ async function assertInTurn(lab: Lab, leader: LabHost, service: ServiceWatch, ep
   const evidence = () =>
     JSON.stringify({ led, turns: service.turns.map((turn) => ({ ...turn, host: nameOf(turn.mac) })) });
   const answered = service.turns.map(({ mac }) => nameOf(mac));
-  assert.ok(isInOrder(answered, led), `the order of those that answered: ${evidence()}`);
+  if (!isInOrder(answered, led)) return `the order of those that answered: ${evidence()}`;
   const acknowledged = service.acknowledged.map(({ mac }) => nameOf(mac));
   const wrote = acknowledged.filter((name, index) => name !== acknowledged[index - 1]);
-  assert.ok(
-    isInOrder(wrote, led),
-    `the order of those that acknowledged: ${wrote.join(', ')}; ${evidence()}`,
-  );
+  if (!isInOrder(wrote, led))
+    return `the order of those that acknowledged: ${wrote.join(', ')}; ${evidence()}`;
+  return null;
 }
 
 /** Whether `part` is `whole` with some left out. */

@@ -1,7 +1,7 @@
 /**
- * node service-watch-main.ts ADDRESS PORT INTERFACE KEY_FILE USER
+ * node service-watch-main.ts ADDRESS PORT INTERFACE KEY_FILE USER EVERY_MS
  *
- * Asks every millisecond who serves at an IPv4 address: it connects, waits for the SSH banner, and hangs up. tcpdump
+ * Asks every so many milliseconds who serves at an IPv4 address: it connects, waits for the SSH banner, and hangs up. tcpdump
  * tells which host sent the banner, by its MAC address, and when. Beside that a partner writes one small file after the
  * other and asks again at once when it lost its server. Prints lines of JSON:
  *
@@ -22,7 +22,10 @@ import { execa } from 'execa';
 import ssh2 from 'ssh2';
 
 const [address = '', port = '', networkInterface = '', keyFile = '', username = ''] = process.argv.slice(2);
+const everyMs = Number(process.argv[7]);
 const patienceMs = 1000;
+/** Where it need not ask every millisecond, there is other work for the server to do. */
+const pausesPerFile = 5;
 /** A port of ours belongs to one question until its answer is written down. */
 const probePorts = { first: 10_000, last: 49_999 };
 const partnerPorts = { first: 50_000, last: 59_999 };
@@ -113,18 +116,19 @@ async function ask(localPort: number): Promise<void> {
   print({ kind: 'answer', askedMs, answeredMs: banner?.atMs ?? null, mac: banner?.mac ?? null });
 }
 
-async function askEveryMillisecond(): Promise<void> {
+async function askAllTheTime(): Promise<void> {
   const ports = portsFrom(probePorts);
   const answers = new Set<Promise<void>>();
   const beganMs = nowMs();
-  for (let asked = 0; !isOver; await delay(1)) {
+  const dueBy = () => Math.floor((nowMs() - beganMs) / everyMs);
+  for (let asked = 0; !isOver; await delay(everyMs)) {
     // Those that are due; after a standstill of this process not all of them at once.
-    const due = Math.min(50, Math.floor(nowMs() - beganMs) - asked);
+    const due = Math.min(50, dueBy() - asked);
     for (let number = 0; number < due; number++) {
       const answer = ask(ports.next().value).finally(() => answers.delete(answer));
       answers.add(answer);
     }
-    asked = Math.floor(nowMs() - beganMs);
+    asked = dueBy();
   }
   await Promise.all(answers);
 }
@@ -150,6 +154,7 @@ async function writeFiles(localPort: number, nextName: () => string): Promise<vo
       const name = nextName();
       await orLost(Promise.race([write(name, name), tooLate()]));
       print({ kind: 'acknowledged', name, mac });
+      if (everyMs > 1) await delay(pausesPerFile * everyMs);
     }
   } finally {
     hangUp(sock);
@@ -178,7 +183,7 @@ process.on('SIGTERM', () => {
   isOver = true;
 });
 await capture.listening();
-await Promise.all([askEveryMillisecond(), writeAgainAndAgain()]);
+await Promise.all([askAllTheTime(), writeAgainAndAgain()]);
 capture.stop();
 // At a natural end Node's tidying up was seen to spin for ever over sockets that had been reset.
 process.exit(0);

@@ -5,7 +5,7 @@ import type { NetworkHost } from './network.ts';
 import type { LabProcess } from './spawn.ts';
 import { waitFor } from './wait.ts';
 
-/** One question, asked every millisecond: the SSH banner, and the MAC address of the host that sent it. */
+/** One question, asked again and again: the SSH banner, and the MAC address of the host that sent it. */
 interface Answer {
   readonly kind: 'answer';
   readonly askedMs: number;
@@ -29,7 +29,7 @@ export interface Turn {
   answers: number;
 }
 
-/** A partner's machine that writes down every millisecond which host serves at an address. */
+/** A partner's machine that writes down all the time which host serves at an address. */
 export class ServiceWatch {
   readonly #client: LabClient;
   readonly #network: NetworkHost;
@@ -42,10 +42,20 @@ export class ServiceWatch {
     this.#output = join(client.folder, `service-watch-${process.hrtime.bigint()}.log`);
   }
 
-  async start(address: string, port: number, user = 'alice'): Promise<void> {
+  /** @param everyMs how often it asks */
+  async start(address: string, port: number, everyMs = 1, user = 'alice'): Promise<void> {
     writeFileSync(this.#output, '');
     const program = join(import.meta.dirname, 'service-watch-main.ts');
-    const command = [process.execPath, program, address, String(port), 'eth0', this.#client.keyFile, user];
+    const command = [
+      process.execPath,
+      program,
+      address,
+      String(port),
+      'eth0',
+      this.#client.keyFile,
+      user,
+      String(everyMs),
+    ];
     this.#process = this.#network.spawn(this.#output, command, { stderr: 'inherit' });
     await waitFor('the first answer and the first write', async () => {
       return this.acknowledged.length > 0 && this.answers.some(({ mac }) => mac !== null);

@@ -50,6 +50,7 @@ export class ReplicatorModel implements ReplicatorControl {
   readonly pid = undefined;
   readonly followers = [];
   readonly configFacts = [];
+  readonly quarantine = null;
 
   constructor(host: HostModel, world: World, reports: ReplicatorReports) {
     this.#host = host;
@@ -95,6 +96,11 @@ export class ReplicatorModel implements ReplicatorControl {
   }
 
   acceptRemoval(): void {}
+
+  /** Nobody asks. */
+  askQuarantine(): Promise<never> {
+    return new Promise(() => {});
+  }
 
   handOff(_epoch: number, target: string): void {
     this.#later(3, () => {
@@ -289,6 +295,7 @@ export class ReplicatorModel implements ReplicatorControl {
         hostKeyFingerprints: ['k'],
         peers: [],
         quarantined: 0,
+        quarantine: null,
         roots: this.#roots(),
         heldRemoval: null,
         lastScrub: null,

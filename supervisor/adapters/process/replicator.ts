@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { messageOf } from '#contracts/errors.ts';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { QuarantineAnswer, QuarantineRequest, QuarantineSummary } from '#contracts/ipc/quarantine.ts';
 import {
   type FromReplicator,
   fromReplicatorSchema,
@@ -25,6 +26,8 @@ type RoleOrder = Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>;
 /** The first pause before a replicator that died is started again; it doubles up to the last. */
 const firstRestartMs = 100;
 const lastRestartMs = 5000;
+/** Less than a command waits for its supervisor. */
+const quarantineLimitMs = 4000;
 
 /** The replicator process: always running, started again when it dies, and told again what it is. */
 export class ReplicatorProcess implements ReplicatorControl {
@@ -36,6 +39,8 @@ export class ReplicatorProcess implements ReplicatorControl {
   #peers: Peer[] = [];
   #restartMs = firstRestartMs;
   #closed = false;
+  #requests = 0;
+  readonly #asked = new Map<number, (answer: QuarantineAnswer) => void>();
   readonly #onLate: (byMs: number) => void;
   status: ReplicatorStatus | null = null;
 
@@ -53,6 +58,10 @@ export class ReplicatorProcess implements ReplicatorControl {
 
   get followers(): readonly PeerProgress[] {
     return this.status?.peers ?? [];
+  }
+
+  get quarantine(): QuarantineSummary | null {
+    return this.status?.quarantine ?? null;
   }
 
   get configFacts(): HealthFact[] {
@@ -100,6 +109,25 @@ export class ReplicatorProcess implements ReplicatorControl {
     this.#child?.send({ type: 'accept-removal', files });
   }
 
+  async askQuarantine(request: QuarantineRequest): Promise<QuarantineAnswer> {
+    const child = this.#child;
+    if (child === null)
+      throw new HoldfastError('REPLICATOR_DOWN', 'the replicator of this host does not run');
+    const requestId = ++this.#requests;
+    return await new Promise((resolve, reject) => {
+      const overdue = setTimeout(() => {
+        this.#asked.delete(requestId);
+        const what = `the replicator of this host did not answer within ${quarantineLimitMs / 1000} s`;
+        reject(new HoldfastError('QUARANTINE_FAILED', what));
+      }, quarantineLimitMs);
+      this.#asked.set(requestId, (answer) => {
+        clearTimeout(overdue);
+        resolve(answer);
+      });
+      child.send({ type: 'quarantine', requestId, request });
+    });
+  }
+
   close(): void {
     this.#closed = true;
     this.#child?.kill();
@@ -125,6 +153,10 @@ export class ReplicatorProcess implements ReplicatorControl {
         return;
       case 'membership':
         void this.#changeMembership(message);
+        return;
+      case 'quarantine-answer':
+        this.#asked.get(message.requestId)?.(message.answer);
+        this.#asked.delete(message.requestId);
         return;
       case 'handoff':
         this.#reports.handedOff(message.complete, message.reason);
@@ -170,6 +202,11 @@ function settingsOf(config: Config): ReplicatorSettings {
     filesRoot: join(paths.data, 'files'),
     stateRoot: paths.state,
     quarantineRoot: join(paths.data, 'quarantine'),
+    quarantineBounds: {
+      maxBytes: replication.quarantine.maxBytes,
+      maxAgeMs: replication.quarantine.maxAge,
+      minFreeBytes: config.health.minFreeMiB * 2 ** 20,
+    },
     journalSocket: join(paths.run, 'journal.sock'),
     mode: replication.mode,
     strict: replication.strict,

@@ -1,34 +1,25 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { codeOf, messageOf } from '#contracts/errors.ts';
-import type { Config } from '../../config/schema.ts';
+import type { QuarantineSummary } from '#contracts/ipc/quarantine.ts';
 import type { HealthFact } from '../../runtime/ports.ts';
 
 /**
- * Whether something lies in quarantine: what only this host had when it joined another leader. A folder for each time
- * that it happened; nothing there is removed by the program.
+ * Whether something lies in quarantine: what only this host had when it joined another leader. Each host tells it of
+ * itself, and by `nodes/<id>` to the others.
+ *
+ * @param summary null: the replicator has not told yet
  */
-export async function quarantineFact({ paths }: Pick<Config, 'paths'>): Promise<HealthFact> {
+export function quarantineFact(summary: QuarantineSummary | null): HealthFact {
   const name = 'quarantine';
-  const root = join(paths.data, 'quarantine');
-  try {
-    const folders = (await readdir(root)).filter((entry) => !entry.startsWith('.')).sort(byTime);
-    if (folders.length === 0) return { name, level: 'ok', code: '', detail: 'nothing' };
-    const detail = `files that only this host had lie in ${root}: ${folders.length} folder(s), the last ${folders.at(-1)}`;
-    return { name, level: 'warn', code: 'QUARANTINED', detail };
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return { name, level: 'ok', code: '', detail: 'nothing' };
-    return {
-      name,
-      level: 'warn',
-      code: 'QUARANTINED',
-      detail: `${root} cannot be read: ${messageOf(error)}`,
-    };
+  if (summary === null) return { name, level: 'ok', code: '', detail: 'not known yet' };
+  const { entries, bytes, oldestAt, isComplete } = summary;
+  if (entries === 0 || oldestAt === null) {
+    return { name, level: 'ok', code: '', detail: isComplete ? 'nothing' : 'not known yet' };
   }
+  const least = isComplete ? '' : 'at least ';
+  const detail = `${least}${entries} thing(s) that only this host had lie in quarantine, ${megabytes(bytes)}, the oldest since ${oldestAt}`;
+  return { name, level: 'warn', code: 'QUARANTINED', detail };
 }
 
-/** They are named `<epoch>-<time>`. */
-function byTime(a: string, b: string): number {
-  const timeOf = (name: string) => name.slice(name.indexOf('-') + 1);
-  return timeOf(a).localeCompare(timeOf(b));
+/** Rounded up: it is written to etcd whenever it changes. */
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1e6)} MB`;
 }

@@ -63,11 +63,48 @@ describe('catch-up', () => {
     assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
     const status = await two.until('the count', () => two.status?.quarantined === 2 && two.status);
     assert.equal(status.quarantined, 2);
-    const folder = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('1-')) ?? '';
+    const folder = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('aside-1-')) ?? '';
     const kept = join(two.settings.quarantineRoot, folder);
-    assert.equal(readFileSync(join(kept, 'alice/only-here'), 'utf8'), 'unacknowledged');
-    assert.equal(readFileSync(join(kept, 'both'), 'utf8'), 'the diverged one');
+    const keptAs = (name: string) => readdirSync(kept).find((one) => one.endsWith(`-${name}`)) ?? '';
+    assert.equal(readFileSync(join(kept, keptAs('alice'), 'only-here'), 'utf8'), 'unacknowledged');
+    assert.equal(readFileSync(join(kept, keptAs('both')), 'utf8'), 'the diverged one');
     assert.match(two.log, /moved to quarantine/);
+  });
+
+  it('tells what lies in quarantine, and discards of it while it replicates', async () => {
+    await using cluster = await Cluster.start(['one', 'two']);
+    const [one, two] = [cluster.host('one'), cluster.host('two')];
+    mkdirSync(join(two.settings.filesRoot, 'alice'));
+    writeFileSync(join(two.settings.filesRoot, 'alice/only-here'), 'unacknowledged');
+    writeFileSync(join(two.settings.filesRoot, 'both'), 'the diverged one');
+    writeFileSync(join(one.settings.filesRoot, 'both'), 'the leader has another');
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    await two.until('the report', () => two.status?.quarantine?.entries === 2);
+    const list = await two.askQuarantine({ kind: 'list', before: null, limit: 10 });
+    assert.equal(list.kind, 'list');
+    const told = (list.kind === 'list' ? list.entries : []).map(({ path, reason, leader }) => ({
+      ...{ path, reason, leader },
+    }));
+    assert.deepEqual(
+      told.sort((a, b) => a.path.localeCompare(b.path)),
+      [
+        { path: 'alice', reason: 'only-here', leader: 'one' },
+        { path: 'both', reason: 'differs', leader: 'one' },
+      ],
+    );
+    const selection = { kind: 'all' as const, upTo: null };
+    const done = await two.askQuarantine({ kind: 'discard', selection, dryRun: false, by: 'test' });
+    assert.equal(done.kind === 'discard' && done.entries, 2);
+    await two.until('the report', () => two.status?.quarantine?.entries === 0);
+    await two.until(
+      'the room',
+      () => readdirSync(join(two.settings.quarantineRoot, '.discarded')).length === 0,
+    );
+    assert.match(two.log, /discarded from quarantine by test/);
+    node.put('after', 'replicated');
+    await node.settled();
+    assert.equal(readFileSync(join(two.settings.filesRoot, 'after'), 'utf8'), 'replicated');
   });
 
   it('goes on with a file that is open while the follower joins', async () => {

@@ -43,7 +43,8 @@ describe('configuration', () => {
     await waitFor('the fingerprint in the report', () =>
       two.status?.hostKeyFingerprints.includes(printed ?? ''),
     );
-    const kept = readdirSync(two.settings.quarantineRoot).find((name) => name.includes('host-keys')) ?? '';
+    const kept =
+      readdirSync(two.settings.quarantineRoot).find((name) => /host-keys-[0-9a-f]+$/.test(name)) ?? '';
     const keptKey = join(two.settings.quarantineRoot, kept, 'ssh_host_ed25519_key');
     assert.equal(readFileSync(keptKey, 'utf8'), 'its own');
 
@@ -132,8 +133,10 @@ describe('scrub', () => {
     node.closeFile(writing);
     await node.settled();
     assert.deepEqual(describeTree(files), describeTree(one.settings.filesRoot));
-    const kept = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('1-2')) ?? '';
-    assert.equal(readFileSync(join(two.settings.quarantineRoot, kept, 'd/rotten'), 'utf8'), 'bad! bytes');
+    const kept = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('aside-1-2')) ?? '';
+    const folder = join(two.settings.quarantineRoot, kept);
+    const rotten = readdirSync(folder).find((name) => name.endsWith('-rotten')) ?? '';
+    assert.equal(readFileSync(join(folder, rotten), 'utf8'), 'bad! bytes');
 
     one.forget();
     one.send({ type: 'scrub' });

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { QuarantineAnswer, QuarantineRequest } from '#contracts/ipc/quarantine.ts';
 import {
   type FromReplicator,
   fromReplicatorSchema,
@@ -27,6 +28,7 @@ export class Host {
   /** The identity of its roots. */
   rootId = '';
   port = 0;
+  #requests = 0;
   #child: ChildProcess | null = null;
   #log = '';
   #wake: (() => void)[] = [];
@@ -44,6 +46,7 @@ export class Host {
       filesRoot: join(this.root, 'files'),
       stateRoot: join(this.root, 'state'),
       quarantineRoot: join(this.root, 'quarantine'),
+      quarantineBounds: { maxBytes: { share: 0.1 }, maxAgeMs: 90 * 86_400_000, minFreeBytes: 0 },
       journalSocket: join(this.root, 'journal.sock'),
       mode: 'sync',
       strict: false,
@@ -107,6 +110,18 @@ export class Host {
 
   send(message: ToReplicator): void {
     this.#child?.send(message, () => {});
+  }
+
+  /** What the replicator answers about its quarantine. */
+  async askQuarantine(request: QuarantineRequest): Promise<QuarantineAnswer> {
+    const requestId = ++this.#requests;
+    this.send({ type: 'quarantine', requestId, request });
+    return await this.until(`the answer to ${request.kind}`, () => {
+      const found = this.received.find(
+        (message) => message.type === 'quarantine-answer' && message.requestId === requestId,
+      );
+      return found?.type === 'quarantine-answer' ? found.answer : undefined;
+    });
   }
 
   asPeer(alive = true): Peer {

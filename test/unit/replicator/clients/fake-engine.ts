@@ -33,6 +33,8 @@ export class FakeEngine implements Engine {
   mayAcknowledge = true;
   /** Requests are kept, with the turn that they came in, until `proceed`. */
   isStalled = false;
+  /** Turns are retained until `letGo`, although all was made. */
+  retains = false;
   /** Durable answers are kept until `flush`. */
   holdsBarriers = false;
   /** Called for each request before it is made; what it returns is its outcome. */
@@ -45,6 +47,7 @@ export class FakeEngine implements Engine {
   readonly barriers: (() => void)[] = [];
   readonly #root: string;
   readonly #stalled: { turn: Turn; release: () => void }[] = [];
+  readonly #retained: (() => void)[] = [];
   #lastHandle = 0;
 
   constructor(root: string) {
@@ -54,7 +57,15 @@ export class FakeEngine implements Engine {
   submit(turn: Turn): void {
     this.turns.push(turn.requests.length);
     if (this.isStalled) this.#stalled.push({ turn, release: turn.retain() });
-    else this.#make(turn);
+    else {
+      if (this.retains) this.#retained.push(turn.retain());
+      this.#make(turn);
+    }
+  }
+
+  letGo(): void {
+    this.retains = false;
+    for (const release of this.#retained.splice(0)) release();
   }
 
   get stalledBytes(): number {
@@ -109,9 +120,11 @@ export class FakeEngine implements Engine {
 
   #apply(session: ClientSession, request: Request): Outcome {
     switch (request.kind) {
-      case 'begin-session':
+      case 'begin-session': {
+        const made = this.#makeRoot(session);
         this.sessions.add(session);
-        return { kind: 'begun', made: this.#makeRoot(session) };
+        return { kind: 'begun', made };
+      }
       case 'end-session':
         this.sessions.delete(session);
         for (const [handle, { session: owner }] of this.handles) if (owner === session) this.#close(handle);

@@ -44,6 +44,18 @@ export class ModelEngine implements LeaderPort, FollowerPort {
   readonly slow: Slow[] = [];
   onFlushed: (flushed: Flushed) => void = () => {};
   openFiles = 0;
+  /** What happened how often. */
+  readonly counts = {
+    withData: 0,
+    withoutData: 0,
+    pages: 0,
+    contents: 0,
+    same: 0,
+    different: 0,
+    cuts: 0,
+    anew: 0,
+    flushed: 0,
+  };
 
   constructor(id: string, random: Random) {
     this.host = new EngineHost(id, new Set());
@@ -155,14 +167,19 @@ export class ModelEngine implements LeaderPort, FollowerPort {
 
   cutTo({ sequence }: LogPosition): Promise<void> {
     return this.#later(() => {
+      if (sequence < this.position.sequence) this.counts.cuts += 1;
       this.host.cutTo(sequence);
+      // As the log on disk does: what it is cut to, or begun with, is durable.
+      this.host.log.flush();
       this.#keepBatches();
     });
   }
 
   beginAnew(position: LogPosition, chain: Buffer, epochs: EpochTable): Promise<void> {
     return this.#later(() => {
+      this.counts.anew += 1;
       this.host.beginAnew(position, epochs);
+      this.host.log.flush();
       this.#batches = [];
       this.#baseChain = chain;
     });
@@ -174,6 +191,7 @@ export class ModelEngine implements LeaderPort, FollowerPort {
     for (const [index, record] of records.entries()) {
       if (record.kind === 'unknown') throw new Error('not of this model');
       const bytes = record.kind === 'write' ? (data[writes++] ?? null) : null;
+      if (record.kind === 'write') this.counts[bytes === null ? 'withoutData' : 'withData'] += 1;
       this.host.consume({ epoch, sequence: first + index }, record, bytes);
     }
     this.#batches.push(loggedBatch(payload));
@@ -184,6 +202,7 @@ export class ModelEngine implements LeaderPort, FollowerPort {
   }
 
   onEntries(path: TreePath, page: EntriesPage | null): void {
+    if (page !== null && page.after !== null) this.counts.pages += 1;
     this.host.onEntries(path, page);
   }
 
@@ -192,6 +211,7 @@ export class ModelEngine implements LeaderPort, FollowerPort {
   }
 
   onContent(inode: Inode, openedAt: number, offset: number, data: Buffer): void {
+    this.counts.contents += 1;
     this.host.onContent(inode, openedAt, offset, data);
   }
 
@@ -207,6 +227,7 @@ export class ModelEngine implements LeaderPort, FollowerPort {
       () => {
         for (const [index, isSame] of same.entries()) {
           const start = from + index * blockBytes;
+          this.counts[isSame ? 'same' : 'different'] += 1;
           this.host.onCompared(inode, openedAt, start, Math.min(start + blockBytes, to), isSame);
         }
       },
@@ -232,6 +253,7 @@ export class ModelEngine implements LeaderPort, FollowerPort {
     return this.#later(
       () => {
         while (!host.endFlush());
+        if (flushed.complete) this.counts.flushed += 1;
         this.onFlushed(flushed);
         return flushed;
       },

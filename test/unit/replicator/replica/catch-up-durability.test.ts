@@ -18,10 +18,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DirtyPath, ToFollower, ToLeader } from '../../../../replicator/protocol/message.ts';
+import { Quarantine, stagingRoot } from '../../../../replicator/quarantine/quarantine.ts';
 import { Applier } from '../../../../replicator/replica/apply.ts';
 import { CatchUp } from '../../../../replicator/replica/catch-up.ts';
 import { FileClient } from '../../../../replicator/replica/file-client.ts';
-import { Quarantine, stagingRoot } from '../../../../replicator/replica/quarantine.ts';
 import { RemovalGate } from '../../../../replicator/replica/removal-gate.ts';
 import { Scrub } from '../../../../replicator/replica/scrub.ts';
 import { Staging } from '../../../../replicator/replica/staging.ts';
@@ -80,7 +80,11 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     const tree = new Tree(join(base, 'own'));
     const staging = new Staging(stagingRoot(join(base, 'quarantine')));
     const log = { warn: () => {} };
-    const quarantine = new Quarantine(join(base, 'quarantine'), 5, new Date(0), log as never, () => {});
+    const quarantine = new Quarantine({
+      ...{ root: join(base, 'quarantine'), epoch: 5, leader: 'one', log: log as never },
+      wallClock: () => new Date(0),
+      onMoved: () => {},
+    });
     return {
       tree,
       staging,
@@ -112,7 +116,7 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     await until(() => asked > before);
   }
 
-  const quarantined = () => fsyncs.paths.filter((path) => path.includes('/quarantine/5-'));
+  const quarantined = () => fsyncs.paths.filter((path) => path.includes('/quarantine/aside-5-'));
   const inTree = () => fsyncs.paths.filter((path) => path.startsWith(join(base, 'own')));
 
   it('are files, before they appear, and their folders after that', async () => {
@@ -203,7 +207,7 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     assert.deepEqual(inTree(), [own('d/f')]);
   });
 
-  it('is what goes to quarantine, with the folders above it', async () => {
+  it('is what goes to quarantine, its record before it', async () => {
     mkdirSync(own('d'));
     mkdirSync(leader('d'));
     writeFileSync(own('d/mine'), 'text');
@@ -211,9 +215,10 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     await until(() => asked === 1);
     await round(everything, true);
     assert.deepEqual(inTree(), [own('d')]);
-    assert.equal(quarantined().length, 2);
+    const [batch, record] = quarantined();
+    assert.match(String(record), /\/000001\.json$/);
+    assert.ok(fsyncs.done.indexOf(String(record)) < fsyncs.done.lastIndexOf(String(batch)));
     assert.ok(fsyncs.done.includes(join(base, 'quarantine')));
-    assert.ok(fsyncs.done.filter((path) => path.endsWith('/d')).length >= 2);
   });
 
   it('is what was found to be equal: an earlier process may never have synced it', async () => {

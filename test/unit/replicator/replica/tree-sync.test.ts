@@ -15,8 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { DirtyPath, ToFollower, ToLeader } from '../../../../replicator/protocol/message.ts';
+import { Quarantine, stagingRoot } from '../../../../replicator/quarantine/quarantine.ts';
 import { FileClient } from '../../../../replicator/replica/file-client.ts';
-import { Quarantine, stagingRoot } from '../../../../replicator/replica/quarantine.ts';
 import { RemovalGate } from '../../../../replicator/replica/removal-gate.ts';
 import { Staging } from '../../../../replicator/replica/staging.ts';
 import { TreeChange } from '../../../../replicator/replica/tree-change.ts';
@@ -73,8 +73,12 @@ describe('making a tree equal to the leader’s', () => {
       });
     }, closing.signal);
     const log = { warn: () => {} };
-    const quarantine = new Quarantine(join(base, 'quarantine'), 5, new Date(0), log as never, () => {
-      moved += 1;
+    const quarantine = new Quarantine({
+      ...{ root: join(base, 'quarantine'), epoch: 5, leader: 'one', log: log as never },
+      wallClock: () => new Date(0),
+      onMoved: () => {
+        moved += 1;
+      },
     });
     const tree = new Tree(join(base, 'own'));
     const staging = new Staging(stagingRoot(join(base, 'quarantine')));
@@ -121,9 +125,19 @@ describe('making a tree equal to the leader’s', () => {
     put(leader('was-directory'), 'a file now');
     mkdirSync(own('was-directory'));
     await round();
-    const kept = join(base, 'quarantine/5-1970-01-01T000000.000Z');
-    assert.equal(readFileSync(join(kept, 'changed'), 'utf8'), 'old');
-    assert.equal(readFileSync(join(kept, 'only-here/file'), 'utf8'), 'mine');
+    const kept = join(base, 'quarantine/aside-5-1970-01-01T000000.000Z');
+    const keptAs = (name: string) => {
+      const number = readdirSync(kept)
+        .find((one) => one.endsWith(`-${name}`))
+        ?.slice(0, 6);
+      const { reason } = JSON.parse(readFileSync(join(kept, `${number}.json`), 'utf8'));
+      return { reason, at: join(kept, `${number}-${name}`) };
+    };
+    assert.equal(keptAs('changed').reason, 'differs');
+    assert.equal(readFileSync(keptAs('changed').at, 'utf8'), 'old');
+    assert.equal(keptAs('only-here').reason, 'only-here');
+    assert.equal(readFileSync(join(keptAs('only-here').at, 'file'), 'utf8'), 'mine');
+    assert.equal(keptAs('was-directory').reason, 'differs');
     assert.equal(readFileSync(own('was-directory'), 'utf8'), 'a file now');
     assert.equal(moved, 3);
     rmSync(leader('changed'));

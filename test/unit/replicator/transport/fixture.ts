@@ -65,10 +65,14 @@ export class Port implements Disposable {
     this.#listener?.reviewTrust();
   }
 
+  close(): void {
+    this.#listener?.close();
+  }
+
   /** As a peer does it. */
   async dial(tls: TlsOptions = tlsOf('there'), key: KeyName = 'here', versions?: readonly number[]) {
     const target = peerOf('here', key, this.number);
-    const dialed = await dialPeer(target, tls, AbortSignal.timeout(5000), versions);
+    const dialed = await dialPeer(target, tls, new AbortController().signal, versions);
     this.#sockets.push(dialed.channel as TLSSocket);
     return dialed;
   }
@@ -89,7 +93,7 @@ export class Port implements Disposable {
 
   [Symbol.dispose](): void {
     for (const socket of this.#sockets) socket.destroy();
-    this.#listener?.close();
+    this.close();
   }
 
   #keep<Kind extends Socket>(socket: Kind): Kind {

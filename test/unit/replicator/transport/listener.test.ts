@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { Server } from 'node:net';
+import { Server, Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { until } from '../../until.ts';
@@ -85,13 +85,30 @@ describe('the port for peers', () => {
     await once(port.connect(), 'connect');
   });
 
+  it('has the kernel send at once, and ask whether the other side is there, on both sides', async (t) => {
+    const set = [
+      t.mock.method(Socket.prototype, 'setNoDelay'),
+      t.mock.method(Socket.prototype, 'setKeepAlive'),
+    ];
+    using port = await Port.listen();
+    const { localPort } = (await port.dial()).channel as Socket;
+    for (const { mock } of set) {
+      const tuned = mock.calls
+        .filter(({ arguments: [on] }) => on === true)
+        .map((call) => call.this as Socket);
+      assert.ok(tuned.some((socket) => socket.localPort === localPort));
+      assert.ok(tuned.some((socket) => socket.remotePort === localPort));
+    }
+  });
+
   it('closes with all that it has', async () => {
-    const port = await Port.listen();
-    const silent = port.connect('127.0.0.2');
+    using port = await Port.listen();
+    const silent = port.connect('127.0.0.2').resume();
+    await once(silent, 'connect');
     const { channel } = await port.dial();
-    const closed = Promise.all([once(silent.resume(), 'close'), once(channel.resume(), 'close')]);
-    port[Symbol.dispose]();
-    await closed;
+    channel.resume();
+    port.close();
+    await until(() => silent.destroyed && channel.destroyed);
   });
 
   it('ends what a peer that is hung up on does not read', async () => {

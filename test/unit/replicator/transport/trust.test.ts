@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { dialPeer } from '../../../../replicator/transport/dialer.ts';
+import { isKeyOf, proofOf } from '../../../../replicator/transport/peer-trust.ts';
 import { tlsOptions } from '../../../../replicator/transport/tls.ts';
 import { until } from '../../until.ts';
 import { keys, Port, peerOf, tlsOf } from './fixture.ts';
@@ -122,6 +124,33 @@ describe('who listens', () => {
     const second = port.connectTls({ ...alpn, ...tlsOf('there'), session });
     await until(() => port.channels.length === 2);
     assert.equal(second.isSessionReused(), false);
+  });
+});
+
+describe('a handshake', () => {
+  const certificate = new X509Certificate(tlsOf('there').cert);
+  const proved = (isReused: boolean, shown: () => unknown) =>
+    proofOf({ isSessionReused: () => isReused, getPeerX509Certificate: shown } as TLSSocket);
+
+  it('proves a key, and tells a name', () => {
+    const proof = proved(false, () => certificate);
+    assert.ok(proof !== null && isKeyOf(peerOf('there'), proof.key));
+    assert.equal(proof.name, 'there');
+  });
+
+  it('proves nothing when a session is resumed, or the certificate is missing or cannot be read', () => {
+    const unreadable = () => {
+      throw new Error('unsupported algorithm');
+    };
+    assert.equal(
+      proved(true, () => certificate),
+      null,
+    );
+    assert.equal(
+      proved(false, () => undefined),
+      null,
+    );
+    assert.equal(proved(false, unreadable), null);
   });
 });
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { afterEach, describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { codeOf } from '#contracts/errors.ts';
 import { SessionLost } from '../../../../sftp-node/engine/errors.ts';
 import { until } from '../../until.ts';
-import { EngineFixture, grantOf, openFile, upload } from './fixture.ts';
+import { EngineFixture, grantOf, openFile, small, upload } from './fixture.ts';
 
 const path = (text: string) => Buffer.from(text);
 let fixture: EngineFixture;
@@ -235,9 +235,8 @@ describe('credit', () => {
     const opened = await Promise.all(slow.map((session, index) => openFile(session, `slow${index}`)));
     const held = [...fixture.engine.sessions].slice(0, slow.length);
     for (const session of held) session.pause();
-    const uploads = slow.map((session, index) =>
-      upload(session, opened[index]?.handle ?? 0, randomBytes(1024 * 1024)),
-    );
+    const slowData = randomBytes(1024 * 1024);
+    const uploads = slow.map((session, index) => upload(session, opened[index]?.handle ?? 0, slowData));
     await until(() => slow.every((session) => !session.hasCredit));
     const data = randomBytes(3 * 1024 * 1024);
     const { handle } = await openFile(quick, 'quick');
@@ -246,7 +245,22 @@ describe('credit', () => {
     assert.ok(readFileSync(fixture.at('quick')).equals(data));
     for (const session of held) session.resume();
     await Promise.all((await Promise.all(uploads)).flat());
-    assert.equal(statSync(fixture.at('slow3')).size, 1024 * 1024);
+    for (const index of slow.keys()) assert.ok(readFileSync(fixture.at(`slow${index}`)).equals(slowData));
+  });
+
+  it("of the connection that one session has used up is another one's as soon as it is back", async () => {
+    fixture = await new EngineFixture({ ...small, connectionRequests: 64 }).start();
+    const client = fixture.client();
+    const [busy, other] = [await fixture.session(client), await fixture.session(client)];
+    fixture.engine.holdsBarriers = true;
+    const changes = Array.from({ length: 64 }, (_, index) =>
+      busy.change({ kind: 'mkdir', path: path(`d${index}`), mode: 0o755 }),
+    );
+    await until(() => fixture.engine.barriers.length === 64);
+    const waits = other.change({ kind: 'mkdir', path: path('other'), mode: 0o755 });
+    fixture.engine.holdsBarriers = false;
+    fixture.engine.flush();
+    await Promise.all([...changes, waits]);
   });
 
   it('is bounded in requests, too: the door waits by itself', async () => {
@@ -324,6 +338,25 @@ describe('when the engine dies (H1)', () => {
     fixture.engine.refuse = () => ({ kind: 'refused', errno: 'ENOENT', sentence: 'the home is gone' });
     await fixture.start();
     await until(() => session.lost.aborted);
+  });
+
+  it('and so is one whose home vanished: only a login makes it', async () => {
+    fixture = await new EngineFixture().start();
+    const session = await fixture.client().beginSession(grantOf('bob', 0o750));
+    fixture.kill();
+    rmSync(`${fixture.files}/bob`, { recursive: true });
+    await fixture.start();
+    await until(() => session.lost.aborted);
+  });
+
+  it('why it refused changes is forgotten', async () => {
+    fixture = await new EngineFixture().start();
+    const session = await fixture.session();
+    fixture.server?.refuse('too few copies');
+    await until(() => !session.permitted);
+    fixture.kill();
+    await fixture.start();
+    await session.permission();
   });
 
   it('changes wait for it, but not for ever', async () => {
@@ -424,8 +457,9 @@ describe('a session that ends', () => {
     const client = fixture.client();
     const session = await fixture.session(client);
     const { handle } = await openFile(session, 'a');
-    await Promise.all(await upload(session, handle, Buffer.alloc(70_000)));
+    const writes = await upload(session, handle, Buffer.alloc(70_000));
     await session.end();
+    await Promise.all(writes);
     assert.equal(fixture.engine.handles.size, 0);
     assert.equal(fixture.engine.sessions.size, 0);
     assert.equal(statSync(fixture.at('a')).size, 70_000);

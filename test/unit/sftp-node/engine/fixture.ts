@@ -47,9 +47,9 @@ export class EngineFixture {
   }
 
   /** @param blocks MiB that a connection is read into */
-  async start({ epoch = 7 as number | null, blocks = 4 } = {}): Promise<this> {
-    const { path, engine, log } = this;
-    this.server = await ClientServer.listen({ path, engine, log, allowance: this.#allowance, blocks });
+  async start({ epoch = 7 as number | null, blocks = 4, helloPatienceMs = 5000 } = {}): Promise<this> {
+    const parts = { path: this.path, engine: this.engine, log: this.log, allowance: this.#allowance };
+    this.server = await ClientServer.listen({ ...parts, blocks, helloPatienceMs });
     this.server.lead(epoch);
     return this;
   }

@@ -4,12 +4,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { exitCodes } from '../../../../supervisor/cli/exit-codes.ts';
 import { plannedCommands } from '../../../../supervisor/cli/grammar.ts';
 import { nearMiss } from '../../../../supervisor/cli/known-host.ts';
 import { allCommands, fullName, program } from '../../../../supervisor/cli/program.ts';
+import { renderDetail, renderList } from '../../../../supervisor/cli/render-quarantine.ts';
 import { controlSocket } from '../../../../supervisor/control/server.ts';
 import type { OperationRecord } from '../../../../supervisor/core/records/operation.ts';
 import { old, statusOfA, statusOfB } from '../control/statuses.ts';
@@ -33,6 +35,28 @@ const ended = (state: 'done' | 'failed' | 'cancelled') => ({
   state,
   outcome: { code: 'HANDED_OVER', sentence: '' },
 });
+const quarantine = 'POST /v1/replication/quarantine';
+const summary = {
+  ...{ entries: 0, bytes: 0, oldestAt: null, newestAt: null, isComplete: true },
+  ...{ maxBytes: 5e10, maxAgeMs: 90 * 86_400_000 },
+};
+const aside = {
+  ...{ id: '0badcafe0123', at: '2026-11-26T03:15:02.123Z', epoch: 7, leader: 'b', reason: 'only-here' },
+  ...{ type: 'file', path: 'a/b', bytes: 12, files: 1, acknowledged: null },
+};
+const nothingAside = { kind: 'list', entries: [], next: null, summary };
+const onePage = {
+  ...{ kind: 'list', entries: [aside], next: null },
+  summary: { ...summary, entries: 1, bytes: 8192, oldestAt: aside.at, newestAt: aside.at },
+};
+const detail = {
+  kind: 'show',
+  entry: {
+    ...{ ...aside, pathBase64: 'YS9i', place: 'aside-7/000001-b', mode: 0o640, modifiedAt: aside.at },
+    ...{ content: [], isWhole: true, inService: null },
+  },
+};
+const toDiscard = { kind: 'discard', entries: 2, bytes: 8192, upTo: '1/x', more: false };
 const plan = { from: 'a', to: 'b', candidates: [], refusal: null };
 
 type Answers = Record<string, object>;
@@ -43,6 +67,8 @@ describe('commands', () => {
   let server: Server;
   /** What the supervisor answers: of a `Refusal` the body, with 409. */
   let answers: Answers = {};
+  /** What it was asked. */
+  const bodies: Record<string, unknown>[] = [];
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'holdfast-commands-'));
     mkdirSync(join(folder, 'run'));
@@ -54,7 +80,9 @@ describe('commands', () => {
       `cluster: lab\nnode: { id: a }\netcd: { endpoints: ["http://127.0.0.1:1"] }
 vips: [{ address: 10.0.0.100/24, interface: lo }]\nreplication: { address: 127.0.0.1 }\npaths: { ${paths} }\n`,
     );
-    server = createServer((request, response) => {
+    server = createServer(async (request, response) => {
+      const body = await text(request);
+      if (body !== '') bodies.push(JSON.parse(body));
       const answer = answers[`${request.method} ${request.url}`] ?? {
         code: 'INTERNAL',
         message: 'not asked for',
@@ -138,6 +166,33 @@ vips: [{ address: 10.0.0.100/24, interface: lo }]\nreplication: { address: 127.0
     ['histry', {}, 'usage', /Did you mean history/],
     ['fsm', {}, 'done', /"standby"/],
     ['config check /nowhere/holdfast.yaml', {}, 'configuration', /CONFIG_UNREADABLE/],
+    ['replication quarantine list', { ...leads, [quarantine]: nothingAside }, 'done', /"entries": \[\]/],
+    ['replication quarantine list -n 3', { ...leads, [quarantine]: onePage }, 'done', /"path": "a\/b"/],
+    ['replication quarantine show 0bad', { [quarantine]: detail }, 'done', /"pathBase64": "YS9i"/],
+    ['replication quarantine show a:0bad', { [quarantine]: detail }, 'done', /"place"/],
+    ['replication quarantine show b:0bad', {}, 'usage', /QUARANTINE_ELSEWHERE/],
+    ['replication quarantine show ../../x', {}, 'usage', /is not an id/],
+    ['replication quarantine show 0ba', {}, 'usage', /is not an id/],
+    ['replication quarantine show 0bad', { [quarantine]: refusal('QUARANTINE_UNKNOWN') }, 'usage', /UNKNOWN/],
+    ['replication quarantine show 0bad', { [quarantine]: refusal('REPLICATOR_DOWN') }, 'refused', /DOWN/],
+    ['replication quarantine restore 0bad', {}, 'usage', /--into/],
+    [
+      'replication quarantine restore 0bad --into /nowhere/x',
+      { [quarantine]: detail },
+      'failed',
+      /RESTORE_FAILED/,
+    ],
+    ['replication quarantine discard', {}, 'usage', /one of the three/],
+    ['replication quarantine discard 0bad --all', {}, 'usage', /one of the three/],
+    ['replication quarantine discard --older-than 3x', {}, 'usage', /not a duration/],
+    ['replication quarantine discard --all --dry-run', { [quarantine]: toDiscard }, 'done', /"entries": 2/],
+    ['replication quarantine discard --all', { [quarantine]: toDiscard }, 'usage', /give --yes-lose-data/],
+    [
+      'replication quarantine discard --older-than 30d --yes-lose-data',
+      { [quarantine]: toDiscard },
+      'done',
+      /"dryRun": false/,
+    ],
     ['clear', { 'POST /v1/clear': {} }, 'done', /"cleared": "a"/],
   ];
   for (const [args, told, exit, says] of rows) {
@@ -156,6 +211,20 @@ vips: [{ address: 10.0.0.100/24, interface: lo }]\nreplication: { address: 127.0
     const { exitCode, stdout, stderr } = await run(['resume'], { 'POST /v1/resume': refusal('NOT_PAUSED') });
     assert.deepEqual([exitCode, stdout], [exitCodes.refused, '']);
     assert.equal(stderr, 'holdfast: NOT_PAUSED: the sentence of NOT_PAUSED\n  Nothing to do.\n');
+  });
+
+  it('discard no more than was shown, and go on until nothing of it is left', async () => {
+    bodies.length = 0;
+    const args = ['replication', 'quarantine', 'discard', '--all', '--yes-lose-data'];
+    const { exitCode, stdout } = await run(args, { [quarantine]: toDiscard });
+    assert.deepEqual([exitCode, stdout.slice(0, 22)], [0, 'discarded: 2 thing(s),']);
+    assert.deepEqual(
+      bodies.map(({ selection, dryRun }) => [selection, dryRun]),
+      [
+        [{ kind: 'all', upTo: null }, true],
+        [{ kind: 'all', upTo: '1/x' }, false],
+      ],
+    );
   });
 
   it('ask nobody with --json, who is not shown what is asked about', { timeout: 5000 }, async () => {
@@ -222,6 +291,44 @@ vips: [{ address: 10.0.0.100/24, interface: lo }]\nreplication: { address: 127.0
       assert.equal(exitCode, exitCodes.usage);
       assert.match(JSON.parse(stdout).error.message, says);
     }
+  });
+});
+
+describe('what lies in quarantine, for people', () => {
+  const entry = { ...aside, reason: 'only-here', type: 'file' } as const;
+
+  it('is a table with how much there is, what is left out, and what lies elsewhere', () => {
+    const total = { ...summary, entries: 3, bytes: 8192, oldestAt: aside.at };
+    const elsewhere = [{ node: 'b', detail: '1 thing(s) lie there' }];
+    assert.equal(
+      renderList('a', total, [entry], elsewhere),
+      `on a: 3 thing(s), 8192 B on disk, the oldest since 2026-11-26T03:15:02.123Z; kept: at most 50 GB and 90 days
+Id            Set aside             Type  Size  Why        Path
+0badcafe0123  2026-11-26T03:15:02Z  file  12 B  only here  a/b
+and 2 older: see \`--last 3\`
+on b: 1 thing(s) lie there`,
+    );
+    assert.equal(renderList('a', summary, [], []), 'on a: nothing lies in quarantine');
+  });
+
+  it('is told in full of one', () => {
+    const one = {
+      ...{
+        ...entry,
+        type: 'folder' as const,
+        pathBase64: 'YS9i',
+        place: 'aside-7/000001-\x9bx',
+        mode: 0o640,
+      },
+      ...{ modifiedAt: aside.at, isWhole: false },
+      content: [{ path: 'f', type: 'file' as const, bytes: 1 }],
+      inService: { type: 'file' as const, bytes: 20_000, modifiedAt: aside.at },
+    };
+    const text = renderDetail(one, '/data/quarantine');
+    assert.match(text, /^judged by: {3}b, which led at epoch 7$/m);
+    assert.match(text, /^lies in: {5}\/data\/quarantine\/aside-7\/000001-\?x$/m);
+    assert.match(text, /^in service: {2}file, 20 kB, changed 2026/m);
+    assert.match(text, /^ {2}f {2}1 B\n {2}\.\.\.$/m);
   });
 });
 

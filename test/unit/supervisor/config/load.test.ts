@@ -44,6 +44,23 @@ describe('holdfast.yaml', () => {
     }
   });
 
+  it('bounds the quarantine by a share of the file system, or by a size, and by age', () => {
+    const of = (text: string) =>
+      parseConfig(valid.replace('10.0.0.11 }\n', `10.0.0.11, quarantine: { ${text} } }\n`));
+    assert.deepEqual(of('').config?.replication.quarantine, {
+      maxBytes: { share: 0.1 },
+      maxAge: 90 * 86_400_000,
+    });
+    const set = of('maxBytes: 20GiB, maxAge: 30d').config?.replication.quarantine;
+    assert.deepEqual(set, { maxBytes: { bytes: 20 * 2 ** 30 }, maxAge: 30 * 86_400_000 });
+    for (const wrong of ['0%', '101%', '20GB', '20', '0GiB', '1.5GiB']) {
+      assert.equal(of(`maxBytes: ${wrong}`).problems.length, 1, wrong);
+    }
+    for (const wrong of ['1h', '23h', '4000d', 'never']) {
+      assert.equal(of(`maxAge: ${wrong}`).problems.length, 1, wrong);
+    }
+  });
+
   it('names an unknown setting by line and suggests the known one', () => {
     assert.deepEqual(problems(valid.replace('cluster: demo', 'cluster: demo\nlaese: { ttl: 3s }')), [
       'f:2:1  laese is not a setting; did you mean "lease"?',

@@ -17,6 +17,8 @@ describe('the control socket', () => {
   let run: string;
   let server: Server;
   let asked: unknown[][];
+  /** What the replicator says about its quarantine. */
+  let answered: object = {};
   beforeEach(async () => {
     run = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
     asked = [];
@@ -30,7 +32,8 @@ describe('the control socket', () => {
         throw new Error('a defect');
       },
     });
-    const supervisor = { config: { paths: { run } } } as Supervisor;
+    const replicator = noting<Supervisor['replicator']>(asked, { askQuarantine: async () => answered });
+    const supervisor = { config: { paths: { run } }, replicator } as unknown as Supervisor;
     const clock = { bootTimeMs: () => 0, wallTimeIso: () => '' };
     server = serveControl(supervisor, operator, clock, pino({ level: 'silent' }));
     await until(() => server.listening);
@@ -63,6 +66,22 @@ describe('the control socket', () => {
     assert.equal(await post('/v1/operations/cancel', {}), 400);
     assert.equal(await post('/v1/pause', { by: 'root', reason: '' }), 500);
     assert.equal(await post('/v1/none', {}), 404);
+  });
+
+  it('hands on what is asked about the quarantine, and what the replicator refuses', async () => {
+    const path = '/v1/replication/quarantine';
+    answered = { kind: 'refused', code: 'QUARANTINE_UNKNOWN', message: 'nothing has it' };
+    assert.equal(await post(path, { kind: 'show', id: '0bad' }), 409);
+    answered = { kind: 'list', entries: [], next: null };
+    assert.equal(await post(path, { kind: 'list', before: null, limit: 200 }), 200);
+    for (const wrong of [{ limit: 201 }, { limit: 0 }, { before: 'x'.repeat(601) }, { more: 1 }]) {
+      assert.equal(await post(path, { kind: 'list', before: null, limit: 1, ...wrong }), 400);
+    }
+    assert.equal(await post(path, { kind: 'show', id: '../x' }), 400);
+    assert.deepEqual(
+      asked.map(([method]) => method),
+      ['askQuarantine', 'askQuarantine'],
+    );
   });
 
   it('only tells what would be done when no more is asked', async () => {

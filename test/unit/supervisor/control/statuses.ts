@@ -36,6 +36,7 @@ export function statusOfA(parts: Partial<Status> = {}): Status {
     hosts: [hostOf('a', { role: 'leader' }), hostOf('b'), hostOf('c')],
     health: [],
     heldRemoval: null,
+    quarantine: null,
     settings: {},
     ineligible: [],
     activity: { sessions: 1, transfers: 0, dropped: 0 },

@@ -21,6 +21,7 @@ replication: { address: 10.0.0.11 }
       askForAddresses: async () => null,
       node: { ask: () => {}, answer: () => null },
       lateness: new Lateness(() => 0),
+      quarantine: () => null,
       reports: {
         isServing: () => false,
         hasSftpPort: () => true,

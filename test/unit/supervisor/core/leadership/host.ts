@@ -187,6 +187,7 @@ export function statusOf(host: string): ReplicatorStatus {
     hostKeyFingerprints: ['SHA256:k'],
     peers: [],
     quarantined: 0,
+    quarantine: null,
     roots: rootsOf(host),
     heldRemoval: null,
     lastScrub: null,

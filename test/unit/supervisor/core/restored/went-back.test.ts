@@ -84,6 +84,7 @@ describe('an etcd that went back to an older snapshot', () => {
     configProblems: [],
     peers: [],
     quarantined: 0,
+    quarantine: null,
     lastScrub: null,
   };
 

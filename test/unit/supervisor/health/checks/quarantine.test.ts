@@ -1,34 +1,29 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
-import type { Config } from '../../../../../supervisor/config/schema.ts';
+import { describe, it } from 'node:test';
+import type { QuarantineSummary } from '#contracts/ipc/quarantine.ts';
 import { quarantineFact } from '../../../../../supervisor/health/checks/quarantine.ts';
 
+const nothing: QuarantineSummary = {
+  ...{ entries: 0, bytes: 0, oldestAt: null, newestAt: null, isComplete: true },
+  ...{ maxBytes: 1e9, maxAgeMs: 1e9 },
+};
+const oldestAt = '2026-11-20T03:00:00.000Z';
+
 describe('the quarantine', () => {
-  const data = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
-  after(() => rmSync(data, { recursive: true }));
-  const look = () => quarantineFact({ paths: { data } as Config['paths'] });
-
-  it('is fine while nothing is in it but what the replicator keeps there', async () => {
-    assert.equal((await look()).level, 'ok', 'there is none');
-    mkdirSync(join(data, 'quarantine/.staging'), { recursive: true });
-    assert.equal((await look()).level, 'ok');
+  it('is well when nothing lies there, or nothing is known yet', () => {
+    assert.equal(quarantineFact(null).level, 'ok');
+    assert.equal(quarantineFact(nothing).detail, 'nothing');
+    assert.equal(quarantineFact({ ...nothing, isComplete: false }).detail, 'not known yet');
   });
 
-  it('is told with the folder that came last, whatever the epochs are', async () => {
-    for (const name of ['99-2026-11-20T000000.000Z', '1000-2026-11-25T000000.000Z']) {
-      mkdirSync(join(data, 'quarantine', name));
-    }
-    const fact = await look();
+  it('is a warning when something does, with how many, how much and since when', () => {
+    const fact = quarantineFact({ ...nothing, entries: 3, bytes: 4_200_001, oldestAt });
     assert.deepEqual([fact.level, fact.code], ['warn', 'QUARANTINED']);
-    assert.match(fact.detail, /2 folder\(s\), the last 1000-2026-11-25/);
+    assert.match(fact.detail, /^3 thing\(s\).* 5 MB, the oldest since 2026-11-20T03:00:00.000Z$/);
   });
 
-  it('is told when it cannot be looked at', async () => {
-    rmSync(join(data, 'quarantine'), { recursive: true });
-    writeFileSync(join(data, 'quarantine'), '');
-    assert.match((await look()).detail, /cannot be read/);
+  it('says at least how many while it is still looked through', () => {
+    const fact = quarantineFact({ ...nothing, entries: 3, bytes: 1, oldestAt, isComplete: false });
+    assert.match(fact.detail, /^at least 3/);
   });
 });
