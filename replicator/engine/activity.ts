@@ -76,11 +76,12 @@ export class Activity implements BeforeChange {
    * @returns whether the log is to be flushed before the change
    */
   prepare(touched: Touched): boolean {
+    const isNoted = this.#note(touched);
     const [from, to] = touched.trees ?? [];
     if (from !== undefined && to !== undefined) {
       this.#prepared.add(moveOf(from.toString('latin1'), to.toString('latin1')));
     }
-    return this.#note(touched);
+    return isNoted;
   }
 
   /** What was prepared was made, or refused. */
@@ -146,13 +147,19 @@ export class Activity implements BeforeChange {
     const activation = this.#set.touch(touched);
     if (activation.kind === 'active-already') return false;
     if (activation.kind === 'full') {
-      this.#trees.everything = true;
       this.#log.append([{ kind: 'active', directories: [], files: [], trees: [rootPath] }]);
+      this.#trees.everything = true;
       return true;
     }
     const { directories, files, trees } = activation;
+    try {
+      this.#log.append([{ kind: 'active', directories, files, trees }]);
+    } catch (error) {
+      // Nothing was noted: it is to be named again.
+      this.#set.touch({ directories: [], files: [], released: [...directories, ...files] });
+      throw error;
+    }
     this.#trees.paths.push(...trees);
-    this.#log.append([{ kind: 'active', directories, files, trees }]);
     return true;
   }
 }

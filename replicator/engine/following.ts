@@ -3,9 +3,11 @@ import type { EpochTable, LogPosition } from '../core/position.ts';
 import type { Want } from '../core/replica.ts';
 import type { Inode } from '../core/tree.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
+import { LogMismatch } from '../log/log-state.ts';
 import type { Flushed, FollowerPort, WriteData } from '../peers/ports.ts';
 import { type ComparedRange, compareContent } from './comparison.ts';
 import type { Opened } from './recovery.ts';
+import { refusalOf } from './refusal.ts';
 import type { Store } from './store.ts';
 
 /** The engine of a host that follows, for the session with its leader. */
@@ -48,11 +50,10 @@ export class Following implements FollowerPort {
 
   /** What cannot be made here, as for want of space, is doubted, and asked for again. */
   consume(payload: Buffer, data: WriteData): void {
-    const { first, records } = this.#store.orderBatch(payload);
-    this.#store.make(first, records, data);
-    this.#store.tree.takeScope();
-    this.#store.checkpointWhenDue();
-    this.#store.noteSoon();
+    this.#settle(null, () => {
+      const { first, records } = this.#store.orderBatch(payload);
+      this.#store.make(first, records, data);
+    });
   }
 
   onName(path: TreePath, answer: NameAnswer): void {
@@ -89,12 +90,16 @@ export class Following implements FollowerPort {
     return this.#store.flush();
   }
 
-  /** @param path what is doubted again when the disk refuses the change; then the connection ends with that error */
+  /**
+   * @param path what is doubted again when the disk refuses the change; the connection ends with that error. With any
+   *   other error the engine ends.
+   */
   #settle(path: TreePath | null, work: () => void): void {
     try {
       work();
     } catch (error) {
-      if (path !== null) this.#store.replica.doubt(path, 'tree');
+      if (!isRefused(error)) this.#store.giveUp(error);
+      else if (path !== null) this.#store.replica.doubt(path, 'tree');
       throw error;
     } finally {
       this.#store.tree.takeScope();
@@ -102,4 +107,9 @@ export class Following implements FollowerPort {
     this.#store.checkpointWhenDue();
     this.#store.noteSoon();
   }
+}
+
+/** By the disk, before anything was changed or with what was changed in doubt; or by the log, which lacks room. */
+function isRefused(error: unknown): boolean {
+  return refusalOf(error) !== null || error instanceof LogMismatch;
 }

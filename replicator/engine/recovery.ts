@@ -50,7 +50,7 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     dirty,
     options.flushCalls,
     {
-      onFailed: ({ cause }) => fatal(cause),
+      onFailed: ({ cause }) => flushFailed(cause),
       onRoom: () => {
         for (const proceed of roomListeners) proceed();
       },
@@ -60,10 +60,14 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
   const roomListeners = new Set<() => void>();
   const onlyProcessDied = mark.onlyProcessDied();
 
-  const fatal = (error: unknown) => {
-    // P6: until the next boot what is read back may be what never reached the disk.
+  /** P6: until the next boot what is read back may be what never reached the disk. */
+  const flushFailed = (cause: unknown) => {
     mark.distrustPageCache();
-    options.onFatal(error);
+    options.onFatal(cause);
+  };
+  const fatal = (error: unknown) => {
+    if (isFlushFailure(error)) flushFailed(error);
+    else options.onFatal(error);
   };
   const stateOf: { get: () => Buffer } = {
     get: () => encodeState([{ kind: 'applied', sequence: 0 }, ...(isEmpty(tree) ? [] : uncertainRoot)]),
@@ -129,7 +133,7 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
       inherited === null
         ? Promise.resolve()
         : flushInherited(tree, places, inherited).catch((error: unknown) => {
-            fatal(error);
+            flushFailed(error);
             throw error;
           }),
     onFatal: fatal,
@@ -206,4 +210,8 @@ function isNothing(active: Active | null): boolean {
 
 function isEmpty(tree: DiskTree): boolean {
   return tree.entries('').length === 0;
+}
+
+function isFlushFailure(error: unknown): boolean {
+  return error instanceof HoldfastError && error.code === 'LOG_FLUSH_FAILED';
 }

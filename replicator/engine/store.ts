@@ -179,6 +179,11 @@ export class Store {
     });
   }
 
+  /** What went wrong leaves it open what was written. */
+  giveUp(error: unknown): void {
+    this.#parts.onFatal(error);
+  }
+
   /** Nothing is to be written any more. */
   end(): void {
     this.#hasEnded = true;

@@ -52,7 +52,7 @@ export class EngineStory {
         maxActive,
         log: { ...log, segmentBytes },
         onFatal: (error: unknown) => {
-          this.#defect ??= error;
+          if (!(error instanceof ProcessDied)) this.#defect ??= error;
         },
       });
       return host;
@@ -214,8 +214,8 @@ export class EngineStory {
     void following.run().then(async (error) => {
       connection.ended = true;
       this.told.push(`the connection ends: ${error.stack}`);
-      if (error.cause instanceof ProcessDied) this.#died = follower;
-      else if (!['cut', 'the peer ended the connection'].includes(error.message)) this.#defect ??= error;
+      if (error.cause instanceof ProcessDied) return;
+      if (!['cut', 'the peer ended the connection'].includes(error.message)) this.#defect ??= error;
     });
   }
 
@@ -243,7 +243,10 @@ export class EngineStory {
     let left = this.random.below(6);
     const counted = <Args extends unknown[]>(call: (...args: Args) => void) => {
       return (...args: Args) => {
-        if (left-- <= 0) throw new ProcessDied();
+        if (left-- <= 0) {
+          this.#died = host;
+          throw new ProcessDied();
+        }
         call(...args);
       };
     };
