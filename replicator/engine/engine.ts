@@ -91,12 +91,16 @@ export class StorageEngine {
 
   /** Lets go of everything as it is, as when the process dies; what is under way ends first. */
   async abandon(): Promise<void> {
+    await this.#end(async () => this.store.log.abandon());
+  }
+
+  async #end(endLog: () => Promise<void>): Promise<void> {
     this.stopLeading();
     const { store, dirty, unlocked, directories } = this.#opened;
     store.end();
     await store.settled();
     await store.flusher.close();
-    store.log.abandon();
+    await endLog();
     dirty.closeAll();
     unlocked.close();
     directories.close();
@@ -104,11 +108,7 @@ export class StorageEngine {
 
   /** Flushes, and closes in order. */
   async close(): Promise<void> {
-    try {
-      await this.store.flush();
-      await this.store.log.flush();
-    } finally {
-      await this.abandon();
-    }
+    await this.store.flush();
+    await this.#end(() => this.store.log.close());
   }
 }

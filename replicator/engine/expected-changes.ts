@@ -1,7 +1,7 @@
 import type { Touched } from '../apply/activity-set.ts';
 import type { Resolver } from '../apply/resolver.ts';
 import type { ClientRequest } from '../clients/ports.ts';
-import { parentOf, splitPath, toKey } from '../tree/path.ts';
+import { fromKey, parentOf, splitPath, toKey } from '../tree/path.ts';
 import type { ClientSessions } from './client-sessions.ts';
 import type { Store } from './store.ts';
 
@@ -43,12 +43,10 @@ function expected(
       const handle = sessions.find(session, request.handle)?.handle;
       const inode = handle === undefined ? null : (store.replica.handles.get(handle)?.inode ?? null);
       const names = inode === null ? null : store.tree.untoldNames(inode);
-      return names === null
-        ? null
-        : { directories: [], files: names.map((name) => Buffer.from(name, 'latin1')) };
+      return names === null ? null : { directories: [], files: names.map(fromKey) };
     }
     case 'open':
-      return request.flags.create ? inDirectories(store, [at(request.path)]) : null;
+      return opening(store, at(request.path), request.flags.truncate);
     case 'set-attributes':
     case 'remove':
     case 'mkdir':
@@ -65,6 +63,13 @@ function expected(
     default:
       return null;
   }
+}
+
+function opening(store: Store, path: Buffer, truncate: boolean): Touched | null {
+  const found = store.tree.find(toKey(path));
+  if (found === null) return inDirectories(store, [path]);
+  if (found.kind !== 'file' || !truncate) return null;
+  return { directories: [], files: store.tree.namesOf(found.inode).map(fromKey) };
 }
 
 /** A directory is asked for on the disk before it is named: what a client says may lead nowhere. */

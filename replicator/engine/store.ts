@@ -46,6 +46,8 @@ export class Store {
   readonly #listeners = new Set<(records: readonly DecodedRecord[]) => void>();
   /** How often the log was cut: a flush that began before says nothing of what came after. */
   #cuts = 0;
+  /** The last record of which the log says that it was made. */
+  #notedMade = -1;
   #inherited: Promise<void> | null = null;
   #isNoteDue = false;
   #hasEnded = false;
@@ -100,16 +102,18 @@ export class Store {
    */
   order(records: readonly LogRecord[]): LoggedBatch {
     this.#rotateWhenLong();
+    const { sequence } = this.log.position;
     const batch = this.log.append(records, this.#due());
-    this.#parts.notes.clear();
+    this.#noted(sequence);
     return batch;
   }
 
   /** @throws as OperationLog.appendBatch: nothing was logged */
   orderBatch(payload: Buffer): ReturnType<OperationLog['appendBatch']> {
     this.#rotateWhenLong();
+    const { sequence } = this.log.position;
     const batch = this.log.appendBatch(payload, this.#due());
-    this.#parts.notes.clear();
+    this.#noted(sequence);
     return batch;
   }
 
@@ -141,13 +145,21 @@ export class Store {
   }
 
   note(): void {
-    const { notes } = this.#parts;
-    if (notes.isEmpty || this.#isReplacing) return;
+    if (this.#isNoted || this.#isReplacing) return;
     this.#rotateWhenLong();
     // The rotation may have said it.
-    if (notes.isEmpty) return;
+    if (this.#isNoted) return;
     this.log.appendLocal(this.#due());
-    notes.clear();
+    this.#noted(this.log.position.sequence);
+  }
+
+  get #isNoted(): boolean {
+    return this.#parts.notes.isEmpty && this.#notedMade === this.log.position.sequence;
+  }
+
+  #noted(made: number): void {
+    this.#parts.notes.clear();
+    this.#notedMade = made;
   }
 
   /** Has all that was logged and made before the call on the disk. */
@@ -209,7 +221,7 @@ export class Store {
     }
     this.replica.forgetAfter(common, handlesOf(handles));
     await this.log.truncateTo(position, encodeState(this.#state(common)));
-    this.#parts.notes.clear();
+    this.#noted(common);
   }
 
   /** Goes on with another log and all that is known of the tree with it. */
@@ -219,7 +231,7 @@ export class Store {
       this.#cuts += 1;
       this.#parts.log = log;
       this.#parts.replica = replica;
-      this.#parts.notes.clear();
+      this.#noted(log.position.sequence);
     });
   }
 
@@ -236,7 +248,7 @@ export class Store {
   /** Begins a segment of the log with what is known now. */
   rotate(): void {
     this.log.checkpoint();
-    this.#parts.notes.clear();
+    this.#noted(this.log.position.sequence);
   }
 
   /** For the head of a segment of the log. */

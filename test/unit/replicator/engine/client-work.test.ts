@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { diskCalls } from '../../../../replicator/apply/disk-calls.ts';
 import { Space } from '../../../../replicator/apply/space.ts';
+import { timesOf } from '../../../../replicator/apply/times.ts';
 import type { ClientWork } from '../../../../replicator/engine/client-work.ts';
 import type { Leading } from '../../../../replicator/engine/leading.ts';
 import { readBatch } from '../../../../replicator/log/batch.ts';
 import { DiskFolder, type LogFile } from '../../../../replicator/log/log-files.ts';
+import type { DecodedRecord } from '../../../../replicator/log/record-codec.ts';
 import { RealHost } from './engine-host.ts';
 import { openRequest, TestClient } from './test-client.ts';
 
@@ -34,12 +36,12 @@ describe('the clients of a leadership', () => {
   }
 
   const file = (path: string) => join(host.options.files, path);
-  const kinds = async () => {
-    const found: string[] = [];
-    for await (const { payload } of leading.read(1))
-      found.push(...readBatch(payload).records.map(({ kind }) => kind));
+  const records = async () => {
+    const found: DecodedRecord[] = [];
+    for await (const { payload } of leading.read(1)) found.push(...readBatch(payload).records);
     return found;
   };
+  const kinds = async () => (await records()).map(({ kind }) => kind);
 
   beforeEach(() => {
     host = new RealHost('a');
@@ -79,7 +81,11 @@ describe('the clients of a leadership', () => {
       'set-handle-attributes',
       'close',
     ]);
-    assert.equal(lstatSync(file('a'), { bigint: true }).mtimeNs % 1000n < 500n, true);
+    const times = (await records()).find(({ kind }) => kind === 'set-handle-attributes');
+    assert.deepEqual(
+      times?.kind === 'set-handle-attributes' && times.attributes,
+      timesOf(lstatSync(file('a'), { bigint: true })),
+    );
     assert.deepEqual(await client.ask({ kind: 'close', handle }), {
       kind: 'refused',
       errno: 'EBADF',

@@ -85,9 +85,7 @@ export class EngineStory {
     if (leader === null || this.#connection === null) return false;
     return this.hosts.every(
       ({ engine }) =>
-        engine !== null &&
-        engine.store.replica.isComplete &&
-        engine.store.log.chain.equals(leader.up.store.log.chain),
+        engine?.store.replica.isComplete === true && engine.store.log.chain.equals(leader.up.store.log.chain),
     );
   }
 
