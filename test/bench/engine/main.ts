@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StorageEngine } from '../../../replicator/engine/engine.ts';
 import { optionsIn } from '../../unit/replicator/engine/engine-host.ts';
-import { openRequest, TestClient } from '../../unit/replicator/engine/test-client.ts';
+import { TestClient } from '../../unit/replicator/engine/test-client.ts';
 
 const files = 4000;
 const writes = 16_384;
