@@ -128,9 +128,9 @@ export class VirtualDisk implements Tree {
   }
 
   /** Inodes are never given twice here, and files without a name stay until the process dies. */
-  hold(): void {}
+  hold(_inode?: Inode): void {}
 
-  release(): void {}
+  release(_inode?: Inode): void {}
 
   sizeOf(inode: Inode): number | undefined {
     const node = this.#nodes.get(inode);
