@@ -96,7 +96,7 @@ export class ClientWork implements Engine {
       try {
         if (this.#mayChange && this.#prepare(turn)) {
           release ??= turn.retain();
-          await this.#store.log.flush();
+          await this.#store.flushLog();
         }
         for (const request of turn.requests) this.#carryOut(request);
         this.#orderWrites();

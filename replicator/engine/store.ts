@@ -168,13 +168,23 @@ export class Store {
     const { position } = this.log;
     const complete = this.replica.isComplete;
     const cuts = this.#cuts;
-    await Promise.all([this.log.flush(), this.flusher.everything(), this.inherited()]);
+    await Promise.all([this.flushLog(), this.flusher.everything(), this.inherited()]);
     return { position, complete: complete && cuts === this.#cuts };
   }
 
   /** Has the log, and what the scope names, on the disk. To be called in the turn in which that was made. */
   async barrier(scope: FlushScope): Promise<void> {
-    await Promise.all([this.log.flush(), this.flusher.barrier(scope), this.inherited()]);
+    await Promise.all([this.flushLog(), this.flusher.barrier(scope), this.inherited()]);
+  }
+
+  /** @throws HoldfastError LOG_FLUSH_FAILED: then the engine is to be given up */
+  async flushLog(): Promise<void> {
+    try {
+      await this.log.flush();
+    } catch (error) {
+      if (!this.#hasEnded) this.giveUp(error);
+      throw error;
+    }
   }
 
   /** What an earlier process left in the page cache is on the disk. */
