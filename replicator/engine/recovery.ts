@@ -97,7 +97,7 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
   const wasEmpty = options.logFolder.names().length === 0;
   const { log, begunAnew } = await openLog(options, logOptions);
 
-  const noted = new NotedState(log.checkpointState, log.checkpointHandles);
+  const noted = new NotedState(log.lastCheckpoint.state, log.lastCheckpoint.handles);
   for await (const entry of log.sinceCheckpoint()) noted.take(entry);
   for (const [inode, path] of noted.names) tree.hint(inode, path);
   const lostPower = !onlyProcessDied || begunAnew;

@@ -1,13 +1,14 @@
-import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import { HoldfastError } from '#contracts/errors.ts';
 import { tableFrom, tableUpTo } from '../core/epoch-table.ts';
 import type { LocalRecord } from '../core/local-record.ts';
 import { type EpochTable, type LogPosition, logStart } from '../core/position.ts';
 import { type BatchHead, chainOf, emptyChain, encodeBatch, readBatch, readBatchHead } from './batch.ts';
-import { entriesOf, type LoggedBatch, loggedBatch } from './batch-reader.ts';
+import type { LoggedBatch } from './batch-reader.ts';
+import { type EntrySinceCheckpoint, entriesSince } from './entries-since.ts';
 import { aligned, encodeEntry, entryHeaderBytes, entryType } from './entry.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { OpenHandle } from './handle-table.ts';
-import { decodeLocalRecords, encodeLocalRecords } from './local-record-codec.ts';
+import { encodeLocalRecords } from './local-record-codec.ts';
 import { beginLog, createSegment, createSegmentDurably } from './log-creation.ts';
 import { isFull, type LogFolder } from './log-files.ts';
 import { LogHistory } from './log-history.ts';
@@ -18,11 +19,7 @@ import { type DurablePosition, type Recovered, recover, type TornTail } from './
 import { type Segment, UndoError } from './segment.ts';
 import { type Pin, SegmentList } from './segment-list.ts';
 import { Unflushed } from './unflushed.ts';
-
-/** What a log is recovered to, in order. Buffers are views. */
-export type EntrySinceCheckpoint =
-  | { readonly kind: 'batch'; readonly batch: LoggedBatch; readonly records: readonly DecodedRecord[] }
-  | { readonly kind: 'local'; readonly records: readonly LocalRecord[] };
+import { flushFailed, unwritable } from './write-errors.ts';
 
 /**
  * The log of what was done to the files, on one host's disk: batches, equal on all hosts, and this host's own records
@@ -119,14 +116,9 @@ export class OperationLog {
     return this.#durable;
   }
 
-  /** Open as of the last checkpoint. */
-  get checkpointHandles(): ReadonlyMap<number, OpenHandle> {
-    return this.#segments.current.header.handles;
-  }
-
-  /** What the engine gave with the last checkpoint. */
-  get checkpointState(): Buffer {
-    return this.#segments.current.header.state;
+  /** The last one: what the engine gave with it, and the handles that were open. */
+  get lastCheckpoint(): Pick<Segment['header'], 'state' | 'handles'> {
+    return this.#segments.current.header;
   }
 
   /**
@@ -210,12 +202,8 @@ export class OperationLog {
   }
 
   /** What was appended since the last checkpoint. */
-  async *sinceCheckpoint(): AsyncGenerator<EntrySinceCheckpoint> {
-    for await (const { type, payload } of entriesOf(this.#folder.path, this.#segments.current, 0)) {
-      if (type === entryType.local) yield { kind: 'local', records: decodeLocalRecords(payload) };
-      if (type !== entryType.batch) continue;
-      yield { kind: 'batch', batch: loggedBatch(payload), records: readBatch(payload).records };
-    }
+  sinceCheckpoint(): AsyncGenerator<EntrySinceCheckpoint> {
+    return entriesSince(this.#folder.path, this.#segments.current);
   }
 
   /**
@@ -271,8 +259,7 @@ export class OperationLog {
       this.#write([[entryType.mark, Buffer.alloc(0)]]);
       await this.flush();
     } finally {
-      this.#refusal ??= new Error('the operation log is closed');
-      this.#segments.close();
+      this.abandon();
     }
   }
 
@@ -280,7 +267,7 @@ export class OperationLog {
     const kept = await this.#history.checkpointAt(position, this.epochs);
     const { end } = this.#segments.current;
     this.#segments.current.seal();
-    const segment = await this.#creatingDurably({
+    const plan = {
       position,
       chain: kept.chain,
       epochs: tableUpTo(this.epochs, position),
@@ -289,6 +276,9 @@ export class OperationLog {
       base: end,
       history: 'takes-back',
       durable: end,
+    } as const;
+    const segment = await createSegmentDurably(this.#folder, this.#options, plan).catch((cause: unknown) => {
+      throw this.#flushFailed(cause);
     });
     this.#history.takeBack();
     this.#segments.push(segment);
@@ -377,20 +367,8 @@ export class OperationLog {
     return reached;
   }
 
-  async #creatingDurably(plan: Parameters<typeof createSegmentDurably>[2]): Promise<Segment> {
-    try {
-      return await createSegmentDurably(this.#folder, this.#options, plan);
-    } catch (cause) {
-      throw this.#flushFailed(cause);
-    }
-  }
-
   #flushFailed(cause: unknown): Error {
-    this.#refusal ??= new HoldfastError(
-      'LOG_FLUSH_FAILED',
-      `the operation log in ${this.#folder.path} could not be flushed: ${messageOf(cause)}`,
-      { cause },
-    );
+    this.#refusal ??= flushFailed(this.#folder.path, cause);
     return this.#refusal;
   }
 
@@ -408,20 +386,11 @@ export class OperationLog {
       } catch (error) {
         const full = isFull(error);
         if (full && this.#segments.removeOldest(this.#durable.offset)) continue;
-        throw this.#unwritable(error, full);
+        const refused = unwritable(this.#folder.path, error, full);
+        if (error instanceof UndoError && refused instanceof Error) this.#refusal ??= refused;
+        throw refused;
       }
     }
-  }
-
-  #unwritable(cause: unknown, full: boolean): unknown {
-    if (!(cause instanceof UndoError) && (cause as NodeJS.ErrnoException).errno === undefined) return cause;
-    const error = new HoldfastError(
-      full ? 'LOG_DISK_FULL' : 'LOG_UNWRITABLE',
-      `the operation log in ${this.#folder.path} cannot be written: ${messageOf(cause)}`,
-      { cause },
-    );
-    if (cause instanceof UndoError) this.#refusal ??= error;
-    return error;
   }
 
   #retain(): void {
