@@ -166,19 +166,15 @@ export class OperationLog {
     return this.#commit.run();
   }
 
-  /**
-   * The same in this thread: for what must be on the disk before a change that cannot wait.
-   * @throws HoldfastError LOG_FLUSH_FAILED, from then on always
-   */
+  /** The same in this thread, before a change that cannot wait. @throws as `flush` rejects */
   flushNow(): void {
     this.#refuse();
-    const reached = { offset: this.#segments.current.end, position: this.position };
     try {
       this.#unflushed.flushNow();
     } catch (cause) {
       throw this.#flushFailed(cause);
     }
-    this.#durable = reached;
+    this.#durable = { offset: this.#segments.current.end, position: this.position };
   }
 
   /** Begins a segment with the engine's state as it is now: the local records before are no longer needed. */
@@ -193,10 +189,7 @@ export class OperationLog {
     return this.#segments.current.bytesBehindHeader;
   }
 
-  /**
-   * The handles that were open at a position of the log.
-   * @throws HoldfastError LOG_NO_LONGER_REACHES; RangeError when no batch ends there
-   */
+  /** Open at a position. @throws HoldfastError LOG_NO_LONGER_REACHES; RangeError when no batch ends there */
   async handlesAt(position: LogPosition): Promise<ReadonlyMap<number, OpenHandle>> {
     return (await this.#history.checkpointAt(position, this.epochs)).handles;
   }
