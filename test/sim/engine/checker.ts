@@ -42,6 +42,9 @@ export class Checker {
     }
     this.#reference.make(record, data);
     const wrong = differences(leader.disk.snapshot(), this.#reference.snapshot());
+    const open = [...leader.replica.handles.keys()].sort().join();
+    if (open !== this.#reference.handles.sort().join())
+      throw new Broken(`the leader ${leader.id} has the handles ${open} after a ${record.kind}`);
     if (wrong.length > 0)
       throw new Broken(`the leader ${leader.id} made a ${record.kind} otherwise: ${wrong.join(', ')}`);
   }

@@ -92,6 +92,10 @@ export class Reference {
     }
   }
 
+  get handles(): number[] {
+    return [...this.#handles.keys()];
+  }
+
   /** In the form of the disk's. */
   snapshot(): Map<TreePath, string> {
     return new Map(
