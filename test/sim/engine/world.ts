@@ -136,6 +136,7 @@ export class EngineWorld {
       });
       // A new leader's tree counts from its record of what it doubts on.
       if (leader.replica.isComplete || record.kind === 'suspect') this.checker.applied(position, leader);
+      this.checker.checkMeaning(record, data, leader);
     } catch (error) {
       this.#died(leader, error);
     }
