@@ -12,7 +12,6 @@ const leading = await engine.lead(Number(epoch), 'a');
 const gate = { mayChange: true, mayAcknowledge: true };
 const client = new TestClient(engine.serve(leading, gate, async () => {}));
 await client.begin();
-process.stdout.write('ready\n');
 
 const names = ['a', 'b', 'c', 'd'];
 const path = () =>
@@ -49,7 +48,8 @@ export function patternOf(offset: number, length: number): Buffer {
   return Buffer.from(Array.from({ length }, (_, at) => (offset * 31 + length * 7 + at) & 0xff));
 }
 
-for (;;) {
+for (let turns = 0; ; turns++) {
+  if (turns === 30) process.stdout.write('working\n');
   const settled = client.turn(...Array.from({ length: 1 + random.below(4) }, request));
   // Barriers overlap with the next turns.
   void settled.then((outcomes) => {

@@ -167,6 +167,15 @@ export class EngineStory {
     const { up, id } = host;
     if (id === this.#leader?.id) this.#connection?.serving.barrier(up.store.log.position.sequence);
     const flushed = await up.store.flush();
+    if (id === this.#leader?.id && this.random.chance(0.5)) {
+      const { sequence } = up.store.log.position;
+      for (let frames = 0; frames < 400; frames++) {
+        const { flushed: told } = this.#connection?.serving ?? {};
+        if (told?.complete === true && told.position.sequence === sequence) break;
+        this.#deliver();
+        await tick();
+      }
+    }
     const theirs = this.#connection?.serving.flushed;
     if (id !== this.#leader?.id || theirs?.complete !== true || !flushed.complete) return;
     const sequence = Math.min(theirs.position.sequence, flushed.position.sequence);
