@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type BigIntStats, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromKey } from '../tree/path.ts';
@@ -25,6 +26,8 @@ export interface Item {
   /** Of a folder that is not measured yet, of itself alone. */
   readonly size: Size;
   readonly isMeasured: boolean;
+  /** In the order in which they were found, whatever their age. */
+  readonly number: number;
 }
 
 /** What the files of one record take. */
@@ -41,6 +44,8 @@ const leftoverAfterMs = 3_600_000;
 export class Catalog {
   readonly root: string;
   readonly tree: Tree;
+  /** Numbers of two catalogs do not compare. */
+  readonly name = randomUUID();
   readonly #items = new Map<string, Item>();
   /** Places by batch. */
   readonly #batches = new Map<string, Set<string>>();
@@ -50,6 +55,7 @@ export class Catalog {
   #diskBytes = 0;
   #names = 0;
   #isComplete = false;
+  #lastNumber = 0;
 
   constructor(root: string, wallMs: () => number) {
     this.root = root;
@@ -70,6 +76,11 @@ export class Catalog {
   /** Files, folders, links and records. */
   get names(): number {
     return this.#names;
+  }
+
+  /** Of what was found last; 0: nothing was. */
+  get lastNumber(): number {
+    return this.#lastNumber;
   }
 
   /** Whether all of it was looked at once, folders measured. */
@@ -153,7 +164,9 @@ export class Catalog {
     const record = this.recordOf({ place });
     const at = record?.at ?? toldByName(place).at ?? stats.ctime;
     const isMeasured = !stats.isDirectory();
-    const item = { id: idOf(place), place, atMs: at.getTime(), size: sizeOf(stats), isMeasured };
+    this.#lastNumber += 1;
+    const number = this.#lastNumber;
+    const item = { id: idOf(place), place, atMs: at.getTime(), size: sizeOf(stats), isMeasured, number };
     this.#items.set(place, item);
     const places = this.#batches.get(batch) ?? new Set();
     this.#batches.set(batch, places.add(place));

@@ -224,6 +224,32 @@ describe('the keeper of the quarantine', () => {
     assert.deepEqual(paths(), ['three']);
   });
 
+  it('discards nothing that was found after what was shown, however old it counts', async () => {
+    put('shown');
+    await test.look();
+    const all = { kind: 'all' as const, upTo: null };
+    const { upTo } = test.ask({ kind: 'discard', selection: all, dryRun: true, by: 'eve' });
+    test.wallMs -= dayMs;
+    put('later, by a clock that was stepped back');
+    await test.look();
+    const shown = { ...all, upTo };
+    assert.equal(test.ask({ kind: 'discard', selection: shown, dryRun: false, by: 'eve' }).entries, 1);
+    assert.deepEqual(paths(), ['later, by a clock that was stepped back']);
+  });
+
+  it('discards nothing when what was shown is not known any more, after a restart', async () => {
+    put('shown');
+    await test.look();
+    const all = { kind: 'all' as const, upTo: null };
+    const { upTo } = test.ask({ kind: 'discard', selection: all, dryRun: true, by: 'eve' });
+    test.keeper = test.newKeeper();
+    await test.look();
+    const selection = { ...all, upTo };
+    const answer = test.keeper.answer({ kind: 'discard', selection, dryRun: false, by: 'eve' });
+    assert.match(JSON.stringify(answer), /CHANGED_MEANWHILE/);
+    assert.deepEqual(paths(), ['shown']);
+  });
+
   it('discards what is older than asked', async () => {
     put('old');
     test.pass(2 * dayMs);
