@@ -14,6 +14,7 @@ import { type DropReason, type Limits, type Space, whyDropOldest } from './bound
 import { Catalog, type Item } from './catalog.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { Discarded } from './discarded.ts';
+import { ExpectedRoom } from './expected-room.ts';
 import { recordPlaceOf } from './layout.ts';
 import { Pace, restMs } from './pace.ts';
 
@@ -43,6 +44,7 @@ export class Keeper {
   readonly #files: Tree;
   readonly #clock: ClockWatch;
   readonly #pace: Pace;
+  readonly #room = new ExpectedRoom();
   #refreshAtMs = 0;
   #maxBytes = 0;
   #removing: Promise<void> | null = null;
@@ -133,20 +135,27 @@ export class Keeper {
   async dropBeyondBounds(): Promise<void> {
     for (;;) {
       const [oldest] = this.#catalog.items;
-      const reason = this.#whyDrop(oldest);
+      const there = this.#space();
+      const reason = this.#whyDrop(oldest, there);
       this.#isUrgent = reason === 'disk-full';
       if (oldest === undefined || reason === null) return;
       this.#discard(oldest, 'dropped from quarantine', { code: 'QUARANTINE_DROPPED', reason });
-      // How much is free is known once it is gone.
-      if (this.#isUrgent) await this.removeDiscarded();
+      if (this.#isUrgent) {
+        this.#room.onRemoved(oldest.size, there, this.#options.elapsedMs());
+        await this.removeDiscarded();
+      }
       await this.#pace.breathe();
     }
   }
 
-  #whyDrop(oldest: Item | undefined): DropReason | null {
-    const { quarantineRoot, bounds, space = spaceOf } = this.#options;
+  #space(): Space {
+    const { quarantineRoot, elapsedMs, space = spaceOf } = this.#options;
+    return this.#room.of(space(quarantineRoot), elapsedMs());
+  }
+
+  #whyDrop(oldest: Item | undefined, there: Space): DropReason | null {
+    const { bounds } = this.#options;
     const clock = this.#clock.look();
-    const there = space(quarantineRoot);
     this.#maxBytes = maxBytesOf(bounds, there);
     if (oldest === undefined) return null;
     const { diskBytes: bytes, names, isComplete } = this.#catalog;

@@ -393,4 +393,17 @@ describe('the keeper of the quarantine', () => {
     assert.deepEqual(paths(), ['d', 'c']);
     assert.deepEqual(discardedThere(), []);
   });
+
+  it('drops no more than it takes where the disk tells of its new room a while later', async () => {
+    for (const name of ['a', 'b', 'c', 'd']) put(name, 'x'.repeat(1_000_000));
+    test.space = { totalBytes: 1e8, freeBytes: 500_000, totalNames: 0, freeNames: 0 };
+    await test.look();
+    assert.deepEqual(dropped(), ['a: disk-full']);
+    test.pass(4000);
+    await test.look();
+    assert.deepEqual(dropped(), ['a: disk-full'], 'its room may still come');
+    test.pass(2000);
+    await test.look();
+    assert.deepEqual(dropped(), ['a: disk-full', 'b: disk-full'], 'others took it');
+  });
 });
