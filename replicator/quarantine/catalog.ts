@@ -3,6 +3,7 @@ import { type BigIntStats, lstatSync, readdirSync, rmdirSync, rmSync } from 'nod
 import { join } from 'node:path';
 import { fromKey } from '../tree/path.ts';
 import { Tree } from '../tree/tree.ts';
+import type { ClockStep } from './clock-watch.ts';
 import {
   folderRecordName,
   idOf,
@@ -26,6 +27,8 @@ export interface Item {
   /** Of a folder that is not measured yet, of itself alone. */
   readonly size: Size;
   readonly isMeasured: boolean;
+  /** When it came, in elapsed time; null: it lay there already. */
+  readonly cameAtMs: number | null;
   /** In the order in which they were found, whatever their age. */
   readonly number: number;
 }
@@ -51,16 +54,19 @@ export class Catalog {
   readonly #batches = new Map<string, Set<string>>();
   readonly #readAtNs = new Map<string, bigint>();
   readonly #wallMs: () => number;
+  readonly #elapsedMs: () => number;
   #sorted: Item[] | null = [];
   #diskBytes = 0;
   #names = 0;
+  #isListed = false;
   #isComplete = false;
   #lastNumber = 0;
 
-  constructor(root: string, wallMs: () => number) {
+  constructor(root: string, wallMs: () => number, elapsedMs: () => number) {
     this.root = root;
     this.tree = new Tree(root);
     this.#wallMs = wallMs;
+    this.#elapsedMs = elapsedMs;
   }
 
   /** Oldest first. */
@@ -117,10 +123,26 @@ export class Catalog {
       else if (!this.#items.has(name)) this.#add(name, name);
       await pace.breathe();
     }
+    this.#isListed = true;
     for (const item of [...this.items]) {
       if (!item.isMeasured) await this.#measure(item, pace);
     }
     this.#isComplete = true;
+  }
+
+  /**
+   * What came while the clock was wrong is dated anew, for as long as this process lives: a clock that was years behind
+   * at the start would have what was set aside then dropped for its age as soon as the clock is right.
+   */
+  onClockStepped({ fromMs, toMs }: ClockStep): void {
+    for (const item of this.#items.values()) {
+      const { cameAtMs, atMs } = item;
+      if (cameAtMs === null) continue;
+      // What came just after the step has its date by the new clock already.
+      const isDatedBefore = Math.abs(atMs - cameAtMs - fromMs) <= Math.abs(atMs - cameAtMs - toMs);
+      if (isDatedBefore) this.#items.set(item.place, { ...item, atMs: atMs + toMs - fromMs });
+    }
+    this.#sorted = null;
   }
 
   /** What was there is not there any more. */
@@ -166,7 +188,9 @@ export class Catalog {
     const isMeasured = !stats.isDirectory();
     this.#lastNumber += 1;
     const number = this.#lastNumber;
-    const item = { id: idOf(place), place, atMs: at.getTime(), size: sizeOf(stats), isMeasured, number };
+    const cameAtMs = this.#isListed ? this.#elapsedMs() : null;
+    const size = sizeOf(stats);
+    const item = { id: idOf(place), place, atMs: at.getTime(), size, isMeasured, cameAtMs, number };
     this.#items.set(place, item);
     const places = this.#batches.get(batch) ?? new Set();
     this.#batches.set(batch, places.add(place));
@@ -181,10 +205,11 @@ export class Catalog {
     const stats = statsIfThere(this.tree, path);
     if (stats === null) return;
     const size = await measure(this.tree, path, stats, pace);
-    // It may have been discarded meanwhile.
-    if (this.#items.get(item.place) !== item) return;
-    const measured = { ...item, size, isMeasured: true };
-    this.#count(item, -1);
+    // It may have been discarded meanwhile, or dated anew.
+    const known = this.#items.get(item.place);
+    if (known?.number !== item.number) return;
+    const measured = { ...known, size, isMeasured: true };
+    this.#count(known, -1);
     this.#count(measured, 1);
     this.#items.set(item.place, measured);
     this.#sorted = null;

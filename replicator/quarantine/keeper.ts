@@ -55,7 +55,7 @@ export class Keeper {
   constructor(options: KeeperOptions) {
     this.#options = options;
     const { quarantineRoot, filesRoot, wallMs, elapsedMs } = options;
-    this.#catalog = new Catalog(quarantineRoot, wallMs);
+    this.#catalog = new Catalog(quarantineRoot, wallMs, elapsedMs);
     this.#discarded = new Discarded(quarantineRoot);
     this.#files = new Tree(filesRoot);
     this.#clock = new ClockWatch(wallMs, elapsedMs);
@@ -134,9 +134,11 @@ export class Keeper {
 
   async dropBeyondBounds(): Promise<void> {
     for (;;) {
+      const clock = this.#clock.look();
+      if (clock.stepped !== null) this.#catalog.onClockStepped(clock.stepped);
       const [oldest] = this.#catalog.items;
       const there = this.#space();
-      const reason = this.#whyDrop(oldest, there);
+      const reason = this.#whyDrop(oldest, there, clock);
       this.#isUrgent = reason === 'disk-full';
       if (oldest === undefined || reason === null) return;
       this.#discard(oldest, 'dropped from quarantine', { code: 'QUARANTINE_DROPPED', reason });
@@ -153,9 +155,8 @@ export class Keeper {
     return this.#room.of(space(quarantineRoot), elapsedMs());
   }
 
-  #whyDrop(oldest: Item | undefined, there: Space): DropReason | null {
+  #whyDrop(oldest: Item | undefined, there: Space, clock: ReturnType<ClockWatch['look']>): DropReason | null {
     const { bounds } = this.#options;
-    const clock = this.#clock.look();
     this.#maxBytes = maxBytesOf(bounds, there);
     if (oldest === undefined) return null;
     const { diskBytes: bytes, names, isComplete } = this.#catalog;

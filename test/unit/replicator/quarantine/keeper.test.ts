@@ -406,4 +406,27 @@ describe('the keeper of the quarantine', () => {
     await test.look();
     assert.deepEqual(dropped(), ['a: disk-full', 'b: disk-full'], 'others took it');
   });
+
+  it('keeps what was set aside while the clock was years behind for as long as anything else', async () => {
+    const isWrongByMs = 20_000 * dayMs;
+    test.wallMs -= isWrongByMs;
+    test.keeper = test.newKeeper();
+    await test.look();
+    put('early');
+    await test.look();
+    test.wallMs += isWrongByMs;
+    put('later');
+    await test.look();
+    const ages = () => test.list().map(({ path, at }) => [path, test.wallMs - Date.parse(at) < hourMs]);
+    assert.deepEqual(ages(), [
+      ['later', true],
+      ['early', true],
+    ]);
+    test.pass(89 * dayMs);
+    await test.look();
+    assert.deepEqual(dropped(), []);
+    test.pass(2 * dayMs);
+    await test.look();
+    assert.deepEqual(dropped(), ['early: too-old', 'later: too-old']);
+  });
 });
