@@ -429,4 +429,15 @@ describe('the keeper of the quarantine', () => {
     await test.look();
     assert.deepEqual(dropped(), ['early: too-old', 'later: too-old']);
   });
+
+  it('discards also when somebody removed the folder for what is on its way out', async () => {
+    put('one');
+    await test.look();
+    rmSync(join(test.root, '.discarded'), { recursive: true });
+    discardIds(idOf('one'));
+    assert.deepEqual(readdirSync(test.quarantine.folder), []);
+    rmSync(join(test.root, '.discarded'), { recursive: true });
+    await test.look();
+    assert.deepEqual([paths(), discardedThere()], [[], []]);
+  });
 });
