@@ -89,6 +89,11 @@ export class Catalog {
     return this.#lastNumber;
   }
 
+  /** Whether all of it was found once, folders not measured yet. */
+  get isListed(): boolean {
+    return this.#isListed;
+  }
+
   /** Whether all of it was looked at once, folders measured. */
   get isComplete(): boolean {
     return this.#isComplete;
@@ -111,15 +116,28 @@ export class Catalog {
     return Buffer.concat([Buffer.from(`${this.root}/`), fromKey(place)]);
   }
 
-  /** Takes in what came and went since the last time. @throws errors of the file system */
+  /**
+   * Takes in what came and went since the last time, as far as it can be read.
+   * @throws the first error of the file system, when all the rest is taken in
+   */
   async refresh(pace: Pace): Promise<void> {
+    const problems: unknown[] = [];
+    const attempt = async (work: () => void | Promise<void>) => {
+      try {
+        await work();
+      } catch (error) {
+        problems.push(error);
+      }
+    };
     const names = readdirSync(this.root, { encoding: 'latin1' }).filter(
       (name) => !name.startsWith('.') && !isFolderRecord(name),
     );
     const there = new Set(names);
-    for (const batch of this.#batches.keys()) if (!there.has(batch)) this.#forgetBatch(batch);
+    for (const batch of this.#batches.keys()) {
+      if (!there.has(batch)) await attempt(() => this.#forgetBatch(batch));
+    }
     for (const name of names) {
-      if (isBatch(name) && this.#isFolder(name)) await this.#refreshBatch(name, pace);
+      if (isBatch(name) && this.#isFolder(name)) await attempt(() => this.#refreshBatch(name, pace));
       else if (!this.#items.has(name)) this.#add(name, name);
       await pace.breathe();
     }
@@ -128,6 +146,7 @@ export class Catalog {
       if (!item.isMeasured) await this.#measure(item, pace);
     }
     this.#isComplete = true;
+    if (problems.length > 0) throw problems[0];
   }
 
   /**

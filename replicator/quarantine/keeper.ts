@@ -71,11 +71,16 @@ export class Keeper {
       await this.dropBeyondBounds();
       onLooked(this.summary());
     };
-    const keepUp = async () => {
+    await Promise.all([this.#repeat(lookAfterDisk), this.#repeat(() => this.keepUp())]);
+  }
+
+  /** Takes in what came and went, and removes what was discarded. @throws errors of the file system */
+  async keepUp(): Promise<void> {
+    try {
       await this.refresh();
+    } finally {
       await this.removeDiscarded();
-    };
-    await Promise.all([this.#repeat(lookAfterDisk), this.#repeat(keepUp)]);
+    }
   }
 
   /** Something was moved to quarantine. */
@@ -141,6 +146,8 @@ export class Keeper {
       const reason = this.#whyDrop(oldest, there, clock);
       this.#isUrgent = reason === 'disk-full';
       if (oldest === undefined || reason === null) return;
+      // A disk that is full cannot wait until all is measured, but which is the oldest has to be known.
+      if (!this.#catalog.isListed) return;
       this.#discard(oldest, 'dropped from quarantine', { code: 'QUARANTINE_DROPPED', reason });
       if (this.#isUrgent) {
         this.#room.onRemoved(oldest.size, there, this.#options.elapsedMs());

@@ -357,6 +357,34 @@ describe('the keeper of the quarantine', () => {
     assert.equal(dropped().length, 2);
   });
 
+  it('drops nothing before it knows which is the oldest, however full the disk', async () => {
+    put('a');
+    put('b');
+    test.keeper = test.newKeeper();
+    const looking = test.keeper.refresh();
+    assert.equal(test.keeper.summary().entries, 1);
+    test.space = { totalBytes: 1e5, freeBytes: 0, totalNames: 0, freeNames: 0 };
+    await test.keeper.dropBeyondBounds();
+    assert.deepEqual(dropped(), []);
+    await looking;
+    await test.keeper.dropBeyondBounds();
+    assert.deepEqual(dropped(), ['a: disk-full']);
+  });
+
+  it('looks after all the rest when one folder cannot be looked after', async () => {
+    put('one');
+    // Nothing of ours makes one: a record that is a folder cannot be removed as a file.
+    mkdirSync(join(test.root, 'aside-1-2026-11-20T031502.123Z/000001.json'), { recursive: true });
+    utimesSync(join(test.root, 'aside-1-2026-11-20T031502.123Z'), 1, 1);
+    await assert.rejects(test.keeper.refresh());
+    assert.deepEqual(paths(), ['one']);
+    assert.equal(test.keeper.summary().isComplete, true);
+    discardIds(idOf('one'));
+    test.pass(hourMs);
+    await assert.rejects(test.keeper.keepUp());
+    assert.deepEqual(discardedThere(), []);
+  });
+
   it('forgets a folder that is discarded while it is measured', async () => {
     mkdirSync(test.own('d'));
     for (let n = 0; n < 200; n++) writeFileSync(test.own(`d/f${n}`), 'text');
