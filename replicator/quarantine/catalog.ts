@@ -16,7 +16,7 @@ import {
 } from './layout.ts';
 import { measure, type Size, sizeOf, statsIfThere } from './measure.ts';
 import type { Pace } from './pace.ts';
-import { type QuarantineRecord, readRecord } from './record.ts';
+import { type QuarantineRecord, readRecord, redateRecord } from './record.ts';
 
 /** One thing in quarantine, as much of it as is kept in memory. */
 export interface Item {
@@ -53,6 +53,8 @@ export class Catalog {
   /** Places by batch. */
   readonly #batches = new Map<string, Set<string>>();
   readonly #readAtNs = new Map<string, bigint>();
+  /** Places whose records have another time than is known by now. */
+  readonly #misdated = new Set<string>();
   readonly #wallMs: () => number;
   readonly #elapsedMs: () => number;
   #sorted: Item[] | null = [];
@@ -142,6 +144,10 @@ export class Catalog {
       await pace.breathe();
     }
     this.#isListed = true;
+    for (const place of [...this.#misdated]) {
+      await attempt(() => this.#redate(place));
+      await pace.breathe();
+    }
     for (const item of [...this.items]) {
       if (!item.isMeasured) await this.#measure(item, pace);
     }
@@ -150,8 +156,8 @@ export class Catalog {
   }
 
   /**
-   * What came while the clock was wrong is dated anew, for as long as this process lives: a clock that was years behind
-   * at the start would have what was set aside then dropped for its age as soon as the clock is right.
+   * What came while the clock was wrong is dated anew, in its record when all is looked at next: a clock that was years
+   * behind at the start would have what was set aside then dropped for its age as soon as the clock is right.
    */
   onClockStepped({ fromMs, toMs }: ClockStep): void {
     for (const item of this.#items.values()) {
@@ -159,7 +165,9 @@ export class Catalog {
       if (cameAtMs === null) continue;
       // What came just after the step has its date by the new clock already.
       const isDatedBefore = Math.abs(atMs - cameAtMs - fromMs) <= Math.abs(atMs - cameAtMs - toMs);
-      if (isDatedBefore) this.#items.set(item.place, { ...item, atMs: atMs + toMs - fromMs });
+      if (!isDatedBefore) continue;
+      this.#items.set(item.place, { ...item, atMs: atMs + toMs - fromMs });
+      this.#misdated.add(item.place);
     }
     this.#sorted = null;
   }
@@ -232,6 +240,14 @@ export class Catalog {
     this.#count(measured, 1);
     this.#items.set(item.place, measured);
     this.#sorted = null;
+  }
+
+  #redate(place: string): void {
+    const item = this.#items.get(place);
+    if (item !== undefined) {
+      redateRecord(join(this.root, fromPlace(recordPlaceOf(place))), new Date(item.atMs));
+    }
+    this.#misdated.delete(place);
   }
 
   #count({ size }: Item, sign: 1 | -1): void {

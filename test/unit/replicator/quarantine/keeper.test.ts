@@ -450,6 +450,9 @@ describe('the keeper of the quarantine', () => {
       ['later', true],
       ['early', true],
     ]);
+    test.keeper = test.newKeeper();
+    await test.look();
+    assert.equal(ages().length, 2, 'also after a restart');
     test.pass(89 * dayMs);
     await test.look();
     assert.deepEqual(dropped(), []);
