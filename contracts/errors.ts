@@ -101,6 +101,8 @@ export const errorTable = {
   PEER_REFUSED: 'The peer key is not the one in etcd: see `holdfast status` on both hosts.',
   PEER_PROTOCOL:
     'Both hosts must run releases of Holdfast whose replication protocols have a version in common: `holdfast doctor --cluster` tells the releases.',
+  HISTORY_DIFFERS:
+    'Two hosts have different records at the same place of the log: a disk changed what was on it, or a host was restored from an image. Find out which by their kernel logs; give the host that is wrong an empty state folder, and it compares everything with the leader.',
   EPOCH_STALE: 'A newer leader exists; this host steps back by itself.',
   REPLICATION_STOPPED: 'Writes wait until the replicator is back.',
   RESYNC_REMOVES_MUCH:

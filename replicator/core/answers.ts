@@ -35,7 +35,45 @@ export function answerName(tree: Tree, handles: ReadonlyMap<number, OpenFile>, p
   };
 }
 
-/** The names in a directory; null when there is no directory. */
-export function answerEntries(tree: Tree, path: TreePath): string[] | null {
-  return path === '' || tree.find(path)?.kind === 'directory' ? tree.entries(path) : null;
+/**
+ * Which names a directory has in a range of names, in byte order: those behind `after` (null: from the first on) up to
+ * and with `upTo` (null: to the last). It is about that range alone, at the position at which it was made.
+ */
+export interface EntriesPage {
+  readonly after: string | null;
+  /** Ascending. */
+  readonly names: readonly string[];
+  readonly upTo: string | null;
+}
+
+/**
+ * The next page of a directory's names; null when there is no directory. Reads the whole directory.
+ * @param limit the most names of a page
+ */
+export function answerEntries(
+  tree: Tree,
+  path: TreePath,
+  after: string | null,
+  limit: number,
+): EntriesPage | null {
+  if (path !== '' && tree.find(path)?.kind !== 'directory') return null;
+  return pageOf(tree.entries(path).sort(), after, limit);
+}
+
+/** @param sorted all names, ascending */
+export function pageOf(sorted: readonly string[], after: string | null, limit: number): EntriesPage {
+  const start = after === null ? 0 : firstBehind(sorted, after);
+  const names = sorted.slice(start, start + limit);
+  return { after, names, upTo: start + limit < sorted.length ? (names.at(-1) ?? null) : null };
+}
+
+/** The index of the first name behind one, in ascending names. */
+export function firstBehind(sorted: readonly string[], after: string): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] ?? '') <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -6,8 +6,10 @@ import { type TreePath, type UncertainName, UncertainNames } from './uncertain-n
 /** One change of what is doubted. In order, from the same beginning, they lead to the same doubts. */
 export type DoubtChange =
   | { readonly kind: 'mark'; readonly path: TreePath; readonly scope: Scope }
-  /** Known from here on: what the name is, or which entries the directory has, or all of it and below. */
-  | { readonly kind: 'settle'; readonly path: TreePath; readonly scope: Scope }
+  /** Known from here on: what the name is, or all of it and below. */
+  | { readonly kind: 'settle'; readonly path: TreePath; readonly scope: 'name' | 'tree' }
+  /** Known from here on: which entries the directory has, up to and with one of them; null: to the last. */
+  | { readonly kind: 'settle-entries'; readonly path: TreePath; readonly upTo: string | null }
   | { readonly kind: 'move'; readonly from: TreePath; readonly to: TreePath }
   | {
       readonly kind: 'lack';
@@ -15,7 +17,10 @@ export type DoubtChange =
       readonly from: number;
       readonly to: number;
       readonly since: number;
+      readonly mayBeSame: boolean;
     }
+  /** A comparison found that what lies there is not what the leader has. */
+  | { readonly kind: 'differ'; readonly inode: Inode; readonly from: number; readonly to: number }
   | { readonly kind: 'know'; readonly inode: Inode; readonly from: number; readonly to: number }
   /** The records after `sequence` are no more. */
   | { readonly kind: 'forget-after'; readonly sequence: number };
@@ -52,7 +57,7 @@ export class Doubts {
   }
 
   /** To be asked and not to be changed. */
-  get names(): Pick<UncertainNames, 'isCertain' | 'mayDefineIn' | 'at' | 'topmost' | 'all' | 'isEmpty'> {
+  get names(): Pick<UncertainNames, 'isCertain' | 'mayDefine' | 'at' | 'topmost' | 'all' | 'isEmpty'> {
     return this.#names;
   }
 
@@ -64,16 +69,34 @@ export class Doubts {
     this.make({ kind: 'mark', path, scope });
   }
 
-  settle(path: TreePath, scope: Scope): void {
+  settle(path: TreePath, scope: 'name' | 'tree'): void {
     if (!this.#names.isEmpty) this.make({ kind: 'settle', path, scope });
+  }
+
+  /** @param upTo null: all of them */
+  settleEntries(path: TreePath, upTo: string | null): void {
+    if (!this.#names.isEmpty) this.make({ kind: 'settle-entries', path, upTo });
   }
 
   move(from: TreePath, to: TreePath): void {
     if (!this.#names.isEmpty) this.make({ kind: 'move', from, to });
   }
 
-  lack(inode: Inode, from: number, to: number, since: number): void {
-    if (to > from) this.make({ kind: 'lack', inode, from, to, since });
+  /** @param mayBeSame what lies there may be right all the same */
+  lack(inode: Inode, from: number, to: number, since: number, mayBeSame = false): void {
+    if (to > from) this.make({ kind: 'lack', inode, from, to, since, mayBeSame });
+  }
+
+  expectDifferent(inode: Inode, from: number, to: number): void {
+    if (this.#missing.has(inode)) this.make({ kind: 'differ', inode, from, to });
+  }
+
+  /** The file comes last of those that lack something, from now on: they take turns. */
+  letOthersPass(inode: Inode): void {
+    const missing = this.#missing.get(inode);
+    if (missing === undefined) return;
+    this.#missing.delete(inode);
+    this.#missing.set(inode, missing);
   }
 
   know(inode: Inode, from: number, to: number): void {
@@ -106,15 +129,17 @@ export class Doubts {
         return;
       case 'settle':
         if (change.scope === 'tree') this.#names.settleTree(change.path);
-        else if (change.scope === 'entries') this.#names.settleEntries(change.path);
         else this.#names.settleName(change.path);
+        return;
+      case 'settle-entries':
+        this.#names.settleEntries(change.path, change.upTo);
         return;
       case 'move':
         this.#names.move(change.from, change.to);
         return;
       case 'lack': {
         const missing = this.#missing.get(change.inode) ?? new MissingRanges();
-        missing.add(change.from, change.to, change.since);
+        missing.add(change.from, change.to, change.since, change.mayBeSame);
         this.#missing.set(change.inode, missing);
         return;
       }
@@ -124,6 +149,9 @@ export class Doubts {
         if (missing?.isEmpty) this.#missing.delete(change.inode);
         return;
       }
+      case 'differ':
+        this.#missing.get(change.inode)?.expectDifferent(change.from, change.to);
+        return;
       case 'forget-after':
         for (const missing of this.#missing.values()) missing.forgetSequences(change.sequence);
         return;

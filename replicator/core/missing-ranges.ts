@@ -4,6 +4,8 @@ export interface MissingRange {
   /** Exclusive. */
   readonly to: number;
   readonly since: number;
+  /** Whether what lies there may be right all the same: worth a comparison before it is fetched. */
+  readonly mayBeSame?: boolean;
 }
 
 /** The ranges that one file lacks: disjoint, ascending. */
@@ -11,7 +13,7 @@ export class MissingRanges {
   #ranges: MissingRange[] = [];
 
   constructor(ranges: Iterable<MissingRange> = []) {
-    for (const { from, to, since } of ranges) this.add(from, to, since);
+    for (const { from, to, since, mayBeSame } of ranges) this.add(from, to, since, mayBeSame);
   }
 
   get ranges(): readonly MissingRange[] {
@@ -27,19 +29,22 @@ export class MissingRanges {
   }
 
   /** Lacked from now on, whatever was known of it before. */
-  add(from: number, to: number, since: number): void {
+  add(from: number, to: number, since: number, mayBeSame = false): void {
     if (to <= from) return;
     this.remove(from, to);
     const at = this.#ranges.findIndex((range) => range.from >= to);
     const place = at === -1 ? this.#ranges.length : at;
     const before = this.#ranges[place - 1];
     const after = this.#ranges[place];
-    const joinsBefore = before !== undefined && before.to === from && before.since === since;
-    const joinsAfter = after !== undefined && after.from === to && after.since === since;
+    const isAlike = (range: MissingRange) =>
+      range.since === since && (range.mayBeSame ?? false) === mayBeSame;
+    const joinsBefore = before !== undefined && before.to === from && isAlike(before);
+    const joinsAfter = after !== undefined && after.from === to && isAlike(after);
     const joined = {
       from: joinsBefore ? before.from : from,
       to: joinsAfter ? after.to : to,
       since,
+      ...(mayBeSame && { mayBeSame }),
     };
     const first = joinsBefore ? place - 1 : place;
     this.#ranges.splice(first, (joinsBefore ? 1 : 0) + (joinsAfter ? 1 : 0), joined);
@@ -56,6 +61,14 @@ export class MissingRanges {
             { ...range, from: to },
           ].filter((rest) => rest.to > rest.from),
     );
+  }
+
+  /** A comparison found that what lies there is not what the leader has. */
+  expectDifferent(from: number, to: number): void {
+    for (const range of this.#ranges) {
+      const [start, end] = [Math.max(from, range.from), Math.min(to, range.to)];
+      if (start < end && range.mayBeSame) this.add(start, end, range.since);
+    }
   }
 
   /** No sequence after `last` counts any more. */

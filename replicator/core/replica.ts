@@ -1,9 +1,9 @@
-import type { NameAnswer } from './answers.ts';
+import { type EntriesPage, firstBehind, type NameAnswer } from './answers.ts';
 import { type DoubtChange, type DoubtState, Doubts, noDoubts } from './doubts.ts';
 import type { MissingRange } from './missing-ranges.ts';
 import type { LoggedAttributes, LogRecord, Scope, SuspectRange } from './record.ts';
 import type { Found, Inode, NewEntry, Tree } from './tree.ts';
-import { isWithin, joinPath, parentOf, type TreePath } from './uncertain-names.ts';
+import { isWithin, joinPath, type TreePath } from './uncertain-names.ts';
 
 /** An open handle of a client. Without inode: of a file that is not known here, or has no name any more. */
 export interface Handle {
@@ -22,8 +22,20 @@ export const emptyReplica: ReplicaState = { doubts: noDoubts, handles: [] };
 /** What the leader is to be asked for. */
 export type Want =
   | { readonly kind: 'name'; readonly path: TreePath }
-  | { readonly kind: 'entries'; readonly path: TreePath }
-  | { readonly kind: 'content'; readonly path: TreePath; readonly from: number; readonly to: number };
+  /** The next page of names: those behind `after`, or from the first on. */
+  | { readonly kind: 'entries'; readonly path: TreePath; readonly after: string | null }
+  /** `digest`: what lies there may be right; it is compared before it is fetched. */
+  | {
+      readonly kind: 'content' | 'digest';
+      readonly path: TreePath;
+      readonly from: number;
+      readonly to: number;
+    };
+
+/** While so many files can be asked for content, no more names are asked for: what is missing stays bounded. */
+const filesAhead = 4096;
+/** Shorter ranges are fetched without a comparison. */
+const comparedBytes = 64 * 1024;
 
 /**
  * A tree that follows the log: the one way in which records change files, on the leader, where everything is certain,
@@ -35,14 +47,22 @@ export class Replica {
   readonly #tree: Tree;
   readonly #doubts: Doubts;
   readonly #handles = new Map<number, Handle>();
+  readonly #comparedBytes: number;
+  /** The names that this host has in the directory of which pages come, ascending: it is not read for each page. */
+  #listed: { readonly path: TreePath; readonly names: readonly string[]; upTo: string } | null = null;
 
-  /** @param onDoubt is told each change of what is doubted */
+  /**
+   * @param onDoubt is told each change of what is doubted
+   * @param compared ranges of files that are at least so long, in bytes, are compared before they are fetched
+   */
   constructor(
     tree: Tree,
     state: ReplicaState = emptyReplica,
     onDoubt: (change: DoubtChange) => void = () => {},
+    compared = comparedBytes,
   ) {
     this.#tree = tree;
+    this.#comparedBytes = compared;
     this.#doubts = new Doubts(state.doubts, onDoubt);
     for (const { handle, inode, path } of state.handles) this.#handles.set(handle, { inode, path });
   }
@@ -75,6 +95,7 @@ export class Replica {
 
   /** Does not know what the name is, from now on. */
   doubt(path: TreePath, scope: Scope): void {
+    this.#forgetListed(path);
     this.#doubts.mark(path, scope);
   }
 
@@ -171,6 +192,7 @@ export class Replica {
   /** From now on what lies here counts: on a leader, after its record of what it doubts. */
   trustAll(): void {
     this.#doubts.clear();
+    this.#listed = null;
   }
 
   /**
@@ -226,23 +248,29 @@ export class Replica {
     }
   }
 
-  /** What to ask the leader for next. */
+  /** What to ask the leader for next. Files take turns: the one that was answered last comes last. */
   *wants(): Generator<Want> {
-    for (const { path, scope } of this.#doubts.names.topmost()) {
-      yield { kind: scope === 'name' ? 'name' : 'entries', path };
-    }
-    this.#dropNameless();
+    let files = 0;
     for (const [inode, { ranges }] of this.#doubts.missing) {
       const path = this.#tree.nameOf(inode);
-      const first = ranges[0];
+      const [first] = ranges;
+      if (path === null) this.#doubts.drop(inode);
       if (path === null || first === undefined || !this.#doubts.names.isCertain(path)) continue;
-      yield { kind: 'content', path, from: first.from, to: first.to };
+      files += 1;
+      const { from, to } = first;
+      const isCompared = first.mayBeSame === true && to - from >= this.#comparedBytes;
+      yield { kind: isCompared ? 'digest' : 'content', path, from, to };
+    }
+    if (files >= filesAhead) return;
+    for (const { path, scope, knownUpTo } of this.#doubts.names.topmost()) {
+      if (scope === 'name') yield { kind: 'name', path };
+      else yield { kind: 'entries', path, after: knownUpTo ?? null };
     }
   }
 
   /** @param sequence the last record consumed, which is the position of the answer */
   onName(sequence: number, path: TreePath, answer: NameAnswer): void {
-    if (!this.#doubts.names.at(path).name || !this.#doubts.names.mayDefineIn(parentOf(path))) return;
+    if (!this.#doubts.names.at(path).name || !this.#doubts.names.mayDefine(path)) return;
     switch (answer.kind) {
       case 'absent':
         this.#define(path, null);
@@ -262,23 +290,24 @@ export class Replica {
     }
   }
 
-  /** @param names which names the directory has; null when the leader has no directory there */
-  onEntries(path: TreePath, names: readonly string[] | null): void {
-    const { name, entries } = this.#doubts.names.at(path);
+  /** @param page a part of the names of the directory; null when the leader has no directory there */
+  onEntries(path: TreePath, page: EntriesPage | null): void {
+    const { name, entries, knownUpTo } = this.#doubts.names.at(path);
     if (name || entries === 'certain' || !this.#doubts.names.isCertain(path)) return;
-    if (names === null || !this.#isDirectory(path)) {
+    if (page === null || !this.#isDirectory(path)) {
       // After a power cut the directory that the mark is about may be something else, here or there.
-      if (names !== null || this.#isDirectory(path)) this.doubt(path, 'tree');
-      else this.#doubts.settle(path, 'entries');
+      if (page !== null || this.#isDirectory(path)) this.doubt(path, 'tree');
+      else this.#doubts.settleEntries(path, null);
       return;
     }
+    // Of another range: what comes before it was doubted anew meanwhile.
+    if (page.after !== knownUpTo) return;
     const scope = entries === 'trees' ? 'tree' : 'name';
-    this.#doubts.settle(path, 'entries');
-    const listed = new Set(names);
-    for (const name of this.#tree.entries(path)) {
-      if (!listed.has(name)) this.#define(joinPath(path, name), null);
-    }
-    for (const name of names) this.#doubts.mark(joinPath(path, name), scope);
+    const own = this.#ownEntries(path, page);
+    this.#doubts.settleEntries(path, page.upTo);
+    const listed = new Set(page.names);
+    for (const name of own) if (!listed.has(name)) this.#define(joinPath(path, name), null);
+    for (const name of page.names) this.#doubts.mark(joinPath(path, name), scope);
   }
 
   /** The leader has opened the file at the path: which file that is here; null when it is not known. */
@@ -297,12 +326,41 @@ export class Replica {
       this.#tree.write(inode, from, data.subarray(from - offset, to - offset));
       this.#doubts.know(inode, from, to);
     }
+    this.#doubts.letOthersPass(inode);
+  }
+
+  /** What lies in the range is what the leader has, as it was compared; the conditions are those of `onContent`. */
+  onSame(inode: Inode, openedAt: number, from: number, to: number): void {
+    for (const same of this.#doubts.missing.get(inode)?.within(from, to, openedAt) ?? []) {
+      this.#doubts.know(inode, same.from, same.to);
+    }
+    this.#doubts.letOthersPass(inode);
+  }
+
+  /** The comparison found a difference: the range is fetched. */
+  onDifferent(inode: Inode, from: number, to: number): void {
+    this.#doubts.expectDifferent(inode, from, to);
+    this.#doubts.letOthersPass(inode);
+  }
+
+  /** The names that lie here in the range of a page. */
+  #ownEntries(path: TreePath, { after, upTo }: EntriesPage): readonly string[] {
+    const isNext = this.#listed !== null && this.#listed.path === path && this.#listed.upTo === after;
+    const names = this.#listed !== null && isNext ? this.#listed.names : this.#tree.entries(path).sort();
+    this.#listed = upTo === null ? null : { path, names, upTo };
+    const from = after === null ? 0 : firstBehind(names, after);
+    return names.slice(from, upTo === null ? undefined : firstBehind(names, upTo));
+  }
+
+  /** The directory at the path, or one above, is another one from now on, or is doubted. */
+  #forgetListed(path: TreePath): void {
+    if (this.#listed !== null && isWithin(this.#listed.path, path)) this.#listed = null;
   }
 
   #doubtRange(sequence: number, { paths, offset, length }: SuspectRange): void {
     const names = paths.map(keyOf);
     const known = this.#fileByName(names);
-    if (known !== null) this.#doubts.lack(known, offset, offset + length, sequence);
+    if (known !== null) this.#doubts.lack(known, offset, offset + length, sequence, true);
     else for (const name of names) this.doubt(name, 'name');
   }
 
@@ -360,11 +418,12 @@ export class Replica {
 
   #rename(from: TreePath, to: TreePath): void {
     const found = this.#lookUp(from);
-    if (found === null || !this.#doubts.names.mayDefineIn(parentOf(to))) {
+    if (found === null || !this.#doubts.names.mayDefine(to)) {
       this.#doubtRename(from, to);
       return;
     }
     this.#clear(to);
+    this.#forgetListed(from);
     this.#tree.rename(from, to);
     this.#doubts.move(from, to);
     this.#moveHandles(from, to);
@@ -384,7 +443,7 @@ export class Replica {
 
   #link(existing: TreePath, path: TreePath): void {
     const found = this.#lookUp(existing);
-    if (found?.kind !== 'file' || !this.#doubts.names.mayDefineIn(parentOf(path))) {
+    if (found?.kind !== 'file' || !this.#doubts.names.mayDefine(path)) {
       this.doubt(path, 'tree');
       return;
     }
@@ -399,7 +458,7 @@ export class Replica {
    */
   #define(path: TreePath, entry: NewEntry | null): Inode | null {
     this.#forgetHandlePaths(path);
-    if (!this.#doubts.names.mayDefineIn(parentOf(path))) {
+    if (!this.#doubts.names.mayDefine(path)) {
       this.doubt(path, 'tree');
       return null;
     }
@@ -409,6 +468,7 @@ export class Replica {
   }
 
   #clear(path: TreePath): void {
+    this.#forgetListed(path);
     if (this.#tree.find(path) !== null) this.#tree.remove(path);
   }
 
@@ -432,7 +492,9 @@ export class Replica {
     if (inode !== known) {
       this.#tree.setFileAttributes(inode, { mode, size });
       this.#doubts.know(inode, 0, Number.MAX_SAFE_INTEGER);
-      this.#doubts.lack(inode, 0, size, sequence);
+      this.#doubts.lack(inode, 0, size, sequence, inode === candidate);
+      // One of them may have been this file here; it is asked for by itself, and finds this one.
+      for (const name of answer.names) if (name !== path) this.doubt(name, 'name');
     }
     for (const handle of answer.handles) this.#handles.set(handle, { inode, path });
   }

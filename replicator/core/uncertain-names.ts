@@ -6,6 +6,8 @@ export type TreePath = string;
 export interface UncertainName {
   readonly path: TreePath;
   readonly scope: Scope;
+  /** Of a directory whose names are uncertain: those up to and with this one, in byte order, are known all the same. */
+  readonly knownUpTo?: string;
 }
 
 type Entries = 'certain' | 'names' | 'trees';
@@ -15,6 +17,8 @@ interface Node {
   name: boolean;
   /** Of a directory: whether the names in it are uncertain, and with `trees` all below them too. */
   entries: Entries;
+  /** When `entries` are uncertain: which names there are up to and with this one is known, and marks below count. */
+  knownUpTo: string | null;
   readonly below: Map<string, Node>;
 }
 
@@ -26,7 +30,10 @@ export class UncertainNames {
   #root: Node = emptyNode();
 
   constructor(names: Iterable<UncertainName> = []) {
-    for (const { path, scope } of names) this.mark(path, scope);
+    for (const { path, scope, knownUpTo } of names) {
+      this.mark(path, scope);
+      if (knownUpTo !== undefined) this.settleEntries(path, knownUpTo);
+    }
   }
 
   get isEmpty(): boolean {
@@ -37,7 +44,7 @@ export class UncertainNames {
   isCertain(path: TreePath): boolean {
     let node = this.#root;
     for (const part of splitPath(path)) {
-      if (!isCertain(node)) return false;
+      if (node.name || !hasKnown(node, part)) return false;
       const next = node.below.get(part);
       if (next === undefined) return true;
       node = next;
@@ -45,10 +52,11 @@ export class UncertainNames {
     return !node.name;
   }
 
-  /** Whether a name in this directory can be given a meaning: the directory is known, and so is which names it has. */
-  mayDefineIn(directory: TreePath): boolean {
+  /** Whether the name can be given a meaning: its directory is known, and so is whether the directory has the name. */
+  mayDefine(path: TreePath): boolean {
+    const directory = parentOf(path);
     const node = this.#find(directory);
-    return this.isCertain(directory) && (node === undefined || node.entries === 'certain');
+    return this.isCertain(directory) && (node === undefined || hasKnown(node, nameOf(path)));
   }
 
   mark(path: TreePath, scope: Scope): void {
@@ -57,17 +65,17 @@ export class UncertainNames {
     const node = this.#make(parts);
     // The root is always a directory.
     if (scope !== 'entries' && parts.length > 0) node.name = true;
-    if (scope === 'entries' && node.entries === 'certain') node.entries = 'names';
-    if (scope === 'tree') {
-      node.entries = 'trees';
-      node.below.clear();
-    }
+    if (scope === 'name') return;
+    if (scope === 'tree') node.entries = 'trees';
+    else if (node.entries === 'certain') node.entries = 'names';
+    node.knownUpTo = null;
+    if (node.entries === 'trees') node.below.clear();
   }
 
   /** What is uncertain of the path itself and its entries. */
-  at(path: TreePath): { name: boolean; entries: Entries } {
-    const { name, entries } = this.#find(path) ?? emptyNode();
-    return { name, entries };
+  at(path: TreePath): { name: boolean; entries: Entries; knownUpTo: string | null } {
+    const { name, entries, knownUpTo } = this.#find(path) ?? emptyNode();
+    return { name, entries, knownUpTo };
   }
 
   /** What lies at the path is known now; its entries stay as they were. */
@@ -78,10 +86,12 @@ export class UncertainNames {
     this.#prune(splitPath(path));
   }
 
-  /** Which names the directory has is known now. */
-  settleEntries(path: TreePath): void {
+  /** Which names the directory has is known now, up to and with `upTo` in byte order; null: all of them. */
+  settleEntries(path: TreePath, upTo: string | null): void {
     const node = this.#find(path);
-    if (node === undefined) return;
+    if (node === undefined || node.entries === 'certain') return;
+    node.knownUpTo = upTo;
+    if (upTo !== null) return;
     node.entries = 'certain';
     this.#prune(splitPath(path));
   }
@@ -112,7 +122,10 @@ export class UncertainNames {
     yield* marksOf(this.#root, '');
   }
 
-  /** The marks that have no uncertain name above them: those that can be asked for. */
+  /**
+   * The marks that have no uncertain name above them: those that can be asked for. What is below a directory comes before
+   * its further names, so that the marks stay few.
+   */
   *topmost(): Generator<UncertainName> {
     yield* topmostOf(this.#root, '');
   }
@@ -122,7 +135,7 @@ export class UncertainNames {
     let node: Node | undefined = this.#root;
     for (const part of parts) {
       if (node === undefined) return false;
-      if (node.entries === 'trees') return true;
+      if (node.entries === 'trees' && !hasKnown(node, part)) return true;
       node = node.below.get(part);
     }
     return false;
@@ -163,11 +176,16 @@ export class UncertainNames {
 }
 
 function emptyNode(): Node {
-  return { name: false, entries: 'certain', below: new Map() };
+  return { name: false, entries: 'certain', knownUpTo: null, below: new Map() };
 }
 
 function isCertain(node: Node): boolean {
   return !node.name && node.entries === 'certain';
+}
+
+/** Of a directory: whether it is known what this entry is, or that it is not there; but for its own mark. */
+function hasKnown(node: Node, entry: string): boolean {
+  return node.entries === 'certain' || (node.knownUpTo !== null && entry <= node.knownUpTo);
 }
 
 function scopesOf(node: Node): Scope[] {
@@ -180,14 +198,23 @@ function scopesOf(node: Node): Scope[] {
 }
 
 function* marksOf(node: Node, path: TreePath): Generator<UncertainName> {
-  for (const scope of scopesOf(node)) yield { path, scope };
+  const { knownUpTo } = node;
+  for (const scope of scopesOf(node)) {
+    yield scope === 'name' || knownUpTo === null ? { path, scope } : { path, scope, knownUpTo };
+  }
   for (const [name, below] of node.below) yield* marksOf(below, joinPath(path, name));
 }
 
 function* topmostOf(node: Node, path: TreePath): Generator<UncertainName> {
-  if (node.name) yield { path, scope: 'name' };
-  else if (node.entries !== 'certain') yield { path, scope: 'entries' };
-  else for (const [name, below] of node.below) yield* topmostOf(below, joinPath(path, name));
+  if (node.name) {
+    yield { path, scope: 'name' };
+    return;
+  }
+  for (const [name, below] of node.below) {
+    if (hasKnown(node, name)) yield* topmostOf(below, joinPath(path, name));
+  }
+  if (node.entries === 'certain') return;
+  yield { path, scope: 'entries', ...(node.knownUpTo !== null && { knownUpTo: node.knownUpTo }) };
 }
 
 export function splitPath(path: TreePath): string[] {

@@ -3,6 +3,7 @@ import type { LogRecord } from '../../../replicator/core/record.ts';
 import type { TreePath } from '../../../replicator/core/uncertain-names.ts';
 import type { EngineHost } from './host.ts';
 import { isMentioned, pathsOf } from './paths.ts';
+import { Reference } from './reference.ts';
 
 export class Broken extends Error {
   override readonly name = 'Broken';
@@ -12,6 +13,7 @@ type Snapshot = ReadonlyMap<TreePath, string>;
 
 /**
  * What the guarantees mean in this world.
+ * - A leader's tree is what its records mean.
  * - Always: what a host has that differs from the leader's tree at the same position, it doubts.
  * - G3, G5: who is promoted has every acknowledged record, and differs from the tree of its last position at most in what
  *   records that were never acknowledged name.
@@ -20,6 +22,7 @@ export class Checker {
   /** The leader's tree after each record, by epoch and sequence. */
   readonly #trees = new Map<string, Snapshot>();
   readonly #issued: { position: LogPosition; paths: readonly TreePath[] }[] = [];
+  #reference: Reference | null = null;
   acknowledged: LogPosition = { epoch: 0, sequence: 0 };
   promotions = 0;
 
@@ -29,6 +32,18 @@ export class Checker {
 
   applied(position: LogPosition, leader: EngineHost): void {
     this.#trees.set(keyOf(position), leader.disk.snapshot());
+  }
+
+  /** The leader has made its record: its tree is what the record means. */
+  checkMeaning(record: LogRecord, data: Uint8Array | null, leader: EngineHost): void {
+    if (this.#reference === null || record.kind === 'leadership' || record.kind === 'suspect') {
+      this.#reference = new Reference(leader.disk);
+      return;
+    }
+    this.#reference.make(record, data);
+    const wrong = differences(leader.disk.snapshot(), this.#reference.snapshot());
+    if (wrong.length > 0)
+      throw new Broken(`the leader ${leader.id} made a ${record.kind} otherwise: ${wrong.join(', ')}`);
   }
 
   acknowledge(position: LogPosition): void {

@@ -1,4 +1,4 @@
-import type { NameAnswer } from '../../../replicator/core/answers.ts';
+import type { EntriesPage, NameAnswer } from '../../../replicator/core/answers.ts';
 import type { LogPosition } from '../../../replicator/core/position.ts';
 import type { LogRecord } from '../../../replicator/core/record.ts';
 import type { Want } from '../../../replicator/core/replica.ts';
@@ -13,9 +13,15 @@ export type ToFollower =
       readonly data: Uint8Array | null;
     }
   | { readonly kind: 'name'; readonly path: TreePath; readonly answer: NameAnswer }
-  | { readonly kind: 'entries'; readonly path: TreePath; readonly names: readonly string[] | null }
+  | { readonly kind: 'entries'; readonly path: TreePath; readonly page: EntriesPage | null }
   | { readonly kind: 'opened'; readonly id: number; readonly path: TreePath }
-  | { readonly kind: 'content'; readonly id: number; readonly offset: number; readonly data: Uint8Array };
+  | {
+      /** `digest`: the data stands for its hash. */
+      readonly kind: 'content' | 'digest';
+      readonly id: number;
+      readonly offset: number;
+      readonly data: Uint8Array;
+    };
 
 export type ToLeader =
   | { readonly kind: 'want'; readonly want: Want }
@@ -27,7 +33,14 @@ export interface Connection {
   readonly down: ToFollower[];
   readonly up: ToLeader[];
   /** Files that the leader reads for the follower. */
-  readonly reads: { id: number; inode: Inode; from: number; to: number; data: Uint8Array | null }[];
+  readonly reads: {
+    kind: 'content' | 'digest';
+    id: number;
+    inode: Inode;
+    from: number;
+    to: number;
+    data: Uint8Array | null;
+  }[];
   /** The follower's: the file that a request is about, and where in the log the leader opened it. */
   readonly opened: Map<number, { inode: Inode; at: number }>;
   requests: number;

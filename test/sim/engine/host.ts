@@ -1,4 +1,9 @@
-import { answerEntries, answerName, type NameAnswer } from '../../../replicator/core/answers.ts';
+import {
+  answerEntries,
+  answerName,
+  type EntriesPage,
+  type NameAnswer,
+} from '../../../replicator/core/answers.ts';
 import { type DoubtChange, Doubts } from '../../../replicator/core/doubts.ts';
 import type { EpochStart, LogPosition } from '../../../replicator/core/position.ts';
 import type { LogRecord, Scope } from '../../../replicator/core/record.ts';
@@ -14,6 +19,9 @@ import type { Rules } from './rules.ts';
 export class ProcessDied extends Error {
   override readonly name = 'ProcessDied';
 }
+
+/** Of the model's short files, all but the shortest ranges are compared. */
+const comparedBytes = 2;
 
 /** One host of the story: a disk, a log on it, and the engine's process. */
 export class EngineHost {
@@ -71,8 +79,8 @@ export class EngineHost {
     this.#settled();
   }
 
-  onEntries(path: TreePath, names: readonly string[] | null): void {
-    this.replica.onEntries(path, names);
+  onEntries(path: TreePath, page: EntriesPage | null): void {
+    this.replica.onEntries(path, page);
     this.#settled();
   }
 
@@ -81,12 +89,30 @@ export class EngineHost {
     this.#settled();
   }
 
+  /** Compares what the leader read with what lies here. */
+  onDigest(inode: Inode, openedAt: number, offset: number, data: Uint8Array): void {
+    const end = offset + data.length;
+    this.onCompared(
+      inode,
+      openedAt,
+      offset,
+      end,
+      Buffer.compare(this.disk.read(inode, offset, end), data) === 0,
+    );
+  }
+
+  onCompared(inode: Inode, openedAt: number, from: number, to: number, isSame: boolean): void {
+    if (isSame) this.replica.onSame(inode, openedAt, from, to);
+    else this.replica.onDifferent(inode, from, to);
+    this.#settled();
+  }
+
   answerName(path: TreePath): NameAnswer {
     return answerName(this.disk, this.replica.handles, path);
   }
 
-  answerEntries(path: TreePath): string[] | null {
-    return answerEntries(this.disk, path);
+  answerEntries(path: TreePath, after: string | null, limit: number): EntriesPage | null {
+    return answerEntries(this.disk, path, after, limit);
   }
 
   /** The leader's log and this one are the same up to `common`: what comes after is taken back (R6). */
@@ -248,7 +274,7 @@ export class EngineHost {
   }
 
   #newReplica(state: ReplicaState): Replica {
-    return new Replica(this.disk, state, (change) => this.#changes.push(change));
+    return new Replica(this.disk, state, (change) => this.#changes.push(change), comparedBytes);
   }
 
   #replaceReplica(state: ReplicaState): void {

@@ -136,6 +136,7 @@ export class EngineWorld {
       });
       // A new leader's tree counts from its record of what it doubts on.
       if (leader.replica.isComplete || record.kind === 'suspect') this.checker.applied(position, leader);
+      this.checker.checkMeaning(record, data, leader);
     } catch (error) {
       this.#died(leader, error);
     }
@@ -152,7 +153,9 @@ export class EngineWorld {
     const connection = this.#pick(this.#connections.filter(({ down }) => down.length > 0));
     if (connection === undefined) return;
     const { down } = connection;
-    const overtakes = this.#rules.has('order') ? down.findIndex(({ kind }) => kind === 'content') : -1;
+    const overtakes = this.#rules.has('order')
+      ? down.findIndex(({ kind }) => kind === 'content' || kind === 'digest')
+      : -1;
     const frame = overtakes > 0 ? down.splice(overtakes, 1)[0] : down.shift();
     const follower = this.#host(connection.follower);
     if (this.random.chance(0.005)) follower.changesToDeath = this.random.below(4);
@@ -172,7 +175,7 @@ export class EngineWorld {
         follower.onName(frame.path, frame.answer);
         break;
       case 'entries':
-        follower.onEntries(frame.path, frame.names);
+        follower.onEntries(frame.path, frame.page);
         break;
       case 'opened': {
         const inode = follower.replica.onOpened(frame.path);
@@ -180,9 +183,12 @@ export class EngineWorld {
         if (inode !== null) connection.opened.set(frame.id, { inode, at });
         break;
       }
-      case 'content': {
+      case 'content':
+      case 'digest': {
         const file = connection.opened.get(frame.id);
-        if (file !== undefined) follower.onContent(file.inode, file.at, frame.offset, frame.data);
+        if (file === undefined) break;
+        if (frame.kind === 'digest') follower.onDigest(file.inode, file.at, frame.offset, frame.data);
+        else follower.onContent(file.inode, file.at, frame.offset, frame.data);
         break;
       }
     }
@@ -209,13 +215,24 @@ export class EngineWorld {
     if (want.kind === 'name')
       connection.down.push({ kind: 'name', path: want.path, answer: leader.answerName(want.path) });
     else if (want.kind === 'entries')
-      connection.down.push({ kind: 'entries', path: want.path, names: leader.answerEntries(want.path) });
+      connection.down.push({
+        kind: 'entries',
+        path: want.path,
+        page: leader.answerEntries(want.path, want.after, 1 + this.random.below(3)),
+      });
     else {
       const found = leader.disk.find(want.path);
       if (found?.kind !== 'file') return;
       const id = ++connection.requests;
       connection.down.push({ kind: 'opened', id, path: want.path });
-      connection.reads.push({ id, inode: found.inode, from: want.from, to: want.to, data: null });
+      connection.reads.push({
+        kind: want.kind,
+        id,
+        inode: found.inode,
+        from: want.from,
+        to: want.to,
+        data: null,
+      });
     }
   }
 
@@ -239,7 +256,7 @@ export class EngineWorld {
       connection.reads.push({ ...read, data: leader.disk.read(read.inode, read.from, to) });
       return;
     }
-    connection.down.push({ kind: 'content', id: read.id, offset: read.from, data: read.data });
+    connection.down.push({ kind: read.kind, id: read.id, offset: read.from, data: read.data });
     const from = read.from + read.data.length;
     if (read.data.length > 0 && from < read.to) connection.reads.push({ ...read, from, data: null });
   }

@@ -76,4 +76,15 @@ describe('missing ranges', () => {
       [5, 7],
     );
   });
+
+  it('say what may be right all the same, until it was compared', () => {
+    const missing = new MissingRanges([{ from: 0, to: 10, since: 3, mayBeSame: true }]);
+    missing.add(8, 12, 4);
+    missing.expectDifferent(2, 9);
+    assert.deepEqual(missing.ranges, [
+      { from: 0, to: 2, since: 3, mayBeSame: true },
+      { from: 2, to: 8, since: 3 },
+      { from: 8, to: 12, since: 4 },
+    ]);
+  });
 });

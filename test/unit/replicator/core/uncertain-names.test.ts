@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Scope } from '../../../../replicator/core/record.ts';
-import { isWithin, joinPath, parentOf, UncertainNames } from '../../../../replicator/core/uncertain-names.ts';
+import { isWithin, joinPath, UncertainNames } from '../../../../replicator/core/uncertain-names.ts';
 import { Random } from '../../../sim/timeline.ts';
 
 const names = ['a', 'b', 'c'];
@@ -47,9 +47,9 @@ describe('uncertain names', () => {
           const scope = random.pick(['name', 'entries', 'tree'] as const);
           uncertain.mark(path, scope);
           marks.marks.push({ path, scope });
-        } else if (uncertain.isCertain(path) && uncertain.mayDefineIn(parentOf(path))) {
+        } else if (uncertain.isCertain(path) && uncertain.mayDefine(path)) {
           const to = random.pick(paths);
-          const mayMove = !isWithin(to, path) && !isWithin(path, to) && uncertain.mayDefineIn(parentOf(to));
+          const mayMove = !isWithin(to, path) && !isWithin(path, to) && uncertain.mayDefine(to);
           if (mayMove && random.chance(0.5)) {
             uncertain.move(path, to);
             marks.move(path, to);
@@ -98,9 +98,57 @@ describe('uncertain names', () => {
     uncertain.settleName('a');
     assert.equal(uncertain.isCertain('a'), true);
     assert.equal(uncertain.isCertain('a/b'), false);
-    assert.equal(uncertain.mayDefineIn('a'), false);
-    uncertain.settleEntries('a');
+    assert.equal(uncertain.mayDefine('a/b'), false);
+    uncertain.settleEntries('a', null);
     assert.equal(uncertain.isEmpty, true);
+  });
+
+  it('of a directory are known up to the last name of a page, and no further', () => {
+    const uncertain = new UncertainNames([{ path: '', scope: 'tree' }]);
+    uncertain.settleEntries('', 'b');
+    assert.deepEqual(
+      ['a', 'b', 'b/x', 'ba', 'c'].map((path) => uncertain.isCertain(path)),
+      [true, true, true, false, false],
+    );
+    assert.deepEqual([uncertain.mayDefine('b'), uncertain.mayDefine('c')], [true, false]);
+    // What is marked in the known part is asked for by itself, and before the next page.
+    uncertain.mark('a/x', 'name');
+    uncertain.mark('c/x', 'name');
+    assert.deepEqual(
+      [...uncertain.topmost()],
+      [
+        { path: 'a/x', scope: 'name' },
+        { path: '', scope: 'entries', knownUpTo: 'b' },
+      ],
+    );
+    uncertain.settleTree('a');
+    uncertain.settleEntries('', null);
+    assert.equal(uncertain.isEmpty, true);
+  });
+
+  it('known in part stay so when they are written down and read again, and move along', () => {
+    const uncertain = new UncertainNames([{ path: 'a', scope: 'tree' }]);
+    uncertain.settleName('a');
+    uncertain.settleEntries('a', 'm');
+    uncertain.mark('a/c', 'tree');
+    uncertain.move('a', 'b');
+    for (const each of [uncertain, new UncertainNames(uncertain.all())]) {
+      each.settleName('b');
+      assert.deepEqual(
+        ['b/c', 'b/d', 'b/m', 'b/n'].map((path) => each.isCertain(path)),
+        [false, true, true, false],
+      );
+    }
+  });
+
+  it('are all unknown again when their directory is doubted anew', () => {
+    for (const scope of ['entries', 'tree'] as const) {
+      const uncertain = new UncertainNames([{ path: 'a', scope: 'entries' }]);
+      uncertain.settleEntries('a', 'm');
+      uncertain.mark('a', scope);
+      assert.equal(uncertain.at('a').knownUpTo, null);
+      assert.equal(uncertain.isCertain('a/b'), false);
+    }
   });
 
   it('leave nothing behind when they are settled one by one', () => {

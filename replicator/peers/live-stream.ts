@@ -1,0 +1,77 @@
+import type { LeaderPort } from './ports.ts';
+import { SendWindow } from './send-window.ts';
+
+/** A follower's session, as the stream sees it. */
+export interface StreamReader {
+  /** Whether acknowledgements wait for it: what it lacks is kept, and counts against the credit. */
+  readonly isMember: boolean;
+  /** The last sequence that it has received. */
+  readonly received: number;
+  /** There is more to send. */
+  pump(): void;
+}
+
+/**
+ * What one leadership orders, on its way to all followers: one window for all of them. Slow followers that are no
+ * members cost nothing here.
+ */
+export class LiveStream {
+  readonly window: SendWindow;
+  readonly #readers = new Set<StreamReader>();
+  readonly #onRoom: () => void;
+  readonly #unsubscribe: () => void;
+  #wasFull = false;
+
+  /**
+   * @param windowBytes of batches with their data; also the credit of the members
+   * @param onRoom `isFull` is over
+   */
+  constructor(port: LeaderPort, windowBytes: number, onRoom: () => void) {
+    this.window = new SendWindow(windowBytes, port.position.sequence + 1);
+    this.#onRoom = onRoom;
+    this.#unsubscribe = port.subscribe((batch, data) => {
+      this.window.append(batch, data);
+      this.#trim();
+      for (const reader of this.#readers) reader.pump();
+    });
+  }
+
+  /** Whether a member lacks so much that clients are to be held back: it makes progress, or leaves the set. */
+  get isFull(): boolean {
+    return this.window.lackingBytes(this.#receivedByMembers) >= this.window.limitBytes;
+  }
+
+  add(reader: StreamReader): void {
+    this.#readers.add(reader);
+  }
+
+  remove(reader: StreamReader): void {
+    this.#readers.delete(reader);
+    this.onProgress();
+  }
+
+  /** A follower received more, or became or ceased to be a member. */
+  onProgress(): void {
+    this.#trim();
+    if (this.#wasFull && !this.isFull) {
+      this.#wasFull = false;
+      this.#onRoom();
+    }
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.#readers.clear();
+  }
+
+  #trim(): void {
+    this.window.trim(this.#receivedByMembers);
+    this.#wasFull ||= this.isFull;
+  }
+
+  get #receivedByMembers(): number {
+    let received = this.window.next - 1;
+    for (const reader of this.#readers) if (reader.isMember) received = Math.min(received, reader.received);
+    return received;
+  }
+}

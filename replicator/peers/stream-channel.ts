@@ -1,0 +1,92 @@
+import type { Duplex } from 'node:stream';
+import { encodeFrameWithin, type Frame, FrameDecoder } from '#contracts/journal/frames.ts';
+import { Heartbeat } from '../protocol/heartbeat.ts';
+import { frameType } from './codec.ts';
+import type { FrameChannel } from './frame-channel.ts';
+import { limits } from './limits.ts';
+
+/** Parts shorter than this share a packet; longer ones are not worth a copy. */
+const copiedBytes = 16 * 1024;
+
+/** Frames on a byte stream, as TLS gives it. It closes by itself when the other end says nothing any more. */
+export class StreamChannel implements FrameChannel {
+  readonly closed: AbortSignal;
+  readonly #closing = new AbortController();
+  readonly #stream: Duplex;
+  readonly #decoder = new FrameDecoder(limits.frame);
+  readonly #heartbeat: Heartbeat;
+
+  /** @param now attended time, ms */
+  constructor(stream: Duplex, now: () => number) {
+    this.#stream = stream;
+    this.closed = this.#closing.signal;
+    this.#heartbeat = new Heartbeat({
+      now,
+      // What waits to be sent says as much.
+      beat: () =>
+        this.writable && this.send(encodeFrameWithin(limits.frame, frameType.alive, Buffer.alloc(0))),
+      onSilent: (forMs) => this.close(new Error(`the peer has been silent for ${Math.round(forMs)} ms`)),
+    });
+    stream.on('error', (error) => this.close(error));
+    stream.on('close', () => this.close(new Error('the connection ended')));
+    stream.on('end', () => this.close(new Error('the peer ended the connection')));
+  }
+
+  receive(handle: (frame: Frame) => void, fail: (error: unknown) => void): void {
+    this.#heartbeat.listening();
+    this.#stream.on('data', (chunk: Buffer) => {
+      this.#heartbeat.listening();
+      try {
+        for (const frame of this.#decoder.push(chunk)) {
+          if (this.closed.aborted) return;
+          handle(frame);
+        }
+      } catch (error) {
+        if (!this.closed.aborted) fail(error);
+      }
+    });
+  }
+
+  send(parts: readonly Buffer[]): boolean {
+    if (this.closed.aborted) return false;
+    let small: Buffer[] = [];
+    const writeSmall = () => {
+      if (small.length > 0) this.#stream.write(Buffer.concat(small));
+      small = [];
+    };
+    for (const part of parts) {
+      if (part.length < copiedBytes) small.push(part);
+      else {
+        writeSmall();
+        this.#stream.write(part);
+      }
+    }
+    writeSmall();
+    return this.writable;
+  }
+
+  get writable(): boolean {
+    return !this.closed.aborted && !this.#stream.writableNeedDrain;
+  }
+
+  onDrain(proceed: () => void): void {
+    this.#stream.on('drain', proceed);
+  }
+
+  pause(): void {
+    this.#heartbeat.deaf();
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#heartbeat.listening();
+    this.#stream.resume();
+  }
+
+  close(reason: Error): void {
+    if (this.closed.aborted) return;
+    this.#heartbeat.stop();
+    this.#closing.abort(reason);
+    this.#stream.end();
+  }
+}
