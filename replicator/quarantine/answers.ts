@@ -108,14 +108,14 @@ function discard(
     kind: 'discard',
     entries: now.length,
     bytes: now.reduce((sum, { size }) => sum + size.diskBytes, 0),
-    upTo: newest === undefined ? null : cursorOf(newest),
+    upTo:
+      newest === undefined ? null : `${parts.catalog.name}/${parts.catalog.lastNumber}/${cursorOf(newest)}`,
     more: now.length < chosen.length,
   };
 }
 
 /** Oldest first. */
 function choose(selection: QuarantineSelection, { catalog, wallMs }: AnswerParts): Item[] | QuarantineAnswer {
-  const { items } = catalog;
   if (selection.kind === 'ids') {
     const found = new Set<Item>();
     for (const id of selection.ids) {
@@ -125,10 +125,26 @@ function choose(selection: QuarantineSelection, { catalog, wallMs }: AnswerParts
     }
     return [...found];
   }
-  const shown = selection.upTo === null ? items : items.slice(0, indexAfter(items, selection.upTo));
+  const shown = shownUpTo(selection.upTo, catalog);
+  if (shown === null) {
+    const message = 'the quarantine is looked through anew since it was shown: nothing is discarded';
+    return { kind: 'refused', code: 'CHANGED_MEANWHILE', message };
+  }
   if (selection.kind === 'all') return [...shown];
   const oldestLeftMs = wallMs() - selection.thanMs;
   return shown.filter(({ atMs }) => atMs < oldestLeftMs);
+}
+
+/**
+ * What the operator was shown: neither younger, nor found since. A clock that was stepped back, or a look through all of
+ * it that was under way, brings what counts as older. Null: it was shown by another run of this process.
+ */
+function shownUpTo(upTo: string | null, { items, name, lastNumber }: Catalog): readonly Item[] | null {
+  if (upTo === null) return items;
+  const [shownBy, last, ...cursor] = upTo.split('/');
+  if (shownBy !== name) return null;
+  const lastShown = Math.min(Number(last) || 0, lastNumber);
+  return items.slice(0, indexAfter(items, cursor.join('/'))).filter(({ number }) => number <= lastShown);
 }
 
 export function entryOf(catalog: Catalog, item: Item, maxPath = maxListedPath): QuarantineEntry {

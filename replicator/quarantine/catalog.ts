@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { type BigIntStats, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromKey } from '../tree/path.ts';
 import { Tree } from '../tree/tree.ts';
+import type { ClockStep } from './clock-watch.ts';
 import {
   folderRecordName,
   idOf,
@@ -14,7 +16,7 @@ import {
 } from './layout.ts';
 import { measure, type Size, sizeOf, statsIfThere } from './measure.ts';
 import type { Pace } from './pace.ts';
-import { type QuarantineRecord, readRecord } from './record.ts';
+import { type QuarantineRecord, readRecord, redateRecord } from './record.ts';
 
 /** One thing in quarantine, as much of it as is kept in memory. */
 export interface Item {
@@ -25,6 +27,10 @@ export interface Item {
   /** Of a folder that is not measured yet, of itself alone. */
   readonly size: Size;
   readonly isMeasured: boolean;
+  /** When it came, in elapsed time; null: it lay there already. */
+  readonly cameAtMs: number | null;
+  /** In the order in which they were found, whatever their age. */
+  readonly number: number;
 }
 
 /** What the files of one record take. */
@@ -41,20 +47,28 @@ const leftoverAfterMs = 3_600_000;
 export class Catalog {
   readonly root: string;
   readonly tree: Tree;
+  /** Numbers of two catalogs do not compare. */
+  readonly name = randomUUID();
   readonly #items = new Map<string, Item>();
   /** Places by batch. */
   readonly #batches = new Map<string, Set<string>>();
   readonly #readAtNs = new Map<string, bigint>();
+  /** Places whose records have another time than is known by now. */
+  readonly #misdated = new Set<string>();
   readonly #wallMs: () => number;
+  readonly #elapsedMs: () => number;
   #sorted: Item[] | null = [];
   #diskBytes = 0;
   #names = 0;
+  #isListed = false;
   #isComplete = false;
+  #lastNumber = 0;
 
-  constructor(root: string, wallMs: () => number) {
+  constructor(root: string, wallMs: () => number, elapsedMs: () => number) {
     this.root = root;
     this.tree = new Tree(root);
     this.#wallMs = wallMs;
+    this.#elapsedMs = elapsedMs;
   }
 
   /** Oldest first. */
@@ -70,6 +84,16 @@ export class Catalog {
   /** Files, folders, links and records. */
   get names(): number {
     return this.#names;
+  }
+
+  /** Of what was found last; 0: nothing was. */
+  get lastNumber(): number {
+    return this.#lastNumber;
+  }
+
+  /** Whether all of it was found once, folders not measured yet. */
+  get isListed(): boolean {
+    return this.#isListed;
   }
 
   /** Whether all of it was looked at once, folders measured. */
@@ -94,22 +118,58 @@ export class Catalog {
     return Buffer.concat([Buffer.from(`${this.root}/`), fromKey(place)]);
   }
 
-  /** Takes in what came and went since the last time. @throws errors of the file system */
+  /**
+   * Takes in what came and went since the last time, as far as it can be read.
+   * @throws the first error of the file system, when all the rest is taken in
+   */
   async refresh(pace: Pace): Promise<void> {
+    const problems: unknown[] = [];
+    const attempt = async (work: () => void | Promise<void>) => {
+      try {
+        await work();
+      } catch (error) {
+        problems.push(error);
+      }
+    };
     const names = readdirSync(this.root, { encoding: 'latin1' }).filter(
       (name) => !name.startsWith('.') && !isFolderRecord(name),
     );
     const there = new Set(names);
-    for (const batch of this.#batches.keys()) if (!there.has(batch)) this.#forgetBatch(batch);
+    for (const batch of this.#batches.keys()) {
+      if (!there.has(batch)) await attempt(() => this.#forgetBatch(batch));
+    }
     for (const name of names) {
-      if (isBatch(name) && this.#isFolder(name)) await this.#refreshBatch(name, pace);
+      if (isBatch(name) && this.#isFolder(name)) await attempt(() => this.#refreshBatch(name, pace));
       else if (!this.#items.has(name)) this.#add(name, name);
+      await pace.breathe();
+    }
+    this.#isListed = true;
+    for (const place of [...this.#misdated]) {
+      await attempt(() => this.#redate(place));
       await pace.breathe();
     }
     for (const item of [...this.items]) {
       if (!item.isMeasured) await this.#measure(item, pace);
     }
     this.#isComplete = true;
+    if (problems.length > 0) throw problems[0];
+  }
+
+  /**
+   * What came while the clock was wrong is dated anew, in its record when all is looked at next: a clock that was years
+   * behind at the start would have what was set aside then dropped for its age as soon as the clock is right.
+   */
+  onClockStepped({ fromMs, toMs }: ClockStep): void {
+    for (const item of this.#items.values()) {
+      const { cameAtMs, atMs } = item;
+      if (cameAtMs === null) continue;
+      // What came just after the step has its date by the new clock already.
+      const isDatedBefore = Math.abs(atMs - cameAtMs - fromMs) <= Math.abs(atMs - cameAtMs - toMs);
+      if (!isDatedBefore) continue;
+      this.#items.set(item.place, { ...item, atMs: atMs + toMs - fromMs });
+      this.#misdated.add(item.place);
+    }
+    this.#sorted = null;
   }
 
   /** What was there is not there any more. */
@@ -153,7 +213,11 @@ export class Catalog {
     const record = this.recordOf({ place });
     const at = record?.at ?? toldByName(place).at ?? stats.ctime;
     const isMeasured = !stats.isDirectory();
-    const item = { id: idOf(place), place, atMs: at.getTime(), size: sizeOf(stats), isMeasured };
+    this.#lastNumber += 1;
+    const number = this.#lastNumber;
+    const cameAtMs = this.#isListed ? this.#elapsedMs() : null;
+    const size = sizeOf(stats);
+    const item = { id: idOf(place), place, atMs: at.getTime(), size, isMeasured, cameAtMs, number };
     this.#items.set(place, item);
     const places = this.#batches.get(batch) ?? new Set();
     this.#batches.set(batch, places.add(place));
@@ -168,13 +232,22 @@ export class Catalog {
     const stats = statsIfThere(this.tree, path);
     if (stats === null) return;
     const size = await measure(this.tree, path, stats, pace);
-    // It may have been discarded meanwhile.
-    if (this.#items.get(item.place) !== item) return;
-    const measured = { ...item, size, isMeasured: true };
-    this.#count(item, -1);
+    // It may have been discarded meanwhile, or dated anew.
+    const known = this.#items.get(item.place);
+    if (known?.number !== item.number) return;
+    const measured = { ...known, size, isMeasured: true };
+    this.#count(known, -1);
     this.#count(measured, 1);
     this.#items.set(item.place, measured);
     this.#sorted = null;
+  }
+
+  #redate(place: string): void {
+    const item = this.#items.get(place);
+    if (item !== undefined) {
+      redateRecord(join(this.root, fromPlace(recordPlaceOf(place))), new Date(item.atMs));
+    }
+    this.#misdated.delete(place);
   }
 
   #count({ size }: Item, sign: 1 | -1): void {

@@ -1,6 +1,12 @@
 const steadyAfterMs = 3_600_000;
 const stepMs = 60_000;
 
+/** What the wall clock was ahead of elapsed time, before and after. */
+export interface ClockStep {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 /**
  * Whether the wall clock may be believed for what cannot be taken back: it went on with elapsed time for an hour. A host
  * may start with a clock that is years ahead, which is set right when the network comes.
@@ -18,13 +24,16 @@ export class ClockWatch {
     this.#offsetMs = wallMs() - this.#sinceMs;
   }
 
-  /** To be called from time to time. */
-  look(): { readonly wallMs: number; readonly isSteady: boolean } {
+  /** To be called from time to time. `stepped`: since the last time. */
+  look(): { readonly wallMs: number; readonly isSteady: boolean; readonly stepped: ClockStep | null } {
     const [wallMs, elapsedMs] = [this.#wallMs(), this.#elapsedMs()];
-    if (Math.abs(wallMs - elapsedMs - this.#offsetMs) > stepMs) {
-      this.#offsetMs = wallMs - elapsedMs;
+    const [fromMs, toMs] = [this.#offsetMs, wallMs - elapsedMs];
+    const isStep = Math.abs(toMs - fromMs) > stepMs;
+    if (isStep) {
+      this.#offsetMs = toMs;
       this.#sinceMs = elapsedMs;
     }
-    return { wallMs, isSteady: elapsedMs - this.#sinceMs >= steadyAfterMs };
+    const isSteady = elapsedMs - this.#sinceMs >= steadyAfterMs;
+    return { wallMs, isSteady, stepped: isStep ? { fromMs, toMs } : null };
   }
 }

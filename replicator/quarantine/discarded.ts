@@ -26,21 +26,34 @@ export class Discarded {
 
   constructor(quarantineRoot: string) {
     this.#root = join(quarantineRoot, discardedFolder);
-    mkdirSync(this.#root, { recursive: true, mode: 0o700 });
-    for (const name of readdirSync(this.#root)) this.#next = Math.max(this.#next, Number(name) || 0);
+    for (const name of this.#names()) this.#next = Math.max(this.#next, Number(name) || 0);
   }
 
-  /** Takes in what is at a path of the same file system. @throws errors of the file system */
+  /**
+   * Takes in what is at a path of the same file system.
+   * @throws errors of the file system; ENOENT when nothing is there
+   */
   take(path: Buffer | string): void {
+    this.#make();
     this.#next += 1;
     renameSync(path, join(this.#root, String(this.#next)));
+  }
+
+  /** Also when somebody removed it: what was moved nowhere would count as gone. */
+  #make(): void {
+    mkdirSync(this.#root, { recursive: true, mode: 0o700 });
+  }
+
+  #names(): string[] {
+    this.#make();
+    return readdirSync(this.#root);
   }
 
   /** Removes all there is. What cannot be removed is left, and told. @returns how many were left */
   async empty(pace: Pace): Promise<number> {
     const failed = new Set<string>();
     for (;;) {
-      const names = readdirSync(this.#root).filter((name) => !failed.has(name));
+      const names = this.#names().filter((name) => !failed.has(name));
       if (names.length === 0) return failed.size;
       for (const name of names) {
         try {

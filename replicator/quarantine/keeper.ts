@@ -14,6 +14,7 @@ import { type DropReason, type Limits, type Space, whyDropOldest } from './bound
 import { Catalog, type Item } from './catalog.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { Discarded } from './discarded.ts';
+import { ExpectedRoom } from './expected-room.ts';
 import { recordPlaceOf } from './layout.ts';
 import { Pace, restMs } from './pace.ts';
 
@@ -43,6 +44,7 @@ export class Keeper {
   readonly #files: Tree;
   readonly #clock: ClockWatch;
   readonly #pace: Pace;
+  readonly #room = new ExpectedRoom();
   #refreshAtMs = 0;
   #maxBytes = 0;
   #removing: Promise<void> | null = null;
@@ -53,7 +55,7 @@ export class Keeper {
   constructor(options: KeeperOptions) {
     this.#options = options;
     const { quarantineRoot, filesRoot, wallMs, elapsedMs } = options;
-    this.#catalog = new Catalog(quarantineRoot, wallMs);
+    this.#catalog = new Catalog(quarantineRoot, wallMs, elapsedMs);
     this.#discarded = new Discarded(quarantineRoot);
     this.#files = new Tree(filesRoot);
     this.#clock = new ClockWatch(wallMs, elapsedMs);
@@ -69,11 +71,16 @@ export class Keeper {
       await this.dropBeyondBounds();
       onLooked(this.summary());
     };
-    const keepUp = async () => {
+    await Promise.all([this.#repeat(lookAfterDisk), this.#repeat(() => this.keepUp())]);
+  }
+
+  /** Takes in what came and went, and removes what was discarded. @throws errors of the file system */
+  async keepUp(): Promise<void> {
+    try {
       await this.refresh();
+    } finally {
       await this.removeDiscarded();
-    };
-    await Promise.all([this.#repeat(lookAfterDisk), this.#repeat(keepUp)]);
+    }
   }
 
   /** Something was moved to quarantine. */
@@ -132,21 +139,31 @@ export class Keeper {
 
   async dropBeyondBounds(): Promise<void> {
     for (;;) {
+      const clock = this.#clock.look();
+      if (clock.stepped !== null) this.#catalog.onClockStepped(clock.stepped);
       const [oldest] = this.#catalog.items;
-      const reason = this.#whyDrop(oldest);
+      const there = this.#space();
+      const reason = this.#whyDrop(oldest, there, clock);
       this.#isUrgent = reason === 'disk-full';
       if (oldest === undefined || reason === null) return;
+      // A disk that is full cannot wait until all is measured, but which is the oldest has to be known.
+      if (!this.#catalog.isListed) return;
       this.#discard(oldest, 'dropped from quarantine', { code: 'QUARANTINE_DROPPED', reason });
-      // How much is free is known once it is gone.
-      if (this.#isUrgent) await this.removeDiscarded();
+      if (this.#isUrgent) {
+        this.#room.onRemoved(oldest.size, there, this.#options.elapsedMs());
+        await this.removeDiscarded();
+      }
       await this.#pace.breathe();
     }
   }
 
-  #whyDrop(oldest: Item | undefined): DropReason | null {
-    const { quarantineRoot, bounds, space = spaceOf } = this.#options;
-    const clock = this.#clock.look();
-    const there = space(quarantineRoot);
+  #space(): Space {
+    const { quarantineRoot, elapsedMs, space = spaceOf } = this.#options;
+    return this.#room.of(space(quarantineRoot), elapsedMs());
+  }
+
+  #whyDrop(oldest: Item | undefined, there: Space, clock: ReturnType<ClockWatch['look']>): DropReason | null {
+    const { bounds } = this.#options;
     this.#maxBytes = maxBytesOf(bounds, there);
     if (oldest === undefined) return null;
     const { diskBytes: bytes, names, isComplete } = this.#catalog;

@@ -75,7 +75,8 @@ export class Quarantine {
       tree.withEntry(path, (entry) => renameSync(entry, target));
     } catch (error) {
       rmSync(record, { force: true });
-      if (errnoOf(error) === 'ENOENT') return;
+      // Else it is the folder that somebody removed meanwhile: who is told that all went well replaces what is there.
+      if (errnoOf(error) === 'ENOENT' && lstatOf(tree, path) === null) return;
       throw error;
     }
     // The name of the record, and of what it is about.

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { epochSchema } from '#contracts/identities.ts';
 import { type QuarantineReason, quarantineReasons } from '#contracts/ipc/quarantine.ts';
 import { safeText } from '#contracts/safe-text.ts';
+import { writeDurably } from '../state/durable-file.ts';
 import { splitPath } from '../tree/path.ts';
 
 /** What is written down beside each thing in quarantine, before it is moved there. */
@@ -40,22 +41,32 @@ const fileSchema = z.object({
 });
 
 /** On disk when this returns, but for its name, which is in the folder. @throws errors of the file system */
-export function writeRecord(file: string, { path, at, ...record }: QuarantineRecord): void {
-  const text = JSON.stringify({
-    format: 1,
-    path: safeText(path),
-    pathBase64: path.toString('base64'),
-    at: at.toISOString(),
-    ...record,
-  } satisfies z.input<typeof fileSchema>);
+export function writeRecord(file: string, record: QuarantineRecord): void {
   const handle = openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
   try {
-    const bytes = Buffer.from(`${text}\n`);
+    const bytes = Buffer.from(textOf(record));
     for (let at = 0; at < bytes.length; ) at += writeSync(handle, bytes, at);
     fsyncSync(handle);
   } finally {
     closeSync(handle);
   }
+}
+
+/** Gives a record, if there is one, another time; on disk when this returns. @throws errors of the file system */
+export function redateRecord(file: string, at: Date): void {
+  const record = readRecord(file);
+  if (record !== null) writeDurably(file, textOf({ ...record, at }), 0o600);
+}
+
+function textOf({ path, at, ...record }: QuarantineRecord): string {
+  const fields = {
+    format: 1,
+    path: safeText(path),
+    pathBase64: path.toString('base64'),
+    at: at.toISOString(),
+    ...record,
+  } satisfies z.input<typeof fileSchema>;
+  return `${JSON.stringify(fields)}\n`;
 }
 
 /** Null: there is none, or what is there is no record. No link is followed, and no more is read than a record has. */

@@ -92,13 +92,17 @@ export class Follower {
 
   /** The peers changed: a key or an address that is not the leader's any more is not talked to any more. */
   onPeers(): void {
-    const { leader, peer } = this.#options;
-    const now = peer(leader);
     const before = this.#connectedTo;
-    if (before !== null && (now?.publicKey !== before.publicKey || now.address !== before.address)) {
+    if (before !== null && !this.#isStillThere(before)) {
       this.#channel?.close('the leader’s address or key has changed');
     }
     if (before === null) this.#skipPause?.();
+  }
+
+  #isStillThere({ publicKey, address }: Peer): boolean {
+    const { leader, peer } = this.#options;
+    const now = peer(leader);
+    return now?.publicKey === publicKey && now.address === address;
   }
 
   /** This host's config root changed by itself: the leader's is what counts. */
@@ -115,6 +119,11 @@ export class Follower {
     }
     try {
       const dialed = await dialPeer(target, tls, this.#stopping.signal);
+      if (!this.#isStillThere(target)) {
+        dialed.hangUp();
+        this.#note(`the address or key of ${leader} changed while it was called`);
+        return null;
+      }
       const channel: LeaderChannel = new PeerChannel(dialed.channel, toFollowerSchema, now);
       channel.closed.addEventListener('abort', () => this.#onClosed(dialed.hangUp), { once: true });
       this.#channel = channel;

@@ -1,4 +1,5 @@
 import { close, constants } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { compareEntries, type Proof, pairEntries } from '../manifest/compare.ts';
 import { digestFile } from '../manifest/digest.ts';
@@ -52,7 +53,12 @@ export class TreeSync {
     }
     for (const path of this.#extra) await removals?.add(path);
     removals?.check();
-    for (const path of this.#extra) this.#change.clear(path);
+    for (const path of this.#extra) {
+      this.#change.clear(path);
+      // Each waits for the disk: who did all of them in one turn would be silent for the leader and for the supervisor.
+      await turn();
+      this.#signal.throwIfAborted();
+    }
     this.#extra = [];
     await this.#change.flush();
   }

@@ -11,6 +11,7 @@ import { NewConnections } from '#contracts/new-connections.ts';
 import { selectProtocol, spokenVersions } from '../protocol/version.ts';
 import { encodeGreeting } from './greeting.ts';
 import { judge } from './judge.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
 
 /** Logged in or not: more than the hosts of any cluster need, so that nobody can use up the process. */
@@ -85,6 +86,7 @@ type Guests = Map<TLSSocket, Peer>;
 /** Does not listen: it is handed the connections that have a place. */
 function tlsServer(options: ListenerOptions, arrivals: Arrivals<Arrival>, guests: Guests): TlsServer {
   const { tls, log, peers, versions = spokenVersions } = options;
+  const refusals = new RefusalLog(log);
   const server = createTlsServer({
     ...tls,
     requestCert: true,
@@ -95,7 +97,7 @@ function tlsServer(options: ListenerOptions, arrivals: Arrivals<Arrival>, guests
   server.on('secureConnection', (socket) => {
     const arrival = arrivals.take(socket.remoteAddress ?? '', socket.remotePort ?? 0);
     if (arrival === undefined) socket.destroy();
-    else receive(socket, arrival, options, guests);
+    else receive(socket, arrival, options, guests, refusals);
   });
   server.on('tlsClientError', (error, socket) => {
     const address = plainAddress(socket.remoteAddress ?? '');
@@ -105,20 +107,27 @@ function tlsServer(options: ListenerOptions, arrivals: Arrivals<Arrival>, guests
       return;
     }
     const what = 'where a peer is, does not speak the replication protocol of this release';
-    log.warn({ code: 'PEER_PROTOCOL', reason: problem }, `who connects from ${address}, ${what}`);
+    const fields = { code: 'PEER_PROTOCOL', reason: problem };
+    refusals.tell(address, fields, `who connects from ${address}, ${what}`);
   });
   return server;
 }
 
 /** A connection whose other side has proved to have a key, if it has one. */
-function receive(socket: TLSSocket, arrival: Arrival, options: ListenerOptions, guests: Guests): void {
+function receive(
+  socket: TLSSocket,
+  arrival: Arrival,
+  options: ListenerOptions,
+  guests: Guests,
+  refusals: RefusalLog,
+): void {
   const address = plainAddress(socket.remoteAddress ?? '');
   const { peers, versions = spokenVersions, log, onChannel } = options;
   const judged = judge(socket, address, peers(), versions);
   const nodeId = 'peer' in judged ? judged.peer.nodeId : '';
   socket.on('error', (error) => log.debug({ nodeId, address, reason: error.message }, 'a connection failed'));
   if ('code' in judged) {
-    log.warn({ code: judged.code, address }, judged.why);
+    refusals.tell(address, { code: judged.code }, judged.why);
     socket.write(encodeGreeting({ type: 'refused', code: judged.code, message: judged.told }));
     socket.destroySoon();
     return;

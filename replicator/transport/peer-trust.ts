@@ -2,12 +2,15 @@ import { createPublicKey, timingSafeEqual } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import ssh2 from 'ssh2';
 import type { Peer } from '#contracts/ipc/replicator.ts';
+import { safeText } from '#contracts/safe-text.ts';
+
+const maxName = 80;
 
 /** Who the other side of a connection is. */
 export interface Proof {
   /** The public key that it has, SubjectPublicKeyInfo. */
   readonly key: Buffer;
-  /** What it calls itself, which proves nothing. Of any content. */
+  /** What it calls itself, which proves nothing. Safe to print, and cut when long. */
   readonly name: string;
 }
 
@@ -22,7 +25,8 @@ export function proofOf(socket: TLSSocket): Proof | null {
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) return null;
     const key = certificate.publicKey.export({ type: 'spki', format: 'der' });
-    return { key, name: String(certificate.subject).replace(/^CN=/, '').slice(0, 80) };
+    const name = String(certificate.subject).replace(/^CN=/, '');
+    return { key, name: safeText(Buffer.from(name), maxName) };
   } catch {
     return null;
   }

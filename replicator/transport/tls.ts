@@ -34,8 +34,8 @@ export function tlsOptions(key: PeerKey, nodeId: string, validity?: Validity) {
 export type TlsOptions = ReturnType<typeof tlsOptions>;
 
 /**
- * The kernel, too, asks whether the other side is there. It finds who is unplugged also while nothing is read and so
- * nobody is judged by what comes (`protocol/heartbeat.ts`).
+ * The kernel asks whether the other side is there while nothing at all is said. It tells nobody who does not read, and
+ * does not ask while something sent is not acknowledged: who is gone is found by `protocol/heartbeat.ts`.
  */
 export function tuneSocket(socket: Socket): void {
   socket.setNoDelay(true);

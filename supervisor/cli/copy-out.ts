@@ -4,6 +4,7 @@ import {
   fchmodSync,
   fstatSync,
   fsyncSync,
+  ftruncateSync,
   futimesSync,
   lstatSync,
   mkdirSync,
@@ -24,6 +25,7 @@ const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY;
 /** Each folder takes two descriptors while what is in it is copied. */
 const maxDepth = 200;
 const chunkBytes = 1024 * 1024;
+const zeros = Buffer.alloc(chunkBytes);
 const maxToldPath = 1024;
 
 export interface CopyOut {
@@ -59,9 +61,12 @@ export function copyOut({ quarantineRoot, place, path, into, ownFolders }: CopyO
     return folder;
   };
   try {
-    let target = open(makeOutside(into, ownFolders), folderFlags);
+    const top = makeOutside(into, ownFolders);
+    open(dirname(top), folderFlags);
+    let target = open(top, folderFlags);
     for (const name of names.slice(0, -1))
       target = open(stepInto(target, name), folderFlags | constants.O_NOFOLLOW);
+    const made = [...opened];
     let source = open(quarantineRoot, folderFlags);
     const places = namesOf(place);
     for (const name of places.slice(0, -1)) {
@@ -72,7 +77,8 @@ export function copyOut({ quarantineRoot, place, path, into, ownFolders }: CopyO
       throw new HoldfastError('RESTORE_REFUSED', `${to} exists, and nothing is overwritten`);
     }
     const passedOver = copyNew(entryIn(source, places.at(-1) ?? Buffer.from('.')), last);
-    fsyncSync(target);
+    // The names of those that were made on the way as well.
+    for (const folder of made.reverse()) fsyncSync(folder);
     return { to, passedOver };
   } catch (error) {
     throw asRestoreError(error, to);
@@ -111,9 +117,15 @@ function copyFile(from: Buffer, to: Buffer): void {
     const target = openSync(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
     try {
       const chunk = Buffer.allocUnsafe(chunkBytes);
+      let length = 0;
       for (let read = readSync(source, chunk); read > 0; read = readSync(source, chunk)) {
-        for (let at = 0; at < read; ) at += writeSync(target, chunk, at, read - at);
+        // Holes stay holes: a client's file may be longer than any disk.
+        const isHole = chunk.subarray(0, read).equals(zeros.subarray(0, read));
+        for (let at = isHole ? read : 0; at < read; )
+          at += writeSync(target, chunk, at, read - at, length + at);
+        length += read;
       }
+      ftruncateSync(target, length);
       finish(source, target);
     } finally {
       closeSync(target);

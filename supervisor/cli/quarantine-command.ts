@@ -164,15 +164,19 @@ async function discard(
   const by = whoAsks();
   const run = (selection: QuarantineSelection, dry: boolean): Promise<AnswerTo<'discard'>> =>
     askQuarantine(paths.run, json, { kind: 'discard', selection, dryRun: dry, by });
-  const selection = selectionOf(ids, options, node.id);
-  const shown = await run(selection, true);
+  let selection = selectionOf(ids, options, node.id);
   const narrate = narrator(json);
   if (selection.kind === 'ids') {
-    for (const id of selection.ids) {
-      const { at, path } = await detailOf(paths.run, json, id);
+    // In full from here on: by its first characters another might be meant by the time of the answer.
+    const whole: string[] = [];
+    for (const typed of selection.ids) {
+      const { id, at, path } = await detailOf(paths.run, json, typed);
       narrate(`${id}  ${at}  ${path}`);
+      whole.push(id);
     }
+    selection = { kind: 'ids', ids: whole };
   }
+  const shown = await run(selection, true);
   const what = countAndSize(shown.entries, shown.bytes);
   if (dryRun === true || shown.entries === 0) {
     return printAnswer(

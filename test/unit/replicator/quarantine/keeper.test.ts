@@ -224,6 +224,32 @@ describe('the keeper of the quarantine', () => {
     assert.deepEqual(paths(), ['three']);
   });
 
+  it('discards nothing that was found after what was shown, however old it counts', async () => {
+    put('shown');
+    await test.look();
+    const all = { kind: 'all' as const, upTo: null };
+    const { upTo } = test.ask({ kind: 'discard', selection: all, dryRun: true, by: 'eve' });
+    test.wallMs -= dayMs;
+    put('later, by a clock that was stepped back');
+    await test.look();
+    const shown = { ...all, upTo };
+    assert.equal(test.ask({ kind: 'discard', selection: shown, dryRun: false, by: 'eve' }).entries, 1);
+    assert.deepEqual(paths(), ['later, by a clock that was stepped back']);
+  });
+
+  it('discards nothing when what was shown is not known any more, after a restart', async () => {
+    put('shown');
+    await test.look();
+    const all = { kind: 'all' as const, upTo: null };
+    const { upTo } = test.ask({ kind: 'discard', selection: all, dryRun: true, by: 'eve' });
+    test.keeper = test.newKeeper();
+    await test.look();
+    const selection = { ...all, upTo };
+    const answer = test.keeper.answer({ kind: 'discard', selection, dryRun: false, by: 'eve' });
+    assert.match(JSON.stringify(answer), /CHANGED_MEANWHILE/);
+    assert.deepEqual(paths(), ['shown']);
+  });
+
   it('discards what is older than asked', async () => {
     put('old');
     test.pass(2 * dayMs);
@@ -331,6 +357,34 @@ describe('the keeper of the quarantine', () => {
     assert.equal(dropped().length, 2);
   });
 
+  it('drops nothing before it knows which is the oldest, however full the disk', async () => {
+    put('a');
+    put('b');
+    test.keeper = test.newKeeper();
+    const looking = test.keeper.refresh();
+    assert.equal(test.keeper.summary().entries, 1);
+    test.space = { totalBytes: 1e5, freeBytes: 0, totalNames: 0, freeNames: 0 };
+    await test.keeper.dropBeyondBounds();
+    assert.deepEqual(dropped(), []);
+    await looking;
+    await test.keeper.dropBeyondBounds();
+    assert.deepEqual(dropped(), ['a: disk-full']);
+  });
+
+  it('looks after all the rest when one folder cannot be looked after', async () => {
+    put('one');
+    // Nothing of ours makes one: a record that is a folder cannot be removed as a file.
+    mkdirSync(join(test.root, 'aside-1-2026-11-20T031502.123Z/000001.json'), { recursive: true });
+    utimesSync(join(test.root, 'aside-1-2026-11-20T031502.123Z'), 1, 1);
+    await assert.rejects(test.keeper.refresh());
+    assert.deepEqual(paths(), ['one']);
+    assert.equal(test.keeper.summary().isComplete, true);
+    discardIds(idOf('one'));
+    test.pass(hourMs);
+    await assert.rejects(test.keeper.keepUp());
+    assert.deepEqual(discardedThere(), []);
+  });
+
   it('forgets a folder that is discarded while it is measured', async () => {
     mkdirSync(test.own('d'));
     for (let n = 0; n < 200; n++) writeFileSync(test.own(`d/f${n}`), 'text');
@@ -366,5 +420,55 @@ describe('the keeper of the quarantine', () => {
     assert.deepEqual(dropped(), ['a: disk-full', 'b: disk-full']);
     assert.deepEqual(paths(), ['d', 'c']);
     assert.deepEqual(discardedThere(), []);
+  });
+
+  it('drops no more than it takes where the disk tells of its new room a while later', async () => {
+    for (const name of ['a', 'b', 'c', 'd']) put(name, 'x'.repeat(1_000_000));
+    test.space = { totalBytes: 1e8, freeBytes: 500_000, totalNames: 0, freeNames: 0 };
+    await test.look();
+    assert.deepEqual(dropped(), ['a: disk-full']);
+    test.pass(4000);
+    await test.look();
+    assert.deepEqual(dropped(), ['a: disk-full'], 'its room may still come');
+    test.pass(2000);
+    await test.look();
+    assert.deepEqual(dropped(), ['a: disk-full', 'b: disk-full'], 'others took it');
+  });
+
+  it('keeps what was set aside while the clock was years behind for as long as anything else', async () => {
+    const isWrongByMs = 20_000 * dayMs;
+    test.wallMs -= isWrongByMs;
+    test.keeper = test.newKeeper();
+    await test.look();
+    put('early');
+    await test.look();
+    test.wallMs += isWrongByMs;
+    put('later');
+    await test.look();
+    const ages = () => test.list().map(({ path, at }) => [path, test.wallMs - Date.parse(at) < hourMs]);
+    assert.deepEqual(ages(), [
+      ['later', true],
+      ['early', true],
+    ]);
+    test.keeper = test.newKeeper();
+    await test.look();
+    assert.equal(ages().length, 2, 'also after a restart');
+    test.pass(89 * dayMs);
+    await test.look();
+    assert.deepEqual(dropped(), []);
+    test.pass(2 * dayMs);
+    await test.look();
+    assert.deepEqual(dropped(), ['early: too-old', 'later: too-old']);
+  });
+
+  it('discards also when somebody removed the folder for what is on its way out', async () => {
+    put('one');
+    await test.look();
+    rmSync(join(test.root, '.discarded'), { recursive: true });
+    discardIds(idOf('one'));
+    assert.deepEqual(readdirSync(test.quarantine.folder), []);
+    rmSync(join(test.root, '.discarded'), { recursive: true });
+    await test.look();
+    assert.deepEqual([paths(), discardedThere()], [[], []]);
   });
 });

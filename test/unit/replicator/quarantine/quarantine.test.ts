@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -74,6 +75,19 @@ describe('putting aside', () => {
       fsyncs.reset();
     }
     assert.deepEqual(kept(), ['000001-file']);
+  });
+
+  it('fails when the folder is removed under its hands: what is there is not to be replaced', () => {
+    writeFileSync(test.own('file'), 'the last copy');
+    fsyncs.onSync = (path) => {
+      if (path.endsWith('.json')) rmSync(test.quarantine.folder, { recursive: true });
+    };
+    try {
+      assert.throws(() => test.aside('file'), { code: 'ENOENT' });
+    } finally {
+      fsyncs.reset();
+    }
+    assert.equal(readFileSync(test.own('file'), 'utf8'), 'the last copy');
   });
 
   it('fails, with nothing moved, when the record cannot be written for another reason', () => {

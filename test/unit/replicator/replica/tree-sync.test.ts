@@ -222,4 +222,21 @@ describe('making a tree equal to the leader’s', () => {
     assert.deepEqual(readdirSync(join(base, 'outside')), []);
     assert.equal(readFileSync(own('d/f'), 'utf8'), 'inside');
   });
+
+  it('lets others have a turn between two things that it sets aside', async () => {
+    const [files, all] = [20, new RemovalGate(1, quiet, () => {})];
+    for (let n = 0; n < files; n++) put(own(`f${n}`), 'only here');
+    const seen = new Set<number>();
+    let watching = setImmediate(function look() {
+      seen.add(moved);
+      watching = setImmediate(look);
+    });
+    try {
+      await round(everything, { removals: all });
+    } finally {
+      clearImmediate(watching);
+    }
+    assert.equal(moved, files);
+    assert.ok(seen.size >= files, `${seen.size} turns`);
+  });
 });

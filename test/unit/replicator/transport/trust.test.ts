@@ -118,9 +118,9 @@ describe('who listens', () => {
 
   it('resumes no session: each connection proves its key anew', async () => {
     using port = await Port.listen();
-    const first = port.connectTls({ ...alpn, ...tlsOf('there') });
+    const told = once(port.connectTls({ ...alpn, ...tlsOf('there') }).resume(), 'session');
     await until(() => port.channels.length === 1);
-    const [session] = await once(first.resume(), 'session');
+    const [session] = await told;
     const second = port.connectTls({ ...alpn, ...tlsOf('there'), session });
     await until(() => port.channels.length === 2);
     assert.equal(second.isSessionReused(), false);

@@ -56,13 +56,13 @@ describe('the version of the protocol', () => {
   });
 
   it('who offers none that is ours gets no connection', async () => {
-    using port = await Port.listen();
     for (const options of [{ ALPNProtocols: ['h2'] }, {}]) {
+      using port = await Port.listen();
       const socket = port.connectTls({ ...tlsOf('there'), ...options });
       await until(() => socket.resume().destroyed);
+      assert.equal(port.channels.length, 0);
+      await until(() => port.log.includes('PEER_PROTOCOL'));
     }
-    assert.equal(port.channels.length, 0);
-    await until(() => port.log.match(/PEER_PROTOCOL/g)?.length === 2);
   });
 });
 

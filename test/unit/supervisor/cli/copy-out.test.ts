@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  appendFileSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -48,12 +50,23 @@ describe('copying out of quarantine', () => {
     utimesSync(thing('000001-f'), 1_600_000_000, 1_600_000_000);
     fsyncs.reset();
     const { to } = copy('000001-f', 'alice/in/f');
-    assert.deepEqual(fsyncs.paths, [at('back/alice/in'), at('back/alice/in/f')]);
+    const made = ['back', 'back/alice', 'back/alice/in', 'back/alice/in/f'].map(at);
+    assert.deepEqual(fsyncs.paths, [base, ...made]);
     assert.equal(to, `${at('back')}/alice/in/f`);
     assert.equal(readFileSync(at('back/alice/in/f')).length, 3_000_000);
     const { mode, mtimeMs } = statSync(at('back/alice/in/f'));
     assert.deepEqual([mode & 0o7777, mtimeMs], [0o640, 1_600_000_000_000]);
     assert.ok(existsSync(thing('000001-f')), 'it stays in quarantine');
+  });
+
+  it('brings what a file has between holes, and leaves the holes', () => {
+    writeFileSync(thing('000001-f'), 'begin');
+    truncateSync(thing('000001-f'), 64 << 20);
+    appendFileSync(thing('000001-f'), 'end');
+    truncateSync(thing('000001-f'), 96 << 20);
+    copy('000001-f', 'f');
+    assert.ok(readFileSync(at('back/f')).equals(readFileSync(thing('000001-f'))));
+    assert.ok(statSync(at('back/f')).blocks * 512 <= 4 << 20);
   });
 
   it('brings folders whole, links as links', () => {
