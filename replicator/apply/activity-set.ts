@@ -1,4 +1,4 @@
-import { toKey } from '../tree/path.ts';
+import { fromKey, toKey } from '../tree/path.ts';
 
 /** What a change is about to touch, and what it makes anew. Paths from the files root. */
 export interface Touched {
@@ -29,6 +29,11 @@ export type Activation =
   /** Too much is active: a checkpoint has to end first. Nothing was noted. */
   | { readonly kind: 'full' };
 
+export interface Noted {
+  readonly directories: readonly Buffer[];
+  readonly files: readonly Buffer[];
+}
+
 class Generation {
   readonly directories = new Set<string>();
   readonly files = new Set<string>();
@@ -37,6 +42,10 @@ class Generation {
 
   get size(): number {
     return this.directories.size + this.files.size;
+  }
+
+  get noted(): Noted {
+    return { directories: [...this.directories].map(fromKey), files: [...this.files].map(fromKey) };
   }
 
   release(key: string): void {
@@ -81,8 +90,18 @@ export class ActivitySet {
     return { kind: 'activate', directories: newDirectories, files: newFiles, trees };
   }
 
+  /** Whether names in this directory may change without a note. */
+  hasDirectory(path: Buffer): boolean {
+    return this.#current.directories.has(toKey(path));
+  }
+
   get size(): number {
     return this.#current.size + (this.#draining?.size ?? 0);
+  }
+
+  /** What was noted: before the beginning of the checkpoint that runs, if one does, and since. */
+  get noted(): { readonly draining: Noted | null; readonly current: Noted } {
+    return { draining: this.#draining?.noted ?? null, current: this.#current.noted };
   }
 
   get wantsCheckpoint(): boolean {

@@ -60,6 +60,11 @@ export class DirtyDirectories {
     this.drop(directory);
   }
 
+  /** A directory left the tree, with all below it. */
+  removedTree(path: Buffer): void {
+    for (const directory of this.all) if (isWithin(directory.path, path)) this.removed(directory.path);
+  }
+
   has(directory: Flushable): boolean {
     return this.#byPath.get(toKey(directory.path)) === directory;
   }

@@ -23,7 +23,7 @@ export interface OpenFile {
 /** @param handles the leader's open handles */
 export function answerName(tree: Tree, handles: ReadonlyMap<number, OpenFile>, path: TreePath): NameAnswer {
   const found = tree.find(path);
-  if (found === null) return { kind: 'absent' };
+  if (found === null || found.kind === 'other') return { kind: 'absent' };
   if (found.kind === 'symlink') return { kind: 'symlink', target: found.target };
   if (found.kind === 'directory') return { kind: 'directory', mode: found.mode };
   return {

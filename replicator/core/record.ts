@@ -84,17 +84,3 @@ export interface LoggedAttributes {
   readonly accessedAtUs?: number;
   readonly modifiedAtUs?: number;
 }
-
-/**
- * What one host notes for itself, between the shared records and without a sequence.
- * - active (P1): names or attributes in these directories, or the content of these existing files, change from here
- *   on; flushed before the first such change since the checkpoint.
- * - applied: every shared record up to `sequence` is made in the tree (page cache).
- * - flushed: every shared record up to `sequence` is on the disk, tree and log.
- * - opened: the inode that a handle is bound to, by which ranges are found again after the process died.
- */
-export type LocalRecord =
-  | { readonly kind: 'active'; readonly directories: readonly Buffer[]; readonly files: readonly Buffer[] }
-  | { readonly kind: 'applied'; readonly sequence: number }
-  | { readonly kind: 'flushed'; readonly sequence: number }
-  | { readonly kind: 'opened'; readonly handle: number; readonly inode: bigint };

@@ -2,7 +2,7 @@ import { type EntriesPage, firstBehind, type NameAnswer } from './answers.ts';
 import { type DoubtChange, type DoubtState, Doubts, noDoubts } from './doubts.ts';
 import type { MissingRange } from './missing-ranges.ts';
 import type { LoggedAttributes, LogRecord, Scope, SuspectRange } from './record.ts';
-import type { Found, Inode, NewEntry, Tree } from './tree.ts';
+import type { Found, Inode, NewEntry, Removal, Tree } from './tree.ts';
 import { isWithin, joinPath, type TreePath } from './uncertain-names.ts';
 
 /** An open handle of a client. Without inode: of a file that is not known here, or has no name any more. */
@@ -64,7 +64,7 @@ export class Replica {
     this.#tree = tree;
     this.#comparedBytes = compared;
     this.#doubts = new Doubts(state.doubts, onDoubt);
-    for (const { handle, inode, path } of state.handles) this.#handles.set(handle, { inode, path });
+    for (const { handle, inode, path } of state.handles) this.#bind(handle, { inode, path });
   }
 
   get handles(): ReadonlyMap<number, Handle> {
@@ -107,17 +107,17 @@ export class Replica {
     switch (record.kind) {
       case 'open':
         this.#doubtFile(keyOf(record.path), record.otherNames);
-        this.#handles.set(record.handle, { inode: null, path: keyOf(record.path) });
+        this.#bind(record.handle, { inode: null, path: keyOf(record.path) });
         return;
       case 'write':
       case 'set-handle-attributes':
         this.#doubtHandle(record.handle);
         return;
       case 'close':
-        this.#handles.delete(record.handle);
+        this.#unbind(record.handle);
         return;
       case 'leadership':
-        this.#handles.clear();
+        this.#unbindAll();
         return;
       case 'set-attributes':
         this.#doubtFile(keyOf(record.path), record.otherNames);
@@ -162,16 +162,16 @@ export class Replica {
    */
   forgetAfter(common: number, handles: ReplicaState['handles']): void {
     this.#doubts.forgetAfter(common);
-    this.#handles.clear();
-    for (const { handle, inode, path } of handles) this.#handles.set(handle, { inode, path });
-    this.doubtHandles();
+    for (const { inode, path } of handles) this.#doubtOpen({ inode, path });
+    this.#unbindAll();
+    for (const { handle, path } of handles) this.#bind(handle, { inode: null, path });
   }
 
   /** Does not know the files that are open: after a power cut, by which they may have become others. */
   doubtHandles(): void {
-    for (const [handle, { path }] of this.#handles) {
-      this.#doubtHandle(handle);
-      this.#handles.set(handle, { inode: null, path });
+    for (const [handle, open] of this.#handles) {
+      this.#doubtOpen(open);
+      this.#bind(handle, { inode: null, path: open.path });
     }
   }
 
@@ -203,7 +203,7 @@ export class Replica {
   consume(sequence: number, record: LogRecord, data: Uint8Array | null): void {
     switch (record.kind) {
       case 'leadership':
-        this.#handles.clear();
+        this.#unbindAll();
         return;
       case 'open':
         this.#open(record);
@@ -217,7 +217,7 @@ export class Replica {
         return;
       }
       case 'close':
-        this.#handles.delete(record.handle);
+        this.#unbind(record.handle);
         return;
       case 'set-attributes':
         this.#setAttributes(record);
@@ -248,6 +248,11 @@ export class Replica {
     }
   }
 
+  /** Another replica takes its place: nothing is held for this one any more. */
+  releaseFiles(): void {
+    this.#unbindAll();
+  }
+
   /** What to ask the leader for next. Files take turns: the one that was answered last comes last. */
   *wants(): Generator<Want> {
     let files = 0;
@@ -273,12 +278,12 @@ export class Replica {
     if (!this.#doubts.names.at(path).name || !this.#doubts.names.mayDefine(path)) return;
     switch (answer.kind) {
       case 'absent':
-        this.#define(path, null);
+        this.#define(path, null, 'answer');
         return;
       case 'symlink': {
         const found = this.#tree.find(path);
         if (found?.kind === 'symlink' && found.target === answer.target) this.#doubts.settle(path, 'tree');
-        else this.#define(path, answer);
+        else this.#define(path, answer, 'answer');
         return;
       }
       case 'directory':
@@ -306,7 +311,7 @@ export class Replica {
     const own = this.#ownEntries(path, page);
     this.#doubts.settleEntries(path, page.upTo);
     const listed = new Set(page.names);
-    for (const name of own) if (!listed.has(name)) this.#define(joinPath(path, name), null);
+    for (const name of own) if (!listed.has(name)) this.#define(joinPath(path, name), null, 'answer');
     for (const name of page.names) this.#doubts.mark(joinPath(path, name), scope);
   }
 
@@ -368,14 +373,14 @@ export class Replica {
     const path = keyOf(record.path);
     if (record.created) {
       const inode = this.#define(path, { kind: 'file', mode: record.mode });
-      this.#handles.set(record.handle, { inode, path });
+      this.#bind(record.handle, { inode, path });
       return;
     }
     const found = this.#lookUp(path);
     const inode = found?.kind === 'file' ? found.inode : null;
     if (inode === null) this.#doubtFile(path, record.otherNames);
-    else if (record.truncate) this.#setFileAttributes(inode, { size: 0 });
-    this.#handles.set(record.handle, { inode, path });
+    this.#bind(record.handle, { inode, path });
+    if (inode !== null && record.truncate) this.#setFileAttributes(inode, { size: 0 });
   }
 
   #write(
@@ -401,8 +406,7 @@ export class Replica {
     const found = this.#lookUp(path);
     if (found === null) this.#doubtFile(path, otherNames);
     else if (found.kind === 'file') this.#setFileAttributes(found.inode, attributes);
-    else if (found.kind === 'directory' && attributes.mode !== undefined)
-      this.#tree.setMode(path, attributes.mode);
+    else if (found.kind !== 'other') this.#tree.setAttributesAt(path, attributes);
   }
 
   /** It changes, and is not known by this name: nor must it be trusted by the others. */
@@ -422,7 +426,7 @@ export class Replica {
       this.#doubtRename(from, to);
       return;
     }
-    this.#clear(to);
+    this.#forgetListed(to);
     this.#forgetListed(from);
     this.#tree.rename(from, to);
     this.#doubts.move(from, to);
@@ -436,7 +440,10 @@ export class Replica {
   }
 
   #doubtHandle(handle: number): void {
-    const { inode, path } = this.#handles.get(handle) ?? { inode: null, path: null };
+    this.#doubtOpen(this.#handles.get(handle) ?? { inode: null, path: null });
+  }
+
+  #doubtOpen({ inode, path }: Handle): void {
     if (path !== null) this.doubt(path, 'name');
     for (const name of inode === null ? [] : this.#tree.namesOf(inode)) this.doubt(name, 'name');
   }
@@ -447,7 +454,7 @@ export class Replica {
       this.doubt(path, 'tree');
       return;
     }
-    this.#clear(path);
+    this.#clear(path, 'record');
     this.#tree.link(found.inode, path);
     this.#doubts.settle(path, 'tree');
   }
@@ -456,27 +463,35 @@ export class Replica {
    * From now on this is what lies at the path, and nothing else, if its directory is known; else the name is uncertain.
    * @returns the inode of a new file; null when it could not be made here
    */
-  #define(path: TreePath, entry: NewEntry | null): Inode | null {
+  #define(path: TreePath, entry: NewEntry | null, why: Removal = 'record'): Inode | null {
     this.#forgetHandlePaths(path);
     if (!this.#doubts.names.mayDefine(path)) {
       this.doubt(path, 'tree');
       return null;
     }
-    this.#clear(path);
+    this.#clear(path, why);
     this.#doubts.settle(path, 'tree');
-    return entry === null ? null : this.#tree.make(path, entry);
+    if (entry === null) return null;
+    return entry.kind === 'file' ? this.#makeFile(path, entry.mode) : this.#tree.make(path, entry);
   }
 
-  #clear(path: TreePath): void {
+  #clear(path: TreePath, why: Removal): void {
     this.#forgetListed(path);
-    if (this.#tree.find(path) !== null) this.#tree.remove(path);
+    if (this.#tree.find(path) !== null) this.#tree.remove(path, why);
+  }
+
+  /** It lacks nothing, whatever a file lacked that had the same inode before. */
+  #makeFile(path: TreePath, mode: number): Inode {
+    const inode = this.#tree.make(path, { kind: 'file', mode });
+    this.#doubts.drop(inode);
+    return inode;
   }
 
   #settleDirectory(path: TreePath, mode: number): void {
     if (this.#tree.find(path)?.kind === 'directory') {
-      this.#tree.setMode(path, mode);
+      this.#tree.setAttributesAt(path, { mode });
     } else {
-      this.#clear(path);
+      this.#clear(path, 'answer');
       this.#tree.make(path, { kind: 'directory', mode });
       this.doubt(path, 'tree');
     }
@@ -496,7 +511,7 @@ export class Replica {
       // One of them may have been this file here; it is asked for by itself, and finds this one.
       for (const name of answer.names) if (name !== path) this.doubt(name, 'name');
     }
-    for (const handle of answer.handles) this.#handles.set(handle, { inode, path });
+    for (const handle of answer.handles) this.#bind(handle, { inode, path });
   }
 
   /** The file when it is known here by another name: then so is its content, but for the ranges that it lacks. */
@@ -529,9 +544,9 @@ export class Replica {
   #putFile(path: TreePath, inode: Inode | null, mode: number): Inode {
     const found = this.#tree.find(path);
     if (inode !== null && found?.kind === 'file' && found.inode === inode) return inode;
-    this.#clear(path);
+    this.#clear(path, 'answer');
     if (inode !== null && this.#tree.link(inode, path)) return inode;
-    return this.#tree.make(path, { kind: 'file', mode });
+    return this.#makeFile(path, mode);
   }
 
   #lookUp(path: TreePath): Found | null {
@@ -549,17 +564,35 @@ export class Replica {
     }
   }
 
+  #bind(handle: number, { inode, path }: Handle): void {
+    const before = this.#handles.get(handle)?.inode ?? null;
+    this.#handles.set(handle, { inode, path });
+    if (before === inode) return;
+    if (inode !== null) this.#tree.hold(inode);
+    if (before !== null) this.#tree.release(before);
+  }
+
+  #unbind(handle: number): void {
+    const inode = this.#handles.get(handle)?.inode ?? null;
+    this.#handles.delete(handle);
+    if (inode !== null) this.#tree.release(inode);
+  }
+
+  #unbindAll(): void {
+    for (const handle of [...this.#handles.keys()]) this.#unbind(handle);
+  }
+
   #moveHandles(from: TreePath, to: TreePath): void {
     this.#forgetHandlePaths(to);
     for (const [handle, { inode, path }] of this.#handles) {
       if (path === null || !isWithin(path, from)) continue;
-      this.#handles.set(handle, { inode, path: to + path.slice(from.length) });
+      this.#bind(handle, { inode, path: to + path.slice(from.length) });
     }
   }
 
   #forgetHandlePaths(path: TreePath): void {
     for (const [handle, { inode, path: at }] of this.#handles) {
-      if (at !== null && isWithin(at, path)) this.#handles.set(handle, { inode, path: null });
+      if (at !== null && isWithin(at, path)) this.#bind(handle, { inode, path: null });
     }
   }
 }

@@ -1,12 +1,19 @@
 import { ByteReader, ByteWriter } from '#contracts/bytes.ts';
-import type { LocalRecord } from '../core/record.ts';
+import type { LocalRecord } from '../core/local-record.ts';
+import { readDoubtChange, writeDoubtChange } from './doubt-codec.ts';
 import { readList, readPath, writeList, writePath } from './fields.ts';
 import { readRecordFrame, unknownRecord, writeRecordFrame } from './record-frame.ts';
 
-const kindNumbers = { active: 1, applied: 2, flushed: 3, opened: 4 } as const satisfies Record<
-  LocalRecord['kind'],
-  number
->;
+const kindNumbers = {
+  active: 1,
+  applied: 2,
+  flushed: 3,
+  opened: 4,
+  'checkpoint-begins': 5,
+  checkpoint: 6,
+  doubts: 7,
+  named: 8,
+} as const satisfies Record<LocalRecord['kind'], number>;
 
 const kindsByNumber = new Map<number, LocalRecord['kind']>(
   Object.entries(kindNumbers).map(([kind, number]) => [number, kind as LocalRecord['kind']]),
@@ -45,6 +52,7 @@ function writeBody(writer: ByteWriter, record: LocalRecord): void {
     case 'active':
       writeList(writer, record.directories, (path) => writePath(writer, path));
       writeList(writer, record.files, (path) => writePath(writer, path));
+      writeList(writer, record.trees, (path) => writePath(writer, path));
       break;
     case 'applied':
     case 'flushed':
@@ -52,6 +60,16 @@ function writeBody(writer: ByteWriter, record: LocalRecord): void {
       break;
     case 'opened':
       writer.u64(record.handle).big64(record.inode);
+      break;
+    case 'checkpoint-begins':
+    case 'checkpoint':
+      writer.u64(record.id);
+      break;
+    case 'doubts':
+      writeList(writer, record.changes, (change) => writeDoubtChange(writer, change));
+      break;
+    case 'named':
+      writePath(writer.big64(record.inode), record.path);
       break;
   }
 }
@@ -68,12 +86,20 @@ function readBody(reader: ByteReader, kind: LocalRecord['kind']): LocalRecord {
     case 'active': {
       const directories = readList(reader, 'directories', 4, () => readPath(reader, 'directory'));
       const files = readList(reader, 'files', 4, () => readPath(reader, 'file'));
-      return { kind, directories, files };
+      const trees = readList(reader, 'trees', 4, () => readPath(reader, 'tree'));
+      return { kind, directories, files, trees };
     }
     case 'applied':
     case 'flushed':
       return { kind, sequence: reader.u64('sequence') };
     case 'opened':
       return { kind, handle: reader.u64('handle'), inode: reader.big64('inode') };
+    case 'checkpoint-begins':
+    case 'checkpoint':
+      return { kind, id: reader.u64('checkpoint') };
+    case 'doubts':
+      return { kind, changes: readList(reader, 'changes', 5, () => readDoubtChange(reader)) };
+    case 'named':
+      return { kind, inode: reader.big64('inode'), path: readPath(reader, 'path') };
   }
 }

@@ -1,7 +1,9 @@
 import {
   closeSync,
   fdatasync,
+  fdatasyncSync,
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   openSync,
   read,
@@ -27,6 +29,8 @@ export interface LogFile {
   truncate(length: number): void;
   /** fdatasync, in another thread. Not to be tried again when it failed (P6). */
   sync(): Promise<void>;
+  /** The same, in this thread. */
+  syncNow(): void;
   close(): void;
 }
 
@@ -42,6 +46,7 @@ export interface LogFolder {
   remove(name: string): void;
   /** Makes the names durable. */
   sync(): Promise<void>;
+  syncNow(): void;
 }
 
 /** The disk, or this user's share of it, is full. */
@@ -100,6 +105,10 @@ class DiskFile implements LogFile {
     await fdatasyncAsync(this.#fd);
   }
 
+  syncNow(): void {
+    fdatasyncSync(this.#fd);
+  }
+
   close(): void {
     closeSync(this.#fd);
   }
@@ -131,6 +140,15 @@ export class DiskFolder implements LogFolder {
 
   remove(name: string): void {
     unlinkSync(join(this.path, name));
+  }
+
+  syncNow(): void {
+    const folder = openSync(this.path, 'r');
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
   }
 
   async sync(): Promise<void> {

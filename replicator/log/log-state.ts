@@ -1,5 +1,5 @@
+import type { LocalRecord } from '../core/local-record.ts';
 import type { EpochTable, LogPosition } from '../core/position.ts';
-import type { LocalRecord } from '../core/record.ts';
 import type { BatchHead } from './batch.ts';
 import { HandleTable, type OpenHandle } from './handle-table.ts';
 import type { DecodedRecord } from './record-codec.ts';

@@ -1,13 +1,14 @@
-import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import { HoldfastError } from '#contracts/errors.ts';
 import { tableFrom, tableUpTo } from '../core/epoch-table.ts';
+import type { LocalRecord } from '../core/local-record.ts';
 import { type EpochTable, type LogPosition, logStart } from '../core/position.ts';
-import type { LocalRecord } from '../core/record.ts';
 import { type BatchHead, chainOf, emptyChain, encodeBatch, readBatch, readBatchHead } from './batch.ts';
-import { entriesOf, type LoggedBatch, loggedBatch } from './batch-reader.ts';
+import type { LoggedBatch } from './batch-reader.ts';
+import { type EntrySinceCheckpoint, entriesSince } from './entries-since.ts';
 import { aligned, encodeEntry, entryHeaderBytes, entryType } from './entry.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { OpenHandle } from './handle-table.ts';
-import { decodeLocalRecords, encodeLocalRecords } from './local-record-codec.ts';
+import { encodeLocalRecords } from './local-record-codec.ts';
 import { beginLog, createSegment, createSegmentDurably } from './log-creation.ts';
 import { isFull, type LogFolder } from './log-files.ts';
 import { LogHistory } from './log-history.ts';
@@ -17,11 +18,8 @@ import type { DecodedRecord } from './record-codec.ts';
 import { type DurablePosition, type Recovered, recover, type TornTail } from './recovery.ts';
 import { type Segment, UndoError } from './segment.ts';
 import { type Pin, SegmentList } from './segment-list.ts';
-
-/** What a log is recovered to, in order. Buffers are views. */
-export type EntrySinceCheckpoint =
-  | { readonly kind: 'batch'; readonly batch: LoggedBatch; readonly records: readonly DecodedRecord[] }
-  | { readonly kind: 'local'; readonly records: readonly LocalRecord[] };
+import { Unflushed } from './unflushed.ts';
+import { flushFailed, unwritable } from './write-errors.ts';
 
 /**
  * The log of what was done to the files, on one host's disk: batches, equal on all hosts, and this host's own records
@@ -39,9 +37,7 @@ export class OperationLog {
   readonly #commit = new GroupCommit(() => this.#flushNow());
   #state: LogState;
   #durable: DurablePosition;
-  /** Written since they were last flushed. */
-  #unflushed: Set<Segment>;
-  #folderUnflushed = true;
+  readonly #unflushed: Unflushed;
   #takingBack = false;
   /** Why nothing more may be written. */
   #refusal: Error | null = null;
@@ -55,7 +51,10 @@ export class OperationLog {
     this.#history = new LogHistory(folder.path, this.#segments);
     this.#state = recovered.state;
     this.#durable = recovered.durable;
-    this.#unflushed = new Set(recovered.segments.filter(({ end }) => end > recovered.durable.offset));
+    this.#unflushed = new Unflushed(
+      folder,
+      recovered.segments.filter(({ end }) => end > recovered.durable.offset),
+    );
     this.torn = recovered.torn;
     this.#forgetEpochs();
   }
@@ -117,9 +116,9 @@ export class OperationLog {
     return this.#durable;
   }
 
-  /** What the engine gave with the last checkpoint. */
-  get checkpointState(): Buffer {
-    return this.#segments.current.header.state;
+  /** The last one: what the engine gave with it, and the handles that were open. */
+  get lastCheckpoint(): Pick<Segment['header'], 'state' | 'handles'> {
+    return this.#segments.current.header;
   }
 
   /**
@@ -167,6 +166,17 @@ export class OperationLog {
     return this.#commit.run();
   }
 
+  /** The same in this thread, before a change that cannot wait. @throws as `flush` rejects */
+  flushNow(): void {
+    this.#refuse();
+    try {
+      this.#unflushed.flushNow();
+    } catch (cause) {
+      throw this.#flushFailed(cause);
+    }
+    this.#durable = { offset: this.#segments.current.end, position: this.position };
+  }
+
   /** Begins a segment with the engine's state as it is now: the local records before are no longer needed. */
   checkpoint(): void {
     this.#refuse();
@@ -174,13 +184,19 @@ export class OperationLog {
     this.#retain();
   }
 
+  /** Entries behind the last checkpoint. */
+  get bytesSinceCheckpoint(): number {
+    return this.#segments.current.bytesBehindHeader;
+  }
+
+  /** Open at a position. @throws HoldfastError LOG_NO_LONGER_REACHES; RangeError when no batch ends there */
+  async handlesAt(position: LogPosition): Promise<ReadonlyMap<number, OpenHandle>> {
+    return (await this.#history.checkpointAt(position, this.epochs)).handles;
+  }
+
   /** What was appended since the last checkpoint. */
-  async *sinceCheckpoint(): AsyncGenerator<EntrySinceCheckpoint> {
-    for await (const { type, payload } of entriesOf(this.#folder.path, this.#segments.current, 0)) {
-      if (type === entryType.local) yield { kind: 'local', records: decodeLocalRecords(payload) };
-      if (type !== entryType.batch) continue;
-      yield { kind: 'batch', batch: loggedBatch(payload), records: readBatch(payload).records };
-    }
+  sinceCheckpoint(): AsyncGenerator<EntrySinceCheckpoint> {
+    return entriesSince(this.#folder.path, this.#segments.current);
   }
 
   /**
@@ -223,6 +239,12 @@ export class OperationLog {
     }
   }
 
+  /** Lets go of the files as they are, as when the process ends. */
+  abandon(): void {
+    this.#refusal ??= new Error('the operation log is closed');
+    this.#segments.close();
+  }
+
   /** Flushes, and notes that all of it is on the disk. */
   async close(): Promise<void> {
     try {
@@ -230,8 +252,7 @@ export class OperationLog {
       this.#write([[entryType.mark, Buffer.alloc(0)]]);
       await this.flush();
     } finally {
-      this.#refusal ??= new Error('the operation log is closed');
-      this.#segments.close();
+      this.abandon();
     }
   }
 
@@ -239,7 +260,7 @@ export class OperationLog {
     const kept = await this.#history.checkpointAt(position, this.epochs);
     const { end } = this.#segments.current;
     this.#segments.current.seal();
-    const segment = await this.#creatingDurably({
+    const plan = {
       position,
       chain: kept.chain,
       epochs: tableUpTo(this.epochs, position),
@@ -248,6 +269,9 @@ export class OperationLog {
       base: end,
       history: 'takes-back',
       durable: end,
+    } as const;
+    const segment = await createSegmentDurably(this.#folder, this.#options, plan).catch((cause: unknown) => {
+      throw this.#flushFailed(cause);
     });
     this.#history.takeBack();
     this.#segments.push(segment);
@@ -289,7 +313,7 @@ export class OperationLog {
         return entry;
       });
       current.append(encoded.length === 1 && encoded[0] ? encoded[0] : Buffer.concat(encoded));
-      this.#unflushed.add(current);
+      this.#unflushed.changed(current);
     });
   }
 
@@ -317,20 +341,16 @@ export class OperationLog {
       durable: this.#durable.offset,
     });
     this.#segments.push(segment);
-    this.#unflushed.add(current).add(segment);
-    this.#folderUnflushed = true;
+    this.#unflushed.changed(current);
+    this.#unflushed.changed(segment);
+    this.#unflushed.namesChanged();
     current.seal();
   }
 
   async #flushNow(): Promise<DurablePosition> {
     const reached = { offset: this.#segments.current.end, position: this.position };
-    const segments = this.#unflushed;
-    const folder = this.#folderUnflushed;
-    this.#unflushed = new Set();
-    this.#folderUnflushed = false;
     try {
-      for (const segment of segments) await segment.file.sync();
-      if (folder) await this.#folder.sync();
+      await this.#unflushed.flush();
     } catch (cause) {
       throw this.#flushFailed(cause);
     }
@@ -340,20 +360,8 @@ export class OperationLog {
     return reached;
   }
 
-  async #creatingDurably(plan: Parameters<typeof createSegmentDurably>[2]): Promise<Segment> {
-    try {
-      return await createSegmentDurably(this.#folder, this.#options, plan);
-    } catch (cause) {
-      throw this.#flushFailed(cause);
-    }
-  }
-
   #flushFailed(cause: unknown): Error {
-    this.#refusal ??= new HoldfastError(
-      'LOG_FLUSH_FAILED',
-      `the operation log in ${this.#folder.path} could not be flushed: ${messageOf(cause)}`,
-      { cause },
-    );
+    this.#refusal ??= flushFailed(this.#folder.path, cause);
     return this.#refusal;
   }
 
@@ -371,20 +379,11 @@ export class OperationLog {
       } catch (error) {
         const full = isFull(error);
         if (full && this.#segments.removeOldest(this.#durable.offset)) continue;
-        throw this.#unwritable(error, full);
+        const refused = unwritable(this.#folder.path, error, full);
+        if (error instanceof UndoError && refused instanceof Error) this.#refusal ??= refused;
+        throw refused;
       }
     }
-  }
-
-  #unwritable(cause: unknown, full: boolean): unknown {
-    if (!(cause instanceof UndoError) && (cause as NodeJS.ErrnoException).errno === undefined) return cause;
-    const error = new HoldfastError(
-      full ? 'LOG_DISK_FULL' : 'LOG_UNWRITABLE',
-      `the operation log in ${this.#folder.path} cannot be written: ${messageOf(cause)}`,
-      { cause },
-    );
-    if (cause instanceof UndoError) this.#refusal ??= error;
-    return error;
   }
 
   #retain(): void {

@@ -87,6 +87,7 @@ export class VirtualDisk implements Tree {
     const inode = this.#inodeAt(from);
     if (inode === undefined) throw new Error(`nothing at ${from}`);
     this.beforeChange({ directory: parentOf(from) });
+    if (this.find(to) !== null) this.remove(to);
     this.beforeChange({ directory: parentOf(to) });
     this.#enter(to, inode);
     this.#directory(parentOf(from)).entries.delete(nameOf(from));
@@ -120,10 +121,16 @@ export class VirtualDisk implements Tree {
     if (size !== undefined) file.data = resized(file.data, size);
   }
 
-  setMode(path: TreePath, mode: number): void {
+  setAttributesAt(path: TreePath, { mode }: LoggedAttributes): void {
+    if (mode === undefined) return;
     this.beforeChange({ directory: parentOf(path) });
     this.#directory(path).mode = mode;
   }
+
+  /** Inodes are never given twice here, and files without a name stay until the process dies. */
+  hold(_inode?: Inode): void {}
+
+  release(_inode?: Inode): void {}
 
   sizeOf(inode: Inode): number | undefined {
     const node = this.#nodes.get(inode);

@@ -163,7 +163,9 @@ describe('a full disk', () => {
         assert.equal((error as { code?: string }).code, 'LOG_DISK_FULL');
         const known = summary(log);
         const long = [removal('x'.repeat(200)), removal('y')];
-        const local = [{ kind: 'active', directories: [Buffer.from('a'.repeat(100))], files: [] }] as const;
+        const local = [
+          { kind: 'active', directories: [Buffer.from('a'.repeat(100))], files: [], trees: [] },
+        ] as const;
         assert.throws(() => log.append(long, local), { code: 'LOG_DISK_FULL' });
         assert.deepEqual(summary(log), known);
         const again = await openLog(disk.afterCrash());

@@ -1,8 +1,9 @@
 import { logStart } from '../../../../replicator/core/position.ts';
 import type { LogRecord } from '../../../../replicator/core/record.ts';
 import type { LoggedBatch } from '../../../../replicator/log/batch-reader.ts';
+import type { EntrySinceCheckpoint } from '../../../../replicator/log/entries-since.ts';
 import type { OperationLogOptions } from '../../../../replicator/log/log-options.ts';
-import { type EntrySinceCheckpoint, OperationLog } from '../../../../replicator/log/operation-log.ts';
+import { OperationLog } from '../../../../replicator/log/operation-log.ts';
 import { leadership } from './random-records.ts';
 import type { VirtualDisk } from './virtual-disk.ts';
 

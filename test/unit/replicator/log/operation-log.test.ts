@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { FormatError } from '#contracts/bytes.ts';
+import type { LocalRecord } from '../../../../replicator/core/local-record.ts';
 import { logStart } from '../../../../replicator/core/position.ts';
-import type { LocalRecord, LogRecord } from '../../../../replicator/core/record.ts';
+import type { LogRecord } from '../../../../replicator/core/record.ts';
 import { encodeBatch, readBatch } from '../../../../replicator/log/batch.ts';
 import { DiskFolder } from '../../../../replicator/log/log-files.ts';
 import { OperationLog } from '../../../../replicator/log/operation-log.ts';
@@ -42,7 +43,7 @@ describe('the operation log', () => {
     const disk = new VirtualDisk();
     const log = await openLog(disk);
     assert.deepEqual(log.position, logStart);
-    assert.equal(log.checkpointState.toString(), 'state');
+    assert.equal(log.lastCheckpoint.state.toString(), 'state');
     log.append([leadership(4, logStart), open(1, 'a/b'), removal('x')]);
     log.append([{ kind: 'rename', from: Buffer.from('a'), to: Buffer.from('c') }], [opened]);
     log.append([leadership(9, log.position), open(1, 'f'), open(2, 'g'), removal('g')]);
@@ -262,13 +263,13 @@ describe('the operation log', () => {
     let state = 'first';
     const disk = new VirtualDisk();
     const log = await openLed(disk, { checkpointState: () => Buffer.from(state) });
-    log.appendLocal([{ kind: 'active', directories: [Buffer.from('a')], files: [] }]);
+    log.appendLocal([{ kind: 'active', directories: [Buffer.from('a')], files: [], trees: [] }]);
     log.append([open(7, 'a/b')]);
     state = 'second';
     log.checkpoint();
     log.append([removal('z')]);
     const again = await openLog(disk.afterCrash());
-    assert.equal(again.checkpointState.toString(), 'second');
+    assert.equal(again.lastCheckpoint.state.toString(), 'second');
     assert.deepEqual(
       (await sinceCheckpoint(again)).map(({ kind }) => kind),
       ['batch'],
@@ -302,7 +303,7 @@ describe('the operation log', () => {
     // On the disk already.
     const cut = await openLog(disk.afterPowerCut(new Random(1)));
     assert.deepEqual(summary(cut), before);
-    assert.equal(cut.checkpointState.toString(), 'cut');
+    assert.equal(cut.lastCheckpoint.state.toString(), 'cut');
     log.append([leadership(7, log.position), removal('other')]);
     for (let round = 0; round < 20; round += 1) log.append([removal(`other-${round}`)]);
     for (const one of [log, await openLog(disk.afterCrash(), { segmentBytes: 300 })]) {
@@ -380,7 +381,7 @@ describe('the operation log', () => {
     assert.equal(disk.names().length, 1, 'the old one is gone');
     anew.appendBatch(leader.append([removal('x')]).payload);
     const again = await openLog(disk.afterPowerCut(new Random(3)), { heldAtLeast: position.sequence });
-    assert.equal(again.checkpointState.toString(), 'compared');
+    assert.equal(again.lastCheckpoint.state.toString(), 'compared');
     assert.equal(await again.chainAt(5), null);
   });
 

@@ -1,4 +1,6 @@
-import type { LocalRecord, LoggedAttributes, LogRecord, Scope } from '../../../../replicator/core/record.ts';
+import type { DoubtChange } from '../../../../replicator/core/doubts.ts';
+import type { LocalRecord } from '../../../../replicator/core/local-record.ts';
+import type { LoggedAttributes, LogRecord, Scope } from '../../../../replicator/core/record.ts';
 import type { DecodedRecord } from '../../../../replicator/log/record-codec.ts';
 import type { Random } from '../../../sim/timeline.ts';
 
@@ -131,7 +133,7 @@ export function leadership(epoch: number, previous: { epoch: number; sequence: n
 export function randomLocalRecord(random: Random): LocalRecord {
   const paths = () => Array.from({ length: below(random, 3) }, () => randomPath(random));
   return random.pick<() => LocalRecord>([
-    () => ({ kind: 'active', directories: paths(), files: paths() }),
+    () => ({ kind: 'active', directories: paths(), files: paths(), trees: paths() }),
     () => ({ kind: 'applied', sequence: randomInteger(random) }),
     () => ({ kind: 'flushed', sequence: randomInteger(random) }),
     () => ({
@@ -139,5 +141,31 @@ export function randomLocalRecord(random: Random): LocalRecord {
       handle: handle(random),
       inode: BigInt(randomInteger(random)) * 4096n + BigInt(below(random, 4096)),
     }),
+    () => ({ kind: 'checkpoint-begins', id: randomInteger(random) }),
+    () => ({ kind: 'checkpoint', id: randomInteger(random) }),
+    () => ({ kind: 'named', inode: BigInt(randomInteger(random)), path: randomPath(random) }),
+    () => ({
+      kind: 'doubts',
+      changes: Array.from({ length: below(random, 5) }, () => randomDoubtChange(random)),
+    }),
+  ])();
+}
+
+function randomDoubtChange(random: Random): DoubtChange {
+  const path = () => randomPath(random).toString('latin1');
+  const range = () => ({
+    inode: BigInt(randomInteger(random)),
+    from: randomInteger(random),
+    to: randomInteger(random),
+  });
+  return random.pick<() => DoubtChange>([
+    () => ({ kind: 'mark', path: path(), scope: random.pick<Scope>(['name', 'entries', 'tree']) }),
+    () => ({ kind: 'settle', path: path(), scope: random.pick<'name' | 'tree'>(['name', 'tree']) }),
+    () => ({ kind: 'settle-entries', path: path(), upTo: random.chance(0.5) ? null : path() }),
+    () => ({ kind: 'move', from: path(), to: path() }),
+    () => ({ kind: 'lack', ...range(), since: randomInteger(random), mayBeSame: random.chance(0.5) }),
+    () => ({ kind: 'differ', ...range() }),
+    () => ({ kind: 'know', ...range() }),
+    () => ({ kind: 'forget-after', sequence: randomInteger(random) }),
   ])();
 }

@@ -1,0 +1,120 @@
+import { errnoOf } from '../apply/errno.ts';
+import { answerName, type NameAnswer } from '../core/answers.ts';
+import type { EpochTable, LogPosition } from '../core/position.ts';
+import type { LogRecord } from '../core/record.ts';
+import type { TreePath } from '../core/uncertain-names.ts';
+import type { LoggedBatch } from '../log/batch-reader.ts';
+import type { LeaderPort, OpenContent, OpenDirectory, WriteData } from '../peers/ports.ts';
+import { ContentReader } from './open-content.ts';
+import { OpenDirectories } from './open-directories.ts';
+import type { Store } from './store.ts';
+import { suspectRecords } from './suspects.ts';
+
+type Listener = (batch: LoggedBatch, data: WriteData | null) => void;
+
+/** One leadership of this host: it orders records, and answers followers. */
+export class Leading implements LeaderPort {
+  readonly epoch: number;
+  readonly #store: Store;
+  readonly #directories: OpenDirectories;
+  readonly #listeners = new Set<Listener>();
+  readonly #unsubscribe: () => void;
+
+  /**
+   * Begins a leadership: its record closes all handles, and what this host doubts is said next; from then on its tree
+   * counts. The caller flushes before it acknowledges anything.
+   * @throws as OperationLog.append
+   */
+  constructor(store: Store, epoch: number, node: string) {
+    this.epoch = epoch;
+    this.#store = store;
+    this.#directories = new OpenDirectories(store.tree, store.places);
+    this.#unsubscribe = store.onRecords((records) => this.#directories.touch(records));
+    this.order([{ kind: 'leadership', epoch, node, previous: store.log.position }], []);
+    if (!store.replica.isComplete) this.#saySuspect();
+  }
+
+  get position(): LogPosition {
+    return this.#store.log.position;
+  }
+
+  get chain(): Buffer {
+    return this.#store.log.chain;
+  }
+
+  get epochs(): EpochTable {
+    return this.#store.log.epochs;
+  }
+
+  get start(): LogPosition {
+    return this.#store.log.start;
+  }
+
+  chainAt(sequence: number): Promise<Buffer | null> {
+    return this.#store.log.chainAt(sequence);
+  }
+
+  read(from: number): AsyncGenerator<LoggedBatch> {
+    return this.#store.log.read(from);
+  }
+
+  subscribe(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  answerName(path: TreePath): NameAnswer {
+    return answerName(this.#store.tree, this.#store.replica.handles, path);
+  }
+
+  openDirectory(path: TreePath): Promise<OpenDirectory | null> {
+    return this.#directories.open(path);
+  }
+
+  openContent(path: TreePath): OpenContent | null {
+    try {
+      return new ContentReader(this.#store.tree.openToRead(path).fd);
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EINVAL', 'ENXIO'].includes(errnoOf(error) ?? ''))
+        return null;
+      throw error;
+    }
+  }
+
+  /** Whether somebody gets what is ordered: then data must stay as it is. */
+  get isFollowed(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  /**
+   * Logs records, streams them and makes them, in this turn.
+   * @param data of the writes, in order; not changed afterwards when `isFollowed`
+   * @returns whether all of them could be made; else what they name is suspect, as the log says
+   * @throws as OperationLog.append: nothing was logged
+   */
+  order(records: readonly LogRecord[], data: WriteData): boolean {
+    const batch = this.#store.order(records);
+    for (const listener of this.#listeners) listener(batch, data.length === 0 ? null : data);
+    const made = this.#store.make(batch.first, records, data);
+    if (!made) this.#saySuspect();
+    return made;
+  }
+
+  /** The leadership is over: nobody is told anything any more. */
+  end(): void {
+    this.#listeners.clear();
+    this.#unsubscribe();
+  }
+
+  /** What this host doubts counts as it lies here; followers fetch it anew. */
+  #saySuspect(): void {
+    const { replica } = this.#store;
+    for (const record of suspectRecords(replica.doubts())) {
+      const batch = this.#store.order([record]);
+      for (const listener of this.#listeners) listener(batch, null);
+      this.#store.make(batch.first, [record], []);
+    }
+    replica.trustAll();
+    this.#store.noteSoon();
+  }
+}

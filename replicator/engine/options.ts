@@ -1,0 +1,27 @@
+import type { FlushCalls, FlushLimits } from '../apply/flusher.ts';
+import type { Credentials } from '../apply/permissions.ts';
+import type { Space } from '../apply/space.ts';
+import type { LogFolder } from '../log/log-files.ts';
+import type { OperationLogOptions } from '../log/log-options.ts';
+import type { ProcessMark } from '../log/process-mark.ts';
+
+export interface EngineOptions {
+  /** The files root. */
+  readonly files: string;
+  readonly logFolder: LogFolder;
+  /** `segmentBytes`: a longer segment is followed by a new one. */
+  readonly log: Omit<OperationLogOptions, 'checkpointState'>;
+  readonly mark: ProcessMark;
+  /** A file outside of the tree in which modes are noted that are widened for one change. */
+  readonly modesNote: string;
+  /** Takes an entry out of the tree, to another place of the same file system, synchronously. */
+  readonly setAside: (entry: Buffer, path: string) => void;
+  readonly space: Space;
+  readonly credentials: Credentials;
+  readonly flushCalls: FlushCalls;
+  readonly flushLimits: FlushLimits;
+  /** Directories and files between two checkpoints. */
+  readonly maxActive: number;
+  /** The engine cannot go on: the process is to end, and not to write before it has started anew. */
+  readonly onFatal: (error: unknown) => void;
+}
