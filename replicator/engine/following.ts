@@ -1,6 +1,6 @@
+import type { Want } from '../core/answer-taker.ts';
 import type { EntriesPage, NameAnswer } from '../core/answers.ts';
 import type { EpochTable, LogPosition } from '../core/position.ts';
-import type { Want } from '../core/replica.ts';
 import type { Inode } from '../core/tree.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import { LogMismatch } from '../log/log-state.ts';

@@ -2,9 +2,10 @@
  * What the protocol between two engines asks of the engine behind it. All methods without a promise are called on the
  * thread that orders, and between two batches: never while one is being appended or applied.
  */
+
+import type { Want } from '../core/answer-taker.ts';
 import type { EntriesPage, NameAnswer } from '../core/answers.ts';
 import type { EpochTable, LogPosition } from '../core/position.ts';
-import type { Want } from '../core/replica.ts';
 import type { Inode } from '../core/tree.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import type { LoggedBatch } from '../log/batch-reader.ts';

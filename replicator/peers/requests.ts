@@ -1,5 +1,5 @@
 import { HoldfastError } from '#contracts/errors.ts';
-import type { Want } from '../core/replica.ts';
+import type { Want } from '../core/answer-taker.ts';
 import type { Inode } from '../core/tree.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import { limits } from './limits.ts';

@@ -1,7 +1,7 @@
+import type { Want } from '../../../replicator/core/answer-taker.ts';
 import type { EntriesPage, NameAnswer } from '../../../replicator/core/answers.ts';
 import type { LogPosition } from '../../../replicator/core/position.ts';
 import type { LogRecord } from '../../../replicator/core/record.ts';
-import type { Want } from '../../../replicator/core/replica.ts';
 import type { Inode } from '../../../replicator/core/tree.ts';
 import type { TreePath } from '../../../replicator/core/uncertain-names.ts';
 

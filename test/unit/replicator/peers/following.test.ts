@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Want } from '../../../../replicator/core/replica.ts';
+import type { Want } from '../../../../replicator/core/answer-taker.ts';
 import { encodeToFollower } from '../../../../replicator/peers/codec.ts';
 import { limits } from '../../../../replicator/peers/limits.ts';
 import type { ToFollower } from '../../../../replicator/peers/messages.ts';

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
+import type { Want } from '../../../../replicator/core/answer-taker.ts';
 import type { EntriesPage, NameAnswer } from '../../../../replicator/core/answers.ts';
 import { DirectoryListing } from '../../../../replicator/core/directory-listing.ts';
 import type { EpochTable, LogPosition } from '../../../../replicator/core/position.ts';
 import type { LogRecord } from '../../../../replicator/core/record.ts';
-import type { Want } from '../../../../replicator/core/replica.ts';
 import type { Inode } from '../../../../replicator/core/tree.ts';
 import {
   isWithin,
