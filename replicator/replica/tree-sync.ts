@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { compareEntries, type Proof, pairEntries } from '../manifest/compare.ts';
 import { digestFile } from '../manifest/digest.ts';
-import { type Entry, nameOf, readDirectory, readEntry } from '../manifest/entry.ts';
+import { type Entry, nameOf, readDirectory, readEntry, timeInDoubt } from '../manifest/entry.ts';
 import type { DirtyPath } from '../protocol/message.ts';
 import { fromKey, hasAncestorIn, joinPath, parentOf, toKey } from '../tree/path.ts';
 import type { Tree } from '../tree/tree.ts';
@@ -18,8 +18,6 @@ const closeAsync = promisify(close);
 const filesAtATime = 8;
 /** Then others run. */
 const confirmedAtOnce = 100;
-/** What no clock shows and no client can set: SFTP has whole seconds. */
-const timeInDoubt = { modifiedAtNs: '500000000' };
 
 /**
  * One round of making this host's tree equal to the leader's. Directory by directory, so memory does not grow with

@@ -248,6 +248,15 @@ describe('making a tree equal to the leader’s', () => {
       assert.equal(readFileSync(own('f'), 'utf8'), 'aaBBcc');
     });
 
+    it('G3: nor are two hosts equal by that time, of which one has to lead after both were broken off', async () => {
+      await begin().sync.round([part('f', 2, 4)], 'content');
+      put(leader('f'), 'others');
+      const inDoubt = statSync(own('f')).mtime;
+      utimesSync(leader('f'), inDoubt, inDoubt);
+      await round();
+      assert.equal(readFileSync(own('f'), 'utf8'), 'others');
+    });
+
     it('has the leader’s time once no later round named it, and what the last one named when that is done', async () => {
       const { sync } = begin();
       await sync.round([part('f', 2, 4), part('g', 2, 4)], 'content');
