@@ -1,4 +1,4 @@
-import { type Entry, sameTime } from './entry.ts';
+import { type Entry, sameTime, timeInDoubt } from './entry.ts';
 
 /**
  * How much metadata may prove. `metadata`: a file of equal size and time is equal (catch-up of what lay still).
@@ -18,7 +18,8 @@ export function compareEntries(local: Entry | null, wanted: Entry, proof: Proof)
       return local.mode === wanted.mode ? 'equal' : 'attributes';
     case 'file':
       if (local.size !== wanted.size) return 'replace';
-      if (proof === 'content' || !sameTime(local, wanted)) return 'compare-contents';
+      if (proof === 'content' || !sameTime(local, wanted) || sameTime(local, { ...local, ...timeInDoubt }))
+        return 'compare-contents';
       return local.mode === wanted.mode ? 'equal' : 'attributes';
   }
 }

@@ -48,6 +48,12 @@ export function nameOf(entry: Entry): Buffer {
 }
 
 /**
+ * Of a file whose content may not be what the leader had at any time. No clock shows it and no client can set it: SFTP
+ * has whole seconds.
+ */
+export const timeInDoubt: Pick<Entry, 'modifiedAtNs'> = { modifiedAtNs: '500000000' };
+
+/**
  * Whether two times are the same to a host that sets them through a double of seconds, as Node does: within a
  * microsecond.
  */

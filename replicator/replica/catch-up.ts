@@ -39,8 +39,10 @@ export interface CatchUpOptions {
 export class CatchUp {
   readonly #options: CatchUpOptions;
   readonly #stopping = new AbortController();
+  #sync: TreeSync | null = null;
   #onRound: ((round: Round) => void) | null = null;
   #over = false;
+  #isFinished = false;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -52,12 +54,13 @@ export class CatchUp {
       this.#options;
     const signal = AbortSignal.any([closed, this.#stopping.signal]);
     const sync = new TreeSync(tree, client, staging, change, signal);
+    this.#sync = sync;
     const synced = this.#options.syncFileSystem(tree.root, signal);
     // It may fail while a round is under way, and is looked at after that.
     synced.catch(() => {});
     while (true) {
       const round = await this.#nextRound(signal, next);
-      if (round === null) return;
+      if (round === null) return await change.flush();
       applier.closeAll();
       change.keepsOld = round.first;
       if (round.first) {
@@ -66,12 +69,23 @@ export class CatchUp {
       } else await sync.round(round.dirty, 'content');
       await synced;
       if (round.final === null) continue;
+      await sync.confirmPatchedBefore();
       applier.adopt(round.final.handles.map(({ handle, path }) => ({ handle, path: fromKey(path) })));
     }
   }
 
   onRound(round: Round): void {
     this.#onRound?.(round);
+  }
+
+  /** The leader streams: it held still until the last round was done. Call before anything is applied, and stop then. */
+  finish(): void {
+    this.#isFinished = true;
+    this.#sync?.confirmPatched();
+  }
+
+  get isFinished(): boolean {
+    return this.#isFinished;
   }
 
   stop(reason: unknown): void {

@@ -250,7 +250,7 @@ export class LeaderSession {
       .then(() => applier.closeAll())
       .then(() => catchUp.run())
       .catch((error: unknown) => {
-        if (catchUp === this.#catchUp)
+        if (catchUp === this.#catchUp || catchUp.isFinished)
           this.#channel.close(`the catch-up was broken off: ${messageOf(error)}`);
       });
     this.#options.onChanged();
@@ -259,6 +259,7 @@ export class LeaderSession {
   #endCatchUp(): void {
     const catchUp = this.#catchUp;
     this.#catchUp = null;
+    catchUp?.finish();
     catchUp?.stop(new Error('the catch-up is complete'));
   }
 

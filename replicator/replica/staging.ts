@@ -74,7 +74,7 @@ export async function finishFile(file: number, entry: Entry): Promise<void> {
   await fsyncAsync(file);
 }
 
-export function setTime(file: number, entry: Entry): void {
-  const seconds = Number(entry.modifiedAtNs) / 1e9;
+export function setTime(file: number, { modifiedAtNs }: Pick<Entry, 'modifiedAtNs'>): void {
+  const seconds = Number(modifiedAtNs) / 1e9;
   futimesSync(file, seconds, seconds);
 }

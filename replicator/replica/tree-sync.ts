@@ -3,19 +3,21 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { compareEntries, type Proof, pairEntries } from '../manifest/compare.ts';
 import { digestFile } from '../manifest/digest.ts';
-import { type Entry, nameOf, readDirectory, readEntry } from '../manifest/entry.ts';
+import { type Entry, nameOf, readDirectory, readEntry, timeInDoubt } from '../manifest/entry.ts';
 import type { DirtyPath } from '../protocol/message.ts';
-import { fromKey, joinPath, parentOf } from '../tree/path.ts';
+import { fromKey, hasAncestorIn, joinPath, parentOf, toKey } from '../tree/path.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { FileClient } from './file-client.ts';
 import { inParallel } from './in-parallel.ts';
 import type { Removals } from './removal-gate.ts';
-import { finishFile, type Staging, writeAll } from './staging.ts';
+import { finishFile, type Staging, setTime, writeAll } from './staging.ts';
 import type { TreeChange } from './tree-change.ts';
 
 const closeAsync = promisify(close);
 /** Requests under way at a time: enough to fill the line, few enough for bounded memory. */
 const filesAtATime = 8;
+/** Then others run. */
+const confirmedAtOnce = 100;
 
 /**
  * One round of making this host's tree equal to the leader's. Directory by directory, so memory does not grow with
@@ -30,6 +32,10 @@ export class TreeSync {
   readonly #signal: AbortSignal;
   #extra: Buffer[] = [];
   #removals: Removals | null = null;
+  /** Files that this round patched, with what the leader then had. */
+  #patched = new Map<string, Entry>();
+  /** Those of earlier rounds that no later one named. */
+  readonly #patchedBefore = new Map<string, Entry>();
 
   constructor(tree: Tree, client: FileClient, staging: Staging, change: TreeChange, signal: AbortSignal) {
     this.#tree = tree;
@@ -47,6 +53,7 @@ export class TreeSync {
   async round(dirty: readonly DirtyPath[], proof: Proof, removals: Removals | null = null): Promise<void> {
     this.#removals = removals;
     this.#extra = [];
+    this.#followPatched(dirty);
     for (const { path, ranges } of dirty) {
       if (ranges === null) await this.#syncPath(fromKey(path), proof);
       else await this.#patchFile(fromKey(path), ranges);
@@ -61,6 +68,25 @@ export class TreeSync {
     }
     this.#extra = [];
     await this.#change.flush();
+  }
+
+  /**
+   * The last round named all that changed until the leader held still: what earlier rounds patched, and no later one
+   * named, is whole, and gets its time. On disk after the next flush of the changes.
+   */
+  async confirmPatchedBefore(): Promise<void> {
+    for (const [key, entry] of [...this.#patchedBefore]) {
+      this.#change.setAttributes(fromKey(key), entry);
+      this.#patchedBefore.delete(key);
+      if (this.#patchedBefore.size % confirmedAtOnce === 0) await turn();
+      this.#signal.throwIfAborted();
+    }
+  }
+
+  /** The leader held still until the last round was done: what that one patched is whole too. */
+  confirmPatched(): void {
+    for (const [key, entry] of this.#patched) this.#change.setAttributes(fromKey(key), entry);
+    this.#patched.clear();
   }
 
   async #syncPath(path: Buffer, proof: Proof): Promise<void> {
@@ -126,17 +152,34 @@ export class TreeSync {
     if (staged !== null) this.#change.placeFile(path, staged);
   }
 
+  /**
+   * Brings the parts that were noted. Others may have been written before they were read, which the next round brings.
+   * Until it is known that there were none, the file does not get the leader's time: by that, and its size, a first
+   * round would take it for equal after this catch-up was broken off.
+   */
   async #patchFile(path: Buffer, ranges: DirtyPath['ranges']): Promise<void> {
     this.#signal.throwIfAborted();
     if (readEntry(this.#tree, path)?.type !== 'file') return await this.#syncPath(path, 'content');
     const file = this.#tree.open(path, constants.O_WRONLY | constants.O_NONBLOCK);
-    let entry: Entry | null;
+    let entry: Entry | null = null;
     try {
       entry = await this.#client.read(path, ranges, (offset, data) => writeAll(file, data, offset));
-      if (entry !== null) await finishFile(file, entry);
+      if (entry !== null) await finishFile(file, { ...entry, ...timeInDoubt });
     } finally {
+      if (entry === null) setTime(file, timeInDoubt);
       await closeAsync(file);
     }
     if (entry === null) await this.#syncPath(path, 'content');
+    else this.#patched.set(toKey(path), entry);
+  }
+
+  /** What a round names, or the folder of which it names, it brings anew. */
+  #followPatched(dirty: readonly DirtyPath[]): void {
+    const named = new Set(dirty.map(({ path }) => path));
+    for (const [key, entry] of this.#patched) this.#patchedBefore.set(key, entry);
+    for (const key of this.#patchedBefore.keys()) {
+      if (named.has(key) || hasAncestorIn(named, key)) this.#patchedBefore.delete(key);
+    }
+    this.#patched = new Map();
   }
 }

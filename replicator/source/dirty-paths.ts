@@ -1,6 +1,6 @@
 import type { Operation } from '#contracts/journal/operation.ts';
 import type { DirtyPath, Range } from '../protocol/message.ts';
-import { fromKey, isWithin, toKey } from '../tree/path.ts';
+import { fromKey, hasAncestorIn, isWithin, toKey } from '../tree/path.ts';
 import type { HandlePaths } from './handle-paths.ts';
 
 /** More ranges of one file, or more paths, than these are one range, or the whole tree: memory stays bounded. */
@@ -75,7 +75,7 @@ export class DirtyPaths {
     this.#paths = new Map();
     this.#bytes = 0;
     const wholes = new Set(paths.flatMap(([key, ranges]) => (ranges === null ? [key] : [])));
-    return paths.filter(([key]) => !hasAncestor(wholes, key)).map(([path, ranges]) => ({ path, ranges }));
+    return paths.filter(([key]) => !hasAncestorIn(wholes, key)).map(([path, ranges]) => ({ path, ranges }));
   }
 
   #whole(path: Buffer): void {
@@ -104,13 +104,6 @@ export class DirtyPaths {
     if (ranges === undefined) this.#set(key, range === null ? [] : [range]);
     else if (range !== null) addRange(ranges, range);
   }
-}
-
-function hasAncestor(directories: ReadonlySet<string>, key: string): boolean {
-  for (let end = key.lastIndexOf('/'); end !== -1; end = key.lastIndexOf('/', end - 1)) {
-    if (directories.has(key.slice(0, end))) return true;
-  }
-  return key !== '' && directories.has('');
 }
 
 /** Keeps the ranges few: one that continues the last is joined to it, and too many become one around all. */

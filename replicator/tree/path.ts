@@ -56,6 +56,14 @@ export function fromKey(key: string): Buffer {
   return Buffer.from(key, 'latin1');
 }
 
+/** Whether one of the directories, all as keys, is above a path. The root is above everything but itself. */
+export function hasAncestorIn(directories: ReadonlySet<string>, key: string): boolean {
+  for (let end = key.lastIndexOf('/'); end !== -1; end = key.lastIndexOf('/', end - 1)) {
+    if (directories.has(key.slice(0, end))) return true;
+  }
+  return key !== '' && directories.has('');
+}
+
 /** For the log. */
 export function printable(path: Buffer): string {
   return JSON.stringify(path.toString('utf8'));

@@ -1,4 +1,5 @@
 import { closeSync, type Dir, fstatSync, lstatSync, readlinkSync } from 'node:fs';
+import { codeOf } from '#contracts/errors.ts';
 import type { OpenHandle } from '#contracts/journal/message.ts';
 import { maxOpenHandles, statusCode } from './protocol.ts';
 import { StatusError } from './status-error.ts';
@@ -123,7 +124,18 @@ export function openHandleOf({ fd, journalHandle }: WritableFile, filesRoot: str
 
 /** The kernel writes "NAME (deleted)" for a removed name, also while the file goes on under another one. */
 function names(path: Buffer, fd: number): boolean {
-  const there = lstatSync(path, { throwIfNoEntry: false });
   const { ino, dev } = fstatSync(fd);
-  return there !== undefined && there.ino === ino && there.dev === dev;
+  try {
+    const there = lstatSync(path);
+    return there.ino === ino && there.dev === dev;
+  } catch (error) {
+    if (saysGone.has(codeOf(error))) return false;
+    throw error;
+  }
 }
+
+/**
+ * What lstat says of a name that is gone: also where its folder has become a file or a link, and where the kernel's
+ * " (deleted)" makes the name too long to be one.
+ */
+const saysGone: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);

@@ -57,12 +57,21 @@ export class History {
 
   /** The last requests about a path, what it was called before, and the folders above it. */
   about(path: string, last = 12): Entry[] {
+    return this.#back(path, last, (name, of) => of !== '' && isAtOrBelow(name, of));
+  }
+
+  /** The last requests about what is or was below a folder, whatever the folder was called then. */
+  below(folder: string, last: number): Entry[] {
+    return this.#back(folder, last, (name, of) => of !== name && isAtOrBelow(of, name));
+  }
+
+  #back(path: string, last: number, isAbout: (name: string, of: string) => boolean): Entry[] {
     const names = new Set([path]);
     const found: Entry[] = [];
     for (let index = this.#entries.length - 1; index >= 0 && found.length < last; index--) {
       const entry = this.#entries[index];
-      if (entry === undefined || !concerns(entry, names)) continue;
-      found.push(entry);
+      if (entry === undefined) continue;
+      if (entry.paths.some((of) => [...names].some((name) => isAbout(name, of)))) found.push(entry);
       const [from, to] = entry.paths;
       if (from === undefined || to === undefined || entry.outcome === 'refused') continue;
       for (const name of [...names]) if (isAtOrBelow(name, to)) names.add(from + name.slice(to.length));
@@ -81,10 +90,6 @@ export class History {
 /** The largest difference between one time and the next. */
 export function longestStep(times: readonly number[]): number {
   return times.reduce((longest, time, index) => Math.max(longest, time - (times[index - 1] ?? time)), 0);
-}
-
-function concerns({ paths }: Entry, names: ReadonlySet<string>): boolean {
-  return paths.some((path) => [...names].some((name) => isAtOrBelow(name, path) && path !== ''));
 }
 
 function isAtOrBelow(path: string, folder: string): boolean {

@@ -1,7 +1,8 @@
 import Table from 'cli-table3';
 import type { QuarantineCounts } from './check/quarantine.ts';
 import { knownNotToHold } from './expectations.ts';
-import { type History, type Leadership, shownEntry, shownPath } from './history.ts';
+import { explained } from './explanation.ts';
+import { type History, type Leadership, shownPath } from './history.ts';
 import { type Check, checks, type Violation, type Violations } from './violations.ts';
 
 /** One round of faults, and what clients saw of it. */
@@ -31,8 +32,8 @@ export interface Findings {
   readonly led: readonly Leadership[];
 }
 
-/** Violations that are explained by the history of their path. */
-const explained = 5;
+/** Violations that are explained. */
+const maxExplained = 5;
 
 /** Whether something is broken that this release is meant to keep. */
 export function isBroken({ violations }: Pick<Findings, 'violations'>): boolean {
@@ -53,16 +54,14 @@ export function asJson(findings: Findings): string {
       violations: violations.counts.get(check) ?? 0,
       known: knownNotToHold[check] ?? null,
     })),
-    violations: violations.list.map((violation) => ({ ...violation, ...explanation(violation, findings) })),
+    violations: violations.list.map((violation) => ({
+      ...violation,
+      history: explained(violation, findings, led),
+    })),
     quarantine,
     folders,
     epochs: led,
   });
-}
-
-function explanation({ path }: Violation, { history, startedAt, led }: Findings): { history?: string[] } {
-  if (path === null) return {};
-  return { history: history.about(path).map((entry) => shownEntry(entry, startedAt, led)) };
 }
 
 export function asText(findings: Findings): string {
@@ -112,15 +111,14 @@ function outcomeOf(check: Check, count: number): string {
 
 /** Of each check that counts, the first ones. */
 function firstViolations({ list }: Violations): Violation[] {
-  return list.filter(({ check }) => knownNotToHold[check] === undefined).slice(0, explained);
+  return list.filter(({ check }) => knownNotToHold[check] === undefined).slice(0, maxExplained);
 }
 
 function explainedText(violation: Violation, findings: Findings): string {
   const { check, atMs, what, path } = violation;
   const at = ((atMs - findings.startedAt) / 1000).toFixed(1);
-  const lines = explanation(violation, findings).history ?? [];
   return [
     `${check} at ${at} s: ${path === null ? '' : `${shownPath(path)}: `}${what}`,
-    ...lines.map((line) => `    ${line}`),
+    ...explained(violation, findings, findings.led).map((line) => `    ${line}`),
   ].join('\n');
 }

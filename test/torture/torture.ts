@@ -6,15 +6,17 @@ import type { CuttableDisk } from '../lab/cuttable-disk.ts';
 import type { LabHost } from '../lab/host.ts';
 import { Lab } from '../lab/lab.ts';
 import { Random } from '../sim/timeline.ts';
-import { checkDisks, checkQuarantines } from './check/cluster.ts';
+import { checkDisks, checkQuarantines, homeOf } from './check/cluster.ts';
+import { lookOnHosts } from './check/on-hosts.ts';
 import { checkService, longestSilence, startWatches, type Watches } from './check/service.ts';
 import { Crowd } from './clients/crowd.ts';
 import { sharedRoot } from './clients/shared.ts';
 import { knownNotToHold } from './expectations.ts';
+import { explained } from './explanation.ts';
 import { carryOut } from './faults/carry-out.ts';
 import { Cluster } from './faults/cluster.ts';
 import { drawRounds, type FaultKind, faultKinds, type Round, shownFault } from './faults/plan.ts';
-import { shownEntry, shownPath } from './history.ts';
+import { shownPath } from './history.ts';
 import { Notes } from './notes.ts';
 import { type Findings, isBroken, type RoundReport } from './report.ts';
 
@@ -54,11 +56,13 @@ export async function torture(options: TortureOptions): Promise<Findings> {
   const { epoch } = await (await lab.waitForLeader()).status();
   const watches = await startWatches(lab);
   const notes = new Notes();
-  notes.violations.onFound = ({ check, what, path }) => {
+  const homes = new Map(lab.hosts.map((host) => [host.name, homeOf(host)]));
+  notes.violations.look = (path) => lookOnHosts(homes, path);
+  notes.violations.onFound = (violation) => {
+    const { check, what, path } = violation;
     if ((notes.violations.counts.get(check) ?? 0) > toldOfEach || knownNotToHold[check] !== undefined) return;
     progress(`  ${check}: ${path === null ? '' : `${shownPath(path)}: `}${what}`);
-    for (const entry of path === null ? [] : notes.history.about(path))
-      progress(`      ${shownEntry(entry, notes.startedAt, [])}`);
+    for (const line of explained(violation, notes)) progress(`      ${line}`);
   };
   using crowd = new Crowd(lab, notes, { seed, clients });
   crowd.begin();

@@ -1,3 +1,5 @@
+import type { OnHost } from './check/on-hosts.ts';
+
 /** What is checked. Each can be known not to hold in this release: expectations.ts. */
 export const checks = [
   'acknowledged', // what was acknowledged is there, as it was acknowledged
@@ -21,19 +23,26 @@ export interface Violation {
   readonly what: string;
   /** From the user's home, where it is about one. */
   readonly path: string | null;
+  /** What the hosts had there, where they were looked at. */
+  readonly onHosts: readonly OnHost[];
 }
 
 const maxKept = 500;
+/** Wrong answers about which the hosts are looked at. */
+const maxLooks = 5;
 
 export class Violations {
   readonly list: Violation[] = [];
   readonly counts = new Map<Check, number>();
   /** Called for the first few. */
   onFound: (violation: Violation) => void = () => {};
+  /** What the hosts have at a path now. Asked when an answer was wrong, for the first few. */
+  look: (path: string) => OnHost[] = () => [];
 
   add(check: Check, what: string, path: string | null = null): void {
-    const violation = { check, atMs: Date.now(), what, path };
     const count = (this.counts.get(check) ?? 0) + 1;
+    const onHosts = check === 'answers' && path !== null && count <= maxLooks ? this.look(path) : [];
+    const violation = { check, atMs: Date.now(), what, path, onHosts };
     this.counts.set(check, count);
     if (this.list.length < maxKept) this.list.push(violation);
     this.onFound(violation);

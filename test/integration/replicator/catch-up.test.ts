@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -135,16 +135,35 @@ describe('catch-up', () => {
     const handle = node.create('large');
     node.write(handle, 0, Buffer.alloc(500_000, 'a'));
     node.write(handle, size - 1, Buffer.from('z'));
+    const other = node.create('other');
+    node.write(other, 0, Buffer.from('text'));
     cluster.follow('two', 'one');
+    const last = node.create('last');
+    let wroteOther = false;
     for (let write = 0; !cluster.inSync.includes('two'); write++) {
       await node.free();
+      if (!wroteOther && cluster.host('two').catchUps === 1) {
+        node.write(other, 1, Buffer.from('oa'));
+        wroteOther = true;
+      }
+      // Until the hold: a part of it is new in the last round.
+      if (node.holds === 0) node.write(last, write, Buffer.from('x'));
       node.write(handle, (write * 100_003) % size, Buffer.alloc(100, write));
       await setTimeout(1);
     }
     node.closeFile(handle);
+    node.closeFile(other);
+    node.closeFile(last);
     await node.settled();
+    assert.ok(wroteOther);
     assert.equal(cluster.host('two').catchUps, 1, cluster.host('two').log);
     assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
+    for (const file of ['other', 'last']) {
+      const [one = 0, two = 0] = ['one', 'two'].map(
+        (name) => statSync(join(cluster.host(name).settings.filesRoot, file)).mtimeMs,
+      );
+      assert.ok(Math.abs(one - two) < 0.001, `the time of ${file} came too`);
+    }
   });
 
   it('catches up after operations were lost between the SFTP node and the replicator', async () => {

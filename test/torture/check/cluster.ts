@@ -58,7 +58,7 @@ function withoutWatched(tree: DiskTree): DiskTree {
   return new Map([...tree].filter(([path]) => !path.startsWith('watched-')));
 }
 
-function homeOf(host: LabHost): string {
+export function homeOf(host: LabHost): string {
   return join(host.filesRoot, 'alice');
 }
 

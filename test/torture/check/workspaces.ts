@@ -14,7 +14,7 @@ export function checkWorkspace(
   violations: Violations,
 ): void {
   const names = workspace.names.latest;
-  const there = new Map([...below(tree, workspace.root)].filter(([path]) => !/(^|\/)\.pin-\d+$/.test(path)));
+  const there = below(tree, workspace.root);
   const wrong = [
     ...differences(names, there),
     ...wrongAttributes(names, there),

@@ -3,6 +3,7 @@ import type { FileItem, Item, Names } from '../model/names.ts';
 import type { Notes } from '../notes.ts';
 import { type Connection, Refused } from '../sftp/connection.ts';
 import { openFlag, type SeenAttributes, status } from '../sftp/wire.ts';
+import { Pins } from './pins.ts';
 import { Spoilt, type Workspace } from './workspace.ts';
 
 export interface Seen {
@@ -12,8 +13,6 @@ export interface Seen {
   readonly target: string | null;
 }
 
-/** Names that a client makes and removes to have something acknowledged; what is left of them is nobody's. */
-export const pinName = '.pin';
 /** Of the contents that are known for sure, so many are read each time. */
 const readAnyway = 2;
 
@@ -28,34 +27,47 @@ export async function settle(
   notes: Notes,
   random: Random,
 ): Promise<void> {
-  const seen = await look(connection, workspace.root).catch((error) => {
+  const { seen, pins } = await look(connection, workspace.root).catch((error) => {
     if (!(error instanceof Refused && error.code === status.noSuchFile)) throw error;
     notes.violations.add('acknowledged', 'a folder that is there cannot be listed', workspace.root);
     throw new Spoilt('a folder is missing');
   });
   const names = theirNames(workspace, seen, notes);
+  const returned = pins.filter((path) => workspace.pins.wasRemoved(path));
   const contents = await readContents(workspace, connection, names, random);
-  const wrong = [...wrongAttributes(names, seen), ...wrongContents(names, contents)];
+  const wrong = [
+    ...returned.map((path) => ({ path, what: 'a folder that was removed' })),
+    ...wrongAttributes(names, seen),
+    ...wrongContents(names, contents),
+  ];
   for (const { path, what } of wrong) notes.violations.add('acknowledged', what, workspace.full(path));
   if (wrong.length > 0) throw new Spoilt('what was acknowledged is missing or wrong');
+  for (const pin of pins) await removePin(workspace, connection, pin);
   if (workspace.isInDoubt) await makeDurable(workspace, connection, notes, names, contents, seen);
 }
 
-/** Everything below a folder, by path from it. */
-async function look(connection: Connection, root: string): Promise<Map<string, Seen>> {
+/** Everything below a folder, by path from it; apart from that what a lost connection left of its client's pins. */
+async function look(
+  connection: Connection,
+  root: string,
+): Promise<{ seen: Map<string, Seen>; pins: string[] }> {
   const seen = new Map<string, Seen>();
+  const pins: string[] = [];
   const folders = [''];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     for (const { name, attributes } of await connection.list(folder === '' ? root : `${root}/${folder}`)) {
-      if (name.startsWith(pinName)) continue;
       const path = folder === '' ? name : `${folder}/${name}`;
+      if (Pins.isPin(name)) {
+        pins.push(path);
+        continue;
+      }
       const kind = kindOf(attributes.mode);
       const target = kind === 'link' ? await connection.readlink(`${root}/${path}`) : null;
       seen.set(path, { kind, attributes, target });
       if (kind === 'folder') folders.push(path);
     }
   }
-  return seen;
+  return { seen, pins };
 }
 
 /** A map: Biome rewrites octal keys of objects, wrongly. */
@@ -157,9 +169,9 @@ async function makeDurable(
 ): Promise<void> {
   const folders = ['', ...[...names].flatMap(([path, { kind }]) => (kind === 'folder' ? [path] : []))];
   for (const folder of workspace.names.isSettled ? [] : folders) {
-    const pin = `${workspace.full(folder)}/${pinName}-${process.hrtime.bigint()}`;
-    await connection.mkdir(pin, 0o700);
-    await connection.rmdir(pin);
+    const pin = workspace.pins.next(folder);
+    await workspace.unmodelled('mkdir', pin, () => connection.mkdir(workspace.full(pin), 0o700));
+    await removePin(workspace, connection, pin);
   }
   workspace.names.adopt(names);
   for (const [path, item] of names) {
@@ -176,6 +188,11 @@ async function makeDurable(
     if (item.kind === 'file' && item.modifiedAt.isUncertain)
       await workspace.set(connection, path, { time: there.attributes.modifiedAt });
   }
+}
+
+async function removePin(workspace: Workspace, connection: Connection, pin: string): Promise<void> {
+  await workspace.unmodelled('rmdir', pin, () => connection.rmdir(workspace.full(pin)));
+  workspace.pins.removed(pin);
 }
 
 async function flush(connection: Connection, path: string): Promise<void> {

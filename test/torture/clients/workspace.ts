@@ -17,6 +17,7 @@ import {
 import type { Notes } from '../notes.ts';
 import { type Connection, ConnectionLost, Refused } from '../sftp/connection.ts';
 import { openFlag, type SentAttributes, status } from '../sftp/wire.ts';
+import { Pins } from './pins.ts';
 
 /** What the model says cannot be was seen: the client leaves the folder as it is and goes on in another one. */
 export class Spoilt extends Error {
@@ -50,6 +51,7 @@ export class Workspace {
   /** From the user's home. */
   readonly root: string;
   readonly names = new NameHistory();
+  readonly pins = new Pins();
   readonly #client: string;
   readonly #notes: Notes;
 
@@ -259,6 +261,18 @@ export class Workspace {
     }
     answer('ok');
     return true;
+  }
+
+  /** A request that is written down, and that the model does not follow. @throws Refused, ConnectionLost */
+  async unmodelled(what: string, path: string, send: () => Promise<void>): Promise<void> {
+    const answer = this.#sent(what, [path]);
+    try {
+      await send();
+    } catch (error) {
+      answer(error instanceof Refused ? 'refused' : 'lost', error instanceof Error ? error.message : '');
+      throw error;
+    }
+    answer('ok');
   }
 
   /** Whether something is not as the client knows it for sure: it has to look, and to make durable what it sees. */

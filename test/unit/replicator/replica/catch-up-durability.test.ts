@@ -9,6 +9,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -188,6 +189,30 @@ describe('on disk before a catch-up is over', { timeout: 20_000 }, () => {
     (synced as unknown as () => void)();
     await until(() => asked === 2);
     assert.deepEqual(inTree(), []);
+  });
+
+  it('are the times of patched files, which they have when the leader streams, or no last round named them', async () => {
+    const parts = (name: string): DirtyPath => ({ path: name, ranges: [[0, 1]] });
+    const secondsOf = (name: string) => statSync(own(name)).mtimeMs / 1000;
+    for (const name of ['f', 'g']) {
+      for (const at of [leader, own]) writeFileSync(at(name), 'text');
+      utimesSync(leader(name), 1000, 1000);
+    }
+    const over = run();
+    await until(() => asked === 1);
+    await round([parts('f'), parts('g')], false);
+    const before = asked;
+    const final = { sequence: 1, handles: [] };
+    catchUp.onRound({ type: 'round', epoch: 1, first: false, dirty: [parts('g')], final });
+    await until(() => asked > before);
+    assert.equal(secondsOf('f'), 1000);
+    assert.notEqual(secondsOf('g'), 1000);
+    fsyncs.reset();
+    catchUp.finish();
+    assert.equal(secondsOf('g'), 1000);
+    catchUp.stop(new Error('the catch-up is complete'));
+    await over;
+    assert.deepEqual(inTree(), [own('f'), own('g')]);
   });
 
   it('are ranges of files, and that names are gone', async () => {

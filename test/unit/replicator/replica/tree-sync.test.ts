@@ -52,7 +52,8 @@ describe('making a tree equal to the leader’s', () => {
   const quiet = { warn: () => {}, error: () => {} } as never;
   const gate = () => new RemovalGate(0.2, quiet, () => {});
 
-  async function round(dirty = everything, { first = true, removals = gate() } = {}): Promise<void> {
+  /** A follower of its own, as after a new connection. */
+  function begin() {
     const closing = new AbortController();
     const leaderTree = new Tree(join(base, 'leader'));
     const client = new FileClient((request: ToLeader) => {
@@ -83,10 +84,15 @@ describe('making a tree equal to the leader’s', () => {
     const tree = new Tree(join(base, 'own'));
     const staging = new Staging(stagingRoot(join(base, 'quarantine')));
     const change = new TreeChange(tree, staging, quarantine);
-    change.keepsOld = first;
     const sync = new TreeSync(tree, client, staging, change, closing.signal);
+    return { tree, change, sync, signal: closing.signal };
+  }
+
+  async function round(dirty = everything, { first = true, removals = gate() } = {}): Promise<void> {
+    const { tree, change, sync, signal } = begin();
+    change.keepsOld = first;
     if (!first) return await sync.round(dirty, 'content');
-    await sync.round(dirty, 'metadata', await removals.begin(tree, 'one', closing.signal));
+    await sync.round(dirty, 'metadata', await removals.begin(tree, 'one', signal));
   }
 
   it('asks for nothing that metadata proves equal, and for digests before it transfers', async () => {
@@ -211,6 +217,71 @@ describe('making a tree equal to the leader’s', () => {
     put(leader('g'), 'new');
     await round([{ path: 'g', ranges: [[1, 2]] }], { first: false });
     assert.equal(readFileSync(own('g'), 'utf8'), 'new', 'without a base, the whole file');
+  });
+
+  describe('of which parts were written', () => {
+    const part = (path: string, ...range: [number, number]): DirtyPath => ({ path, ranges: [range] });
+    const secondsOf = (path: string) => statSync(path).mtimeMs / 1000;
+    beforeEach(() => {
+      put(leader('f'), 'aaBBcc');
+      put(own('f'), 'aabbcc');
+      put(leader('g'), 'xxYY');
+      put(own('g'), 'xxyy');
+    });
+
+    it('G3: a catch-up that was broken off between two parts is not taken for complete by size and time', async () => {
+      const { sync } = begin();
+      put(leader('f'), 'aaBBCCdd');
+      await sync.round([part('f', 2, 4)], 'content');
+      await round();
+      assert.equal(readFileSync(own('f'), 'utf8'), 'aaBBCCdd');
+      assert.equal(secondsOf(own('f')), seconds);
+    });
+
+    it('G3: nor is one that was broken off in a part', async () => {
+      const before = secondsOf(own('f'));
+      failAt = 'read f';
+      await assert.rejects(begin().sync.round([part('f', 2, 4)], 'content'), /the leader is gone/);
+      failAt = '';
+      assert.notEqual(secondsOf(own('f')), before);
+      await round();
+      assert.equal(readFileSync(own('f'), 'utf8'), 'aaBBcc');
+    });
+
+    it('G3: nor are two hosts equal by that time, of which one has to lead after both were broken off', async () => {
+      await begin().sync.round([part('f', 2, 4)], 'content');
+      put(leader('f'), 'others');
+      const inDoubt = statSync(own('f')).mtime;
+      utimesSync(leader('f'), inDoubt, inDoubt);
+      await round();
+      assert.equal(readFileSync(own('f'), 'utf8'), 'others');
+    });
+
+    it('has the leader’s time once no later round named it, and what the last one named when that is done', async () => {
+      const { sync } = begin();
+      await sync.round([part('f', 2, 4), part('g', 2, 4)], 'content');
+      assert.notEqual(secondsOf(own('f')), seconds);
+      utimesSync(leader('g'), 5, 5);
+      await sync.round([part('g', 2, 4)], 'content');
+      await sync.confirmPatchedBefore();
+      assert.equal(secondsOf(own('f')), seconds);
+      assert.notEqual(secondsOf(own('g')), 5);
+      sync.confirmPatched();
+      assert.equal(secondsOf(own('g')), 5);
+    });
+
+    it('has what a later round brought, under its new name', async () => {
+      const { sync } = begin();
+      await sync.round([part('f', 2, 4)], 'content');
+      rmSync(leader('f'));
+      put(leader('h'), 'another');
+      const wholes = ['f', 'h'].map((path) => ({ path, ranges: null }));
+      await sync.round(wholes, 'content');
+      await sync.confirmPatchedBefore();
+      sync.confirmPatched();
+      assert.ok(!existsSync(own('f')));
+      assert.equal(readFileSync(own('h'), 'utf8'), 'another');
+    });
   });
 
   it('follows no link that a user left in the place of a directory', async () => {
