@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
-import { FormatError } from '#contracts/journal/bytes.ts';
+import { FormatError } from '#contracts/bytes.ts';
 import { parentOf, splitPath, toKey } from '../tree/path.ts';
 import { maxPathBytes } from './limits.ts';
 

@@ -1,5 +1,5 @@
 import { type BigIntStats, fstatSync, lstatSync, opendirSync } from 'node:fs';
-import { FormatError } from '#contracts/journal/bytes.ts';
+import { FormatError } from '#contracts/bytes.ts';
 import type { LoggedAttributes, LogRecord } from '../core/record.ts';
 import { isWithin, parentOf, splitPath } from '../tree/path.ts';
 import { type Identity, identityOf } from './applied.ts';

@@ -1,3 +1,4 @@
+import { toKey } from '../tree/path.ts';
 import { type EntriesPage, firstBehind } from './answers.ts';
 import type { Doubts } from './doubts.ts';
 import type { Handles } from './handles.ts';
@@ -60,7 +61,7 @@ export class DoubtedTree {
   /** It changes, and is not known by this name: nor must it be trusted by the others. */
   doubtFile(path: TreePath, otherNames: readonly Buffer[]): void {
     this.doubt(path, 'name');
-    for (const name of otherNames) this.doubt(keyOf(name), 'name');
+    for (const name of otherNames) this.doubt(toKey(name), 'name');
   }
 
   setFileAttributes(inode: Inode, attributes: LoggedAttributes): void {
@@ -111,8 +112,4 @@ export class DoubtedTree {
   forgetListing(): void {
     this.#listed = null;
   }
-}
-
-export function keyOf(path: Buffer): TreePath {
-  return path.toString('latin1');
 }

@@ -1,4 +1,5 @@
-import { type DoubtedTree, keyOf } from './doubted-tree.ts';
+import { fromKey, toKey } from '../tree/path.ts';
+import type { DoubtedTree } from './doubted-tree.ts';
 import type { Handle, HandleState } from './handles.ts';
 import type { LogRecord } from './record.ts';
 import type { Inode } from './tree.ts';
@@ -18,8 +19,8 @@ export class Doubting {
   record(record: LogRecord): void {
     switch (record.kind) {
       case 'open':
-        this.#known.doubtFile(keyOf(record.path), record.otherNames);
-        this.#known.handles.bind(record.handle, { inode: null, path: keyOf(record.path) });
+        this.#known.doubtFile(toKey(record.path), record.otherNames);
+        this.#known.handles.bind(record.handle, { inode: null, path: toKey(record.path) });
         return;
       case 'write':
       case 'set-handle-attributes':
@@ -32,23 +33,23 @@ export class Doubting {
         this.#known.handles.closeAll();
         return;
       case 'set-attributes':
-        this.#known.doubtFile(keyOf(record.path), record.otherNames);
+        this.#known.doubtFile(toKey(record.path), record.otherNames);
         return;
       case 'rename':
-        this.#known.doubtRename(keyOf(record.from), keyOf(record.to));
+        this.#known.doubtRename(toKey(record.from), toKey(record.to));
         return;
       case 'remove':
       case 'rmdir':
       case 'mkdir':
       case 'symlink':
       case 'link':
-        this.#known.handles.forgetPaths(keyOf(record.path));
-        this.#known.doubt(keyOf(record.path), 'tree');
+        this.#known.handles.forgetPaths(toKey(record.path));
+        this.#known.doubt(toKey(record.path), 'tree');
         return;
       case 'suspect':
-        for (const { path, scope } of record.names) this.#known.doubt(keyOf(path), scope);
+        for (const { path, scope } of record.names) this.#known.doubt(toKey(path), scope);
         for (const { paths } of record.ranges)
-          for (const path of paths) this.#known.doubt(keyOf(path), 'name');
+          for (const path of paths) this.#known.doubt(toKey(path), 'name');
         return;
       case 'sync':
       case 'state':
@@ -93,11 +94,11 @@ export class Doubting {
   asRecord(): Extract<LogRecord, { kind: 'suspect' }> {
     this.#known.dropNameless();
     const names = [...this.#known.doubts.names.all()].map(({ path, scope }) => ({
-      path: Buffer.from(path, 'latin1'),
+      path: fromKey(path),
       scope,
     }));
     const ranges = [...this.#known.doubts.missing].flatMap(([inode, { ranges: missing }]) => {
-      const paths = this.#known.tree.namesOf(inode).map((path) => Buffer.from(path, 'latin1'));
+      const paths = this.#known.tree.namesOf(inode).map(fromKey);
       return missing.map(({ from, to }) => ({ paths, offset: from, length: to - from }));
     });
     return { kind: 'suspect', names, ranges };

@@ -1,4 +1,5 @@
-import { type DoubtedTree, keyOf } from './doubted-tree.ts';
+import { toKey } from '../tree/path.ts';
+import type { DoubtedTree } from './doubted-tree.ts';
 import type { LogRecord, SuspectRange } from './record.ts';
 import type { TreePath } from './uncertain-names.ts';
 
@@ -31,8 +32,8 @@ export class RecordTaker {
         this.#write(sequence, record, data);
         return;
       case 'set-handle-attributes': {
-        const inode = this.#known.handles.all.get(record.handle)?.inode;
-        if (inode != null) this.#known.setFileAttributes(inode, record.attributes);
+        const inode = this.#known.handles.inodeOf(record.handle);
+        if (inode !== null) this.#known.setFileAttributes(inode, record.attributes);
         return;
       }
       case 'close':
@@ -42,23 +43,23 @@ export class RecordTaker {
         this.#setAttributes(record);
         return;
       case 'rename':
-        this.#rename(keyOf(record.from), keyOf(record.to));
+        this.#rename(toKey(record.from), toKey(record.to));
         return;
       case 'remove':
       case 'rmdir':
-        this.#known.define(keyOf(record.path), null);
+        this.#known.define(toKey(record.path), null);
         return;
       case 'mkdir':
-        this.#known.define(keyOf(record.path), { kind: 'directory', mode: record.mode });
+        this.#known.define(toKey(record.path), { kind: 'directory', mode: record.mode });
         return;
       case 'symlink':
-        this.#known.define(keyOf(record.path), { kind: 'symlink', target: keyOf(record.target) });
+        this.#known.define(toKey(record.path), { kind: 'symlink', target: toKey(record.target) });
         return;
       case 'link':
-        this.#link(keyOf(record.existing), keyOf(record.path));
+        this.#link(toKey(record.existing), toKey(record.path));
         return;
       case 'suspect':
-        for (const { path, scope } of record.names) this.#known.doubt(keyOf(path), scope);
+        for (const { path, scope } of record.names) this.#known.doubt(toKey(path), scope);
         for (const range of record.ranges) this.#doubtRange(sequence, range);
         return;
       case 'sync':
@@ -68,7 +69,7 @@ export class RecordTaker {
   }
 
   #open(record: RecordOf<'open'>): void {
-    const path = keyOf(record.path);
+    const path = toKey(record.path);
     if (record.created) {
       const inode = this.#known.define(path, { kind: 'file', mode: record.mode });
       this.#known.handles.bind(record.handle, { inode, path });
@@ -82,7 +83,7 @@ export class RecordTaker {
   }
 
   #write(sequence: number, { handle, offset, length }: RecordOf<'write'>, data: Uint8Array | null): void {
-    const inode = this.#known.handles.all.get(handle)?.inode ?? null;
+    const inode = this.#known.handles.inodeOf(handle);
     if (inode === null) return;
     if (data !== null) {
       this.#known.tree.write(inode, offset, data);
@@ -96,7 +97,7 @@ export class RecordTaker {
   }
 
   #setAttributes({ path: at, attributes, otherNames }: RecordOf<'set-attributes'>): void {
-    const path = keyOf(at);
+    const path = toKey(at);
     const found = this.#known.lookUp(path);
     if (found === null) this.#known.doubtFile(path, otherNames);
     else if (found.kind === 'file') this.#known.setFileAttributes(found.inode, attributes);
@@ -128,7 +129,7 @@ export class RecordTaker {
   }
 
   #doubtRange(sequence: number, { paths, offset, length }: SuspectRange): void {
-    const names = paths.map(keyOf);
+    const names = paths.map(toKey);
     const known = this.#known.fileByName(names);
     if (known !== null) this.#known.doubts.lack(known, offset, offset + length, sequence, true);
     else for (const name of names) this.#known.doubt(name, 'name');

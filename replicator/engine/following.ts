@@ -8,40 +8,19 @@ import type { Flushed, FollowerPort, WriteData } from '../peers/ports.ts';
 import { type ComparedRange, compareContent } from './comparison.ts';
 import type { Opened } from './recovery.ts';
 import { refusalOf } from './refusal.ts';
-import type { Store } from './store.ts';
+import { StoreLog } from './store-log.ts';
 
 /** The engine of a host that follows, for the session with its leader. */
-export class Following implements FollowerPort {
-  readonly #store: Store;
+export class Following extends StoreLog implements FollowerPort {
   readonly #beginAnew: Opened['beginAnew'];
 
   constructor({ store, beginAnew }: Opened) {
-    this.#store = store;
+    super(store);
     this.#beginAnew = beginAnew;
   }
 
-  get position(): LogPosition {
-    return this.#store.log.position;
-  }
-
-  get chain(): Buffer {
-    return this.#store.log.chain;
-  }
-
-  get epochs(): EpochTable {
-    return this.#store.log.epochs;
-  }
-
-  get start(): LogPosition {
-    return this.#store.log.start;
-  }
-
-  chainAt(sequence: number): Promise<Buffer | null> {
-    return this.#store.log.chainAt(sequence);
-  }
-
   async cutTo({ epoch, sequence }: LogPosition): Promise<void> {
-    if (sequence < this.position.sequence) await this.#store.cutTo(sequence, epoch);
+    if (sequence < this.position.sequence) await this.store.cutTo(sequence, epoch);
   }
 
   async beginAnew(position: LogPosition, chain: Buffer, epochs: EpochTable): Promise<void> {
@@ -51,26 +30,26 @@ export class Following implements FollowerPort {
   /** What cannot be made here, as for want of space, is doubted, and asked for again. */
   consume(payload: Buffer, data: WriteData): void {
     this.#settle(null, () => {
-      const { first, records } = this.#store.orderBatch(payload);
-      this.#store.make(first, records, data);
+      const { first, records } = this.store.orderBatch(payload);
+      this.store.make(first, records, data);
     });
   }
 
   onName(path: TreePath, answer: NameAnswer): void {
-    this.#settle(path, () => this.#store.replica.onName(this.position.sequence, path, answer));
-    if (answer.kind === 'file') for (const handle of answer.handles) this.#store.noteOpened(handle);
+    this.#settle(path, () => this.store.replica.onName(this.position.sequence, path, answer));
+    if (answer.kind === 'file') for (const handle of answer.handles) this.store.noteOpened(handle);
   }
 
   onEntries(path: TreePath, page: EntriesPage | null): void {
-    this.#settle(path, () => this.#store.replica.onEntries(path, page));
+    this.#settle(path, () => this.store.replica.onEntries(path, page));
   }
 
   onOpened(path: TreePath): Inode | null {
-    return this.#store.replica.onOpened(path);
+    return this.store.replica.onOpened(path);
   }
 
   onContent(inode: Inode, openedAt: number, offset: number, data: Buffer): void {
-    this.#settle(null, () => this.#store.replica.onContent(inode, openedAt, offset, data));
+    this.#settle(null, () => this.store.replica.onContent(inode, openedAt, offset, data));
   }
 
   async onDigest(
@@ -79,15 +58,15 @@ export class Following implements FollowerPort {
     range: ComparedRange,
     digests: readonly Buffer[],
   ): Promise<void> {
-    await compareContent(this.#store, inode, openedAt, range, digests);
+    await compareContent(this.store, inode, openedAt, range, digests);
   }
 
   wants(limit: number): Want[] {
-    return this.#store.replica.wants().take(limit).toArray();
+    return this.store.replica.wants().take(limit).toArray();
   }
 
   flush(): Promise<Flushed> {
-    return this.#store.flush();
+    return this.store.flush();
   }
 
   /**
@@ -98,14 +77,14 @@ export class Following implements FollowerPort {
     try {
       work();
     } catch (error) {
-      if (!isRefused(error)) this.#store.giveUp(error);
-      else if (path !== null) this.#store.replica.doubt(path, 'tree');
+      if (!isRefused(error)) this.store.giveUp(error);
+      else if (path !== null) this.store.replica.doubt(path, 'tree');
       throw error;
     } finally {
-      this.#store.tree.takeScope();
+      this.store.tree.takeScope();
     }
-    this.#store.checkpointWhenDue();
-    this.#store.noteSoon();
+    this.store.checkpointWhenDue();
+    this.store.noteSoon();
   }
 }
 

@@ -1,6 +1,5 @@
 import { errnoOf } from '../apply/errno.ts';
 import { answerName, type NameAnswer } from '../core/answers.ts';
-import type { EpochTable, LogPosition } from '../core/position.ts';
 import type { LogRecord } from '../core/record.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import type { LoggedBatch } from '../log/batch-reader.ts';
@@ -8,14 +7,14 @@ import type { LeaderPort, OpenContent, OpenDirectory, WriteData } from '../peers
 import { ContentReader } from './open-content.ts';
 import { OpenDirectories } from './open-directories.ts';
 import type { Store } from './store.ts';
+import { StoreLog } from './store-log.ts';
 import { suspectRecords } from './suspects.ts';
 
 type Listener = (batch: LoggedBatch, data: WriteData | null) => void;
 
 /** One leadership of this host: it orders records, and answers followers. */
-export class Leading implements LeaderPort {
+export class Leading extends StoreLog implements LeaderPort {
   readonly epoch: number;
-  readonly #store: Store;
   readonly #directories: OpenDirectories;
   readonly #listeners = new Set<Listener>();
   readonly #unsubscribe: () => void;
@@ -26,36 +25,16 @@ export class Leading implements LeaderPort {
    * @throws as OperationLog.append
    */
   constructor(store: Store, epoch: number, node: string) {
+    super(store);
     this.epoch = epoch;
-    this.#store = store;
     this.#directories = new OpenDirectories(store.tree, store.places);
     this.#unsubscribe = store.onRecords((records) => this.#directories.touch(records));
     this.order([{ kind: 'leadership', epoch, node, previous: store.log.position }], []);
     if (!store.replica.isComplete) this.#saySuspect();
   }
 
-  get position(): LogPosition {
-    return this.#store.log.position;
-  }
-
-  get chain(): Buffer {
-    return this.#store.log.chain;
-  }
-
-  get epochs(): EpochTable {
-    return this.#store.log.epochs;
-  }
-
-  get start(): LogPosition {
-    return this.#store.log.start;
-  }
-
-  chainAt(sequence: number): Promise<Buffer | null> {
-    return this.#store.log.chainAt(sequence);
-  }
-
   read(from: number): AsyncGenerator<LoggedBatch> {
-    return this.#store.log.read(from);
+    return this.store.log.read(from);
   }
 
   subscribe(listener: Listener): () => void {
@@ -64,7 +43,7 @@ export class Leading implements LeaderPort {
   }
 
   answerName(path: TreePath): NameAnswer {
-    return answerName(this.#store.tree, this.#store.replica.handles, path);
+    return answerName(this.store.tree, this.store.replica.handles, path);
   }
 
   openDirectory(path: TreePath): Promise<OpenDirectory | null> {
@@ -73,7 +52,7 @@ export class Leading implements LeaderPort {
 
   openContent(path: TreePath): OpenContent | null {
     try {
-      return new ContentReader(this.#store.tree.openToRead(path).fd);
+      return new ContentReader(this.store.tree.openToRead(path).fd);
     } catch (error) {
       if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EINVAL', 'ENXIO'].includes(errnoOf(error) ?? ''))
         return null;
@@ -93,9 +72,9 @@ export class Leading implements LeaderPort {
    * @throws as OperationLog.append: nothing was logged
    */
   order(records: readonly LogRecord[], data: WriteData): boolean {
-    const batch = this.#store.order(records);
+    const batch = this.store.order(records);
     for (const listener of this.#listeners) listener(batch, data.length === 0 ? null : data);
-    const made = this.#store.make(batch.first, records, data);
+    const made = this.store.make(batch.first, records, data);
     if (!made) this.#saySuspect();
     return made;
   }
@@ -108,13 +87,13 @@ export class Leading implements LeaderPort {
 
   /** What this host doubts counts as it lies here; followers fetch it anew. */
   #saySuspect(): void {
-    const { replica } = this.#store;
+    const { replica } = this.store;
     for (const record of suspectRecords(replica.doubts())) {
-      const batch = this.#store.order([record]);
+      const batch = this.store.order([record]);
       for (const listener of this.#listeners) listener(batch, null);
-      this.#store.make(batch.first, [record], []);
+      this.store.make(batch.first, [record], []);
     }
     replica.trustAll();
-    this.#store.noteSoon();
+    this.store.noteSoon();
   }
 }

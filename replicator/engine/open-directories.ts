@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { through } from '../apply/directories.ts';
 import { errnoOf } from '../apply/errno.ts';
 import { openDirectory, type Places } from '../apply/open-file.ts';
+import { changedNames } from '../core/changed-names.ts';
 import { DirectoryListing } from '../core/directory-listing.ts';
 import { isWithin, joinPath, nameOf, parentOf, type TreePath } from '../core/uncertain-names.ts';
 import type { DecodedRecord } from '../log/record-codec.ts';
@@ -71,22 +72,5 @@ export class OpenDirectories {
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return null;
       throw error;
     }
-  }
-}
-
-function changedNames(record: DecodedRecord): Buffer[] {
-  switch (record.kind) {
-    case 'rename':
-      return [record.from, record.to];
-    case 'open':
-      return record.created ? [record.path] : [];
-    case 'remove':
-    case 'rmdir':
-    case 'mkdir':
-    case 'symlink':
-    case 'link':
-      return [record.path];
-    default:
-      return [];
   }
 }

@@ -1,12 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { encodeFrameWithin, type Frame, FrameDecoder } from '#contracts/journal/frames.ts';
 import { Heartbeat } from '../protocol/heartbeat.ts';
+import { writeGathered } from '../transport/gathered-write.ts';
 import { frameType } from './codec.ts';
 import type { FrameChannel } from './frame-channel.ts';
 import { limits } from './limits.ts';
-
-/** Parts shorter than this share a packet; longer ones are not worth a copy. */
-const copiedBytes = 16 * 1024;
 
 /** Frames on a byte stream, as TLS gives it. It closes by itself when the other end says nothing any more. */
 export class StreamChannel implements FrameChannel {
@@ -49,19 +47,7 @@ export class StreamChannel implements FrameChannel {
 
   send(parts: readonly Buffer[]): boolean {
     if (this.closed.aborted) return false;
-    let small: Buffer[] = [];
-    const writeSmall = () => {
-      if (small.length > 0) this.#stream.write(Buffer.concat(small));
-      small = [];
-    };
-    for (const part of parts) {
-      if (part.length < copiedBytes) small.push(part);
-      else {
-        writeSmall();
-        this.#stream.write(part);
-      }
-    }
-    writeSmall();
+    writeGathered(this.#stream, parts);
     return this.writable;
   }
 

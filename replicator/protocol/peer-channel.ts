@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type * as z from 'zod';
 import { FrameDecoder } from '#contracts/journal/frames.ts';
+import { writeGathered } from '../transport/gathered-write.ts';
 import {
   type DataFrame,
   decodePeerFrame,
@@ -12,9 +13,6 @@ import {
   type OperationFrame,
 } from './codec.ts';
 import { Heartbeat } from './heartbeat.ts';
-
-/** Parts shorter than this share a packet; longer ones are not worth a copy. */
-const copiedBytes = 16 * 1024;
 
 export type Received<Schema extends z.ZodType> = z.infer<Schema> | OperationFrame | DataFrame;
 
@@ -77,19 +75,7 @@ export class PeerChannel<Schema extends z.ZodType, Outgoing extends { readonly t
 
   sendParts(parts: readonly Buffer[]): boolean {
     if (this.closed.aborted) return false;
-    let small: Buffer[] = [];
-    const writeSmall = () => {
-      if (small.length > 0) this.#stream.write(Buffer.concat(small));
-      small = [];
-    };
-    for (const part of parts) {
-      if (part.length < copiedBytes) small.push(part);
-      else {
-        writeSmall();
-        this.#stream.write(part);
-      }
-    }
-    writeSmall();
+    writeGathered(this.#stream, parts);
     return !this.#stream.writableNeedDrain;
   }
 

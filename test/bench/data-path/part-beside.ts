@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { sftp } from './client.ts';
+import type { Entrant } from './entrant.ts';
 import { quantile } from './measure.ts';
-import { chosen, type Variant } from './options.ts';
+import { chosen } from './options.ts';
 import type { Bench, Report } from './report.ts';
 import { type Disk, type Server, startOurs, startSshd } from './servers.ts';
 import type { SmallWriters } from './small-writers.ts';
@@ -13,13 +14,6 @@ const seconds = 6;
 const writers = 64;
 /** Each client pauses that long between two files, so that the machine is not full without the upload. */
 const everyMs = 400;
-
-interface Entrant {
-  readonly name: string;
-  readonly changes?: Partial<Variant>;
-  readonly follower: boolean;
-  readonly poolThreads?: number;
-}
 
 const entrants: readonly Entrant[] = [
   { name: 'engine alone', follower: false },

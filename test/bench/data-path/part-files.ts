@@ -3,8 +3,9 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { sftp } from './client.ts';
+import type { Entrant } from './entrant.ts';
 import { type Contestant, compare, type Result } from './measure.ts';
-import { chosen, type Variant } from './options.ts';
+import { chosen } from './options.ts';
 import type { Bench, Report } from './report.ts';
 import { clean, type Disk, type Server, startOurs, startSshd } from './servers.ts';
 
@@ -21,13 +22,6 @@ const loads: readonly Load[] = [
   { name: '1000 in 100 folders', clients: 1, folders: 100, each: 10 },
   { name: '64 clients with 50 each', clients: 64, folders: 1, each: 50 },
 ];
-
-interface Entrant {
-  readonly name: string;
-  readonly changes?: Partial<Variant>;
-  readonly follower: boolean;
-  readonly poolThreads?: number;
-}
 
 const entrants: readonly Entrant[] = [
   { name: 'engine alone', follower: false },

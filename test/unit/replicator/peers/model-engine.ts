@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Want } from '../../../../replicator/core/answer-taker.ts';
 import type { EntriesPage, NameAnswer } from '../../../../replicator/core/answers.ts';
+import { changedNames } from '../../../../replicator/core/changed-names.ts';
 import { DirectoryListing } from '../../../../replicator/core/directory-listing.ts';
 import type { EpochTable, LogPosition } from '../../../../replicator/core/position.ts';
 import type { LogRecord } from '../../../../replicator/core/record.ts';
@@ -342,22 +343,5 @@ export class ModelEngine implements LeaderPort, FollowerPort {
       };
       this.slow.push(slow);
     });
-  }
-}
-
-function changedNames(record: LogRecord): Buffer[] {
-  switch (record.kind) {
-    case 'rename':
-      return [record.from, record.to];
-    case 'open':
-      return record.created ? [record.path] : [];
-    case 'remove':
-    case 'rmdir':
-    case 'mkdir':
-    case 'symlink':
-    case 'link':
-      return [record.path];
-    default:
-      return [];
   }
 }

@@ -1,2 +1,0 @@
-/** They moved to contracts/bytes.ts; branches under way still import them from here. */
-export { ByteReader, ByteWriter, FormatError } from '../bytes.ts';
