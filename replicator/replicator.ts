@@ -157,8 +157,8 @@ export class Replicator {
   }
 
   async #listen(): Promise<void> {
-    const { listenAddress, listenPort, journalSocket } = this.#settings;
-    this.#intake = await JournalIntake.listen(journalSocket, this.#log);
+    const { listenAddress, listenPort, engineSocket } = this.#settings;
+    this.#intake = await JournalIntake.listen(engineSocket, this.#log);
     this.#listener = await listenForPeers({
       address: listenAddress,
       port: listenPort,
@@ -358,6 +358,7 @@ export class Replicator {
       role: leader !== null ? 'leader' : this.#follower !== null ? 'follower' : 'idle',
       highestEpoch: this.#positions.highestEpoch,
       toldEpoch: this.#toldEpoch,
+      resync: null,
       position:
         leader === null ? this.#positions.position : { epoch: leader.epoch, sequence: leader.sequence },
       caughtUp: this.#follower?.caughtUp ?? false,

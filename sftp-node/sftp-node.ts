@@ -88,7 +88,7 @@ export class SftpNode {
     this.#users = prefetched.users ?? new Users(settings.configRoot, log);
     this.#users.onChange = () => this.#endRemovedUsers();
     this.#mutations.writeTo(
-      new SocketJournal({ path: settings.journalSocket, epoch, owner: this.#mutations, log }),
+      new SocketJournal({ path: settings.engineSocket, epoch, owner: this.#mutations, log }),
     );
     this.#server = new SftpServer(hostKeys, settings, {
       users: this.#users,

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, FormatError } from '../bytes.ts';
-import { encodeFrameWithin, type Frame } from '../journal/frames.ts';
+import { encodeFrameWithin, type Frame } from '../frames.ts';
 import { readCode, readPath, readSentence, writeCode, writePath, writeSentence } from './fields.ts';
 import { type Allowance, maxAnswerFrameBytes, maxWriteBytes } from './limits.ts';
 import { type FromEngine, type GoodbyeCode, goodbyeCodes, type SessionAnswer } from './message.ts';

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, FormatError } from '../bytes.ts';
-import { encodeFrameWithin, type Frame } from '../journal/frames.ts';
+import { encodeFrameWithin, type Frame } from '../frames.ts';
 import {
   readAttributes,
   readFlags,
@@ -19,7 +19,7 @@ import type { DataRequest, Request, SessionRequest, ToEngine } from './message.t
 import { engineMagic } from './version.ts';
 
 /**
- * The binary form of what a door says: frames (contracts/journal/frames.ts) of the message's number here and its fields in order.
+ * The binary form of what a door says: frames (contracts/frames.ts) of the message's number here and its fields in order.
  * Requests of a session begin with `u32 session | u32 request`. Numbers 20 to 22 are kept for reading by the engine where
  * a mode forbids it to the door (J2), copying within the server, and publishing atomically.
  */

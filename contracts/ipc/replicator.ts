@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { epochSchema, positionSchema } from '../identities.ts';
 import { lateMessageSchema } from '../lateness.ts';
 import { rootsReportSchema } from '../roots.ts';
+import { gatePermitSchema } from '../write-gate.ts';
 import {
   quarantineAnswerSchema,
   quarantineBoundsSchema,
@@ -27,8 +28,8 @@ export const replicatorSettingsSchema = z.object({
   quarantineRoot: z.string(),
   /** How much of it may lie there, and for how long. */
   quarantineBounds: quarantineBoundsSchema,
-  /** Unix socket on which the SFTP node delivers its operations. */
-  journalSocket: z.string(),
+  /** Unix socket at which the doors of this host ask for changes. */
+  engineSocket: z.string(),
   mode: z.enum(['sync', 'async', 'shared']),
   strict: z.boolean(),
   syncTimeoutMs: z.number().positive(),
@@ -57,7 +58,7 @@ export const toReplicatorSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('start'), settings: replicatorSettingsSchema }),
   /** The peers of the cluster without this host; repeated at every change. */
   z.object({ type: z.literal('peers'), peers: z.array(peerSchema) }),
-  /** This host leads at `epoch`: accept the SFTP node's journal and stream to whoever follows. Idempotent. */
+  /** This host leads at `epoch`: order what its doors ask for and stream it to whoever follows. Idempotent. */
   z.object({
     type: z.literal('lead'),
     epoch: epochSchema,
@@ -86,7 +87,11 @@ export const toReplicatorSchema = z.discriminatedUnion('type', [
     accepted: z.boolean(),
     inSync: z.array(z.string()),
   }),
-  /** Switchover: answer `handoff` when `target` has applied and fsynced everything. */
+  /** Opens or extends the write gate. It is shut in a process that starts, and shuts by itself at the end of its permit. */
+  z.object({ type: z.literal('gate'), permit: gatePermitSchema }),
+  /** Nothing is changed or acknowledged from now on, until the next permit. */
+  z.object({ type: z.literal('shut-gate') }),
+  /** Switchover, with the gate shut: answer `handoff` when `target` has applied and fsynced everything. */
   z.object({ type: z.literal('hand-off'), target: z.string() }),
   /** An operator asks about the quarantine, or discards of it; answered by `quarantine-answer` with the same id. */
   z.object({ type: z.literal('quarantine'), requestId: z.int(), request: quarantineRequestSchema }),
@@ -106,6 +111,15 @@ export const peerProgressSchema = z.object({
   lagBytes: z.int().nonnegative(),
 });
 export type PeerProgress = z.infer<typeof peerProgressSchema>;
+
+/** How far a follower is from being in sync: of names and files that are known of so far. */
+export const resyncSchema = z.object({
+  /** A directory counts once, with all below it. */
+  uncertainNames: z.int().nonnegative(),
+  incompleteFiles: z.int().nonnegative(),
+  missingBytes: z.int().nonnegative(),
+});
+export type Resync = z.infer<typeof resyncSchema>;
 
 /** What of the config root is not in force on this host, or was undone there. */
 export const configProblemSchema = z.object({
@@ -140,6 +154,8 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     configProblems: z.array(configProblemSchema).max(maxConfigProblems),
     /** Fingerprints of the host keys, as `ssh-keygen -l` prints them. */
     hostKeyFingerprints: z.array(z.string()),
+    /** Follower: what it doubts, or lacks, of what it has consumed; null: nothing, or it does not follow. */
+    resync: resyncSchema.nullable(),
     /** Leader: its followers. */
     peers: z.array(peerProgressSchema),
     /** Paths moved to quarantine since start. */

@@ -19,8 +19,8 @@ export const sftpNodeSettingsSchema = z.object({
   configRoot: z.string(),
   /** The replicated tree; homes are below it. */
   filesRoot: z.string(),
-  /** Unix socket of the replicator's journal intake. */
-  journalSocket: z.string(),
+  /** Unix socket at which the replicator takes changes. */
+  engineSocket: z.string(),
   /** `sync`: an acknowledgement waits for the in-sync standbys. */
   mode: z.enum(['sync', 'async', 'shared']),
   /** Places of connections that have not logged in: contracts/connection-places.ts. */

@@ -1,10 +1,10 @@
 import { ByteReader, ByteWriter, FormatError } from '../bytes.ts';
-import { encodeFrame, type Frame, FrameDecoder } from './frames.ts';
+import { encodeFrame, type Frame, FrameDecoder } from '../frames.ts';
 import type { FromJournal, OpenHandle, ToJournal } from './message.ts';
 import { readOperation, writeOperation } from './operation-codec.ts';
 
 /**
- * The binary form of the journal's messages: frames (see frames.ts) whose type is the message's number here and
+ * The binary form of the journal's messages: frames (contracts/frames.ts) whose type is the message's number here and
  * whose body is its fields in order.
  *
  *     const decoder = new JournalDecoder(decodeToJournal);

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import type { Frame } from '#contracts/journal/frames.ts';
+import type { Frame } from '#contracts/frames.ts';
 import { type Block, type BlockPool, blockBytes } from './block.ts';
 import { cutFrames } from './frame-cutter.ts';
 

@@ -1,6 +1,6 @@
 import { FormatError } from '#contracts/bytes.ts';
 import { maxRequestFrameBytes } from '#contracts/engine/limits.ts';
-import type { Frame } from '#contracts/journal/frames.ts';
+import type { Frame } from '#contracts/frames.ts';
 
 const lengthBytes = 4;
 

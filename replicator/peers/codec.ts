@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { ByteReader, ByteWriter, FormatError } from '#contracts/bytes.ts';
-import { encodeFrameWithin, type Frame } from '#contracts/journal/frames.ts';
+import { encodeFrameWithin, type Frame } from '#contracts/frames.ts';
 import type { EntriesPage, NameAnswer } from '../core/answers.ts';
 import type { LogPosition } from '../core/position.ts';
 import type { TreePath } from '../core/uncertain-names.ts';

@@ -1,4 +1,4 @@
-import type { Frame } from '#contracts/journal/frames.ts';
+import type { Frame } from '#contracts/frames.ts';
 
 /** One end of a connection between two engines: frames in order, none lost as long as it is open. */
 export interface FrameChannel {

@@ -1,5 +1,5 @@
 import { HoldfastError } from '#contracts/errors.ts';
-import type { Frame } from '#contracts/journal/frames.ts';
+import type { Frame } from '#contracts/frames.ts';
 import { epochAt } from '../core/epoch-table.ts';
 import type { LogPosition } from '../core/position.ts';
 import { decodeToLeader, encodeToFollower } from './codec.ts';

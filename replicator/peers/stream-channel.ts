@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { encodeFrameWithin, type Frame, FrameDecoder } from '#contracts/journal/frames.ts';
+import { encodeFrameWithin, type Frame, FrameDecoder } from '#contracts/frames.ts';
 import { Heartbeat } from '../protocol/heartbeat.ts';
 import { writeGathered } from '../transport/gathered-write.ts';
 import { frameType } from './codec.ts';

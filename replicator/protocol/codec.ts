@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { ByteReader, ByteWriter, FormatError } from '#contracts/bytes.ts';
+import { encodeFrameWithin, type Frame } from '#contracts/frames.ts';
 import { decodeToJournal } from '#contracts/journal/codec.ts';
-import { encodeFrameWithin, type Frame } from '#contracts/journal/frames.ts';
 import type { ToJournal } from '#contracts/journal/message.ts';
 
 /**

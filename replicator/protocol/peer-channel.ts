@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type * as z from 'zod';
-import { FrameDecoder } from '#contracts/journal/frames.ts';
+import { FrameDecoder } from '#contracts/frames.ts';
 import { writeGathered } from '../transport/gathered-write.ts';
 import {
   type DataFrame,

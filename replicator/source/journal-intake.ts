@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import { encodeFrame, type Frame, FrameDecoder } from '#contracts/frames.ts';
 import { decodeToJournal, encodeFromJournal } from '#contracts/journal/codec.ts';
-import { encodeFrame, type Frame, FrameDecoder } from '#contracts/journal/frames.ts';
 import type { FromJournal, ToJournal } from '#contracts/journal/message.ts';
 import type { Logger } from '#contracts/log.ts';
 

@@ -22,7 +22,7 @@ const settings = {
   port: 22_022,
   configRoot: join(folder, 'config'),
   filesRoot: join(folder, 'files'),
-  journalSocket: join(folder, 'journal.sock'),
+  engineSocket: join(folder, 'engine.sock'),
   mode: 'async',
   startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
   clientAliveIntervalMs: 0,

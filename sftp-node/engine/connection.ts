@@ -4,7 +4,7 @@ import { maxAnswerFrameBytes } from '#contracts/engine/limits.ts';
 import type { FromEngine, ToEngine } from '#contracts/engine/message.ts';
 import { encodeToEngine } from '#contracts/engine/to-engine.ts';
 import { messageOf } from '#contracts/errors.ts';
-import { FrameDecoder } from '#contracts/journal/frames.ts';
+import { FrameDecoder } from '#contracts/frames.ts';
 import type { Logger } from '#contracts/log.ts';
 
 /** One life of the socket to the engine: frames out, messages in. */

@@ -109,9 +109,16 @@ export class Executor {
     }
   }
 
+  /** The gate of the door, before its answers, and that of the engine, before its changes (H2). */
   #gate(order: OrderOf<'gate'>): void {
-    if (order.want === 'open') this.#options.sftpNode.openGate(order.epoch, order.validUntilMs);
-    else this.#options.sftpNode.shutGate(order.epoch);
+    const { sftpNode, replicator } = this.#options;
+    if (order.want === 'open') {
+      replicator.openGate(order.epoch, order.validUntilMs);
+      sftpNode.openGate(order.epoch, order.validUntilMs);
+    } else {
+      sftpNode.shutGate(order.epoch);
+      replicator.shutGate();
+    }
   }
 
   #sftpNode(order: OrderOf<'sftp-node'>): void {

@@ -226,6 +226,8 @@ export interface ReplicatorReports {
 /** The replicator process, which is told its role again when it starts anew. */
 export interface ReplicatorControl {
   tellRole(role: Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>): void;
+  openGate(epoch: Epoch, validUntilMs: number): void;
+  shutGate(): void;
   handOff(epoch: Epoch, target: NodeId): void;
   /** Gives the host's roots an identity, in the place of those that they carry. */
   admit(replaces: string, at: number): void;

@@ -102,6 +102,11 @@ export class ReplicatorModel implements ReplicatorControl {
     return new Promise(() => {});
   }
 
+  /** What may be acknowledged is looked at at the gate of the SFTP node. */
+  openGate(): void {}
+
+  shutGate(): void {}
+
   handOff(_epoch: number, target: string): void {
     this.#later(3, () => {
       const leading = this.#leading;
@@ -290,6 +295,7 @@ export class ReplicatorModel implements ReplicatorControl {
         toldEpoch: host.toldEpoch,
         position: host.position,
         caughtUp: this.#hasCaughtUp,
+        resync: null,
         configDigest: '',
         configProblems: [],
         hostKeyFingerprints: ['k'],

@@ -97,6 +97,15 @@ export class ReplicatorProcess implements ReplicatorControl {
     this.#child?.send(role);
   }
 
+  /** A process that starts anew is permitted nothing before the next renewal of the lease (H1). */
+  openGate(epoch: Epoch, validUntilMs: number): void {
+    this.#child?.send({ type: 'gate', permit: { epoch, validUntilMs } });
+  }
+
+  shutGate(): void {
+    this.#child?.send({ type: 'shut-gate' });
+  }
+
   handOff(_epoch: Epoch, target: NodeId): void {
     this.#child?.send({ type: 'hand-off', target });
   }
@@ -207,7 +216,7 @@ function settingsOf(config: Config): ReplicatorSettings {
       maxAgeMs: replication.quarantine.maxAge,
       minFreeBytes: config.health.minFreeMiB * 2 ** 20,
     },
-    journalSocket: join(paths.run, 'journal.sock'),
+    engineSocket: join(paths.run, 'engine.sock'),
     mode: replication.mode,
     strict: replication.strict,
     syncTimeoutMs: replication.syncTimeout,

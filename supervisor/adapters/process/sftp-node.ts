@@ -198,7 +198,7 @@ function settingsOf(config: Config): SftpNodeSettings {
     port: config.sftp.port,
     configRoot: config.paths.config,
     filesRoot: join(config.paths.data, 'files'),
-    journalSocket: join(config.paths.run, 'journal.sock'),
+    engineSocket: join(config.paths.run, 'engine.sock'),
     mode: config.replication.mode,
     startups: {
       ...config.sftp.maxStartups,

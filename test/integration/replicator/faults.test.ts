@@ -324,10 +324,10 @@ describe('peers', () => {
     await using cluster = await Cluster.start(['one', 'two']);
     const node = await cluster.lead('one');
     await cluster.untilInSync('two');
-    const socket = connect(cluster.host('one').settings.journalSocket);
+    const socket = connect(cluster.host('one').settings.engineSocket);
     socket.end(Buffer.from([0, 0, 0, 3, 99, 1, 2]));
     await once(socket.resume(), 'close');
-    assert.equal(statSync(cluster.host('one').settings.journalSocket).mode & 0o777, 0o600);
+    assert.equal(statSync(cluster.host('one').settings.engineSocket).mode & 0o777, 0o600);
     node.put('unharmed', 'x');
     await node.settled();
   });

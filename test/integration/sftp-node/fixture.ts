@@ -110,7 +110,7 @@ function isQuiet(message: FromSftpNode): boolean {
 /** A real SFTP node on loopback, with this process as its supervisor. */
 export class NodeFixture {
   readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-sftp-'));
-  readonly journal = new FakeJournal(join(this.folder, 'journal.sock'));
+  readonly journal = new FakeJournal(join(this.folder, 'engine.sock'));
   readonly epoch = 7;
   readonly messages: FromSftpNode[] = [];
   /** For Node itself. */
@@ -194,7 +194,7 @@ export class NodeFixture {
       port,
       configRoot: this.configRoot,
       filesRoot: this.filesRoot,
-      journalSocket: join(this.folder, 'journal.sock'),
+      engineSocket: join(this.folder, 'engine.sock'),
       mode: 'sync',
       startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
       clientAliveIntervalMs: 0,

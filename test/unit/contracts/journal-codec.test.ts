@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { maxFrameBytes } from '#contracts/frames.ts';
 import {
   decodeFromJournal,
   decodeToJournal,
@@ -8,7 +9,6 @@ import {
   FormatError,
   JournalDecoder,
 } from '#contracts/journal/codec.ts';
-import { maxFrameBytes } from '#contracts/journal/frames.ts';
 import type { FromJournal, ToJournal } from '#contracts/journal/message.ts';
 import type { Operation } from '#contracts/journal/operation.ts';
 

@@ -49,14 +49,14 @@ export class FakeNode {
   constructor(settings: ReplicatorSettings, epoch: number) {
     this.settings = settings;
     this.epoch = epoch;
-    this.#socket = connect({ path: settings.journalSocket, autoSelectFamily: false });
+    this.#socket = connect({ path: settings.engineSocket, autoSelectFamily: false });
     this.#socket.destroy();
   }
 
   /** Says hello; resolves with welcome, rejects when refused. */
   async reconnect(): Promise<void> {
     this.#socket.destroy();
-    const socket = connect(this.settings.journalSocket);
+    const socket = connect(this.settings.engineSocket);
     this.#socket = socket;
     this.closed = false;
     const decoder = new JournalDecoder(decodeFromJournal);

@@ -47,7 +47,7 @@ export class Host {
       stateRoot: join(this.root, 'state'),
       quarantineRoot: join(this.root, 'quarantine'),
       quarantineBounds: { maxBytes: { share: 0.1 }, maxAgeMs: 90 * 86_400_000, minFreeBytes: 0 },
-      journalSocket: join(this.root, 'journal.sock'),
+      engineSocket: join(this.root, 'engine.sock'),
       mode: 'sync',
       strict: false,
       syncTimeoutMs: 3000,

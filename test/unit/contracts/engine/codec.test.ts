@@ -14,7 +14,7 @@ import type { FromEngine, Request, ToEngine } from '#contracts/engine/message.ts
 import { goodbyeCodes } from '#contracts/engine/message.ts';
 import { decodeToEngine, encodeData, encodeToEngine } from '#contracts/engine/to-engine.ts';
 import { commonVersion } from '#contracts/engine/version.ts';
-import { type Frame, FrameDecoder } from '#contracts/journal/frames.ts';
+import { type Frame, FrameDecoder } from '#contracts/frames.ts';
 
 const path = Buffer.from('../r\xe9sum\xe9/\xff\x01', 'latin1');
 const long = Buffer.alloc(maxPathBytes, 0x61);

@@ -4,7 +4,7 @@ import { maxAnswerFrameBytes } from '#contracts/engine/limits.ts';
 import type { FromEngine, Request, ToEngine } from '#contracts/engine/message.ts';
 import { encodeToEngine } from '#contracts/engine/to-engine.ts';
 import { engineProtocol } from '#contracts/engine/version.ts';
-import { FrameDecoder } from '#contracts/journal/frames.ts';
+import { FrameDecoder } from '#contracts/frames.ts';
 import { until } from '../../until.ts';
 
 export const hello: ToEngine = { kind: 'hello', versions: engineProtocol, epoch: 7, door: 'raw' };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FormatError } from '#contracts/bytes.ts';
 import { HoldfastError } from '#contracts/errors.ts';
-import { type Frame, FrameDecoder } from '#contracts/journal/frames.ts';
+import { type Frame, FrameDecoder } from '#contracts/frames.ts';
 import { emptyChain, encodeBatch } from '../../../../replicator/log/batch.ts';
 import {
   decodeToFollower,

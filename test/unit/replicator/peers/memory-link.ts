@@ -1,4 +1,4 @@
-import { type Frame, FrameDecoder } from '#contracts/journal/frames.ts';
+import { type Frame, FrameDecoder } from '#contracts/frames.ts';
 import type { FrameChannel } from '../../../../replicator/peers/frame-channel.ts';
 import { limits } from '../../../../replicator/peers/limits.ts';
 

@@ -1,4 +1,4 @@
-import type { Frame } from '#contracts/journal/frames.ts';
+import type { Frame } from '#contracts/frames.ts';
 import type { LogRecord } from '../../../../replicator/core/record.ts';
 import { decodeToFollower, encodeToLeader } from '../../../../replicator/peers/codec.ts';
 import type { ConfigMessage } from '../../../../replicator/peers/control.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
-import type { Frame } from '#contracts/journal/frames.ts';
+import type { Frame } from '#contracts/frames.ts';
 import { encodeToFollower, encodeToLeader } from '../../../../replicator/peers/codec.ts';
 import { limits } from '../../../../replicator/peers/limits.ts';
 import { StreamChannel } from '../../../../replicator/peers/stream-channel.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { FrameDecoder } from '#contracts/frames.ts';
 import { encodeToJournal } from '#contracts/journal/codec.ts';
-import { FrameDecoder } from '#contracts/journal/frames.ts';
 import {
   decodePeerFrame,
   encodeControl,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it, mock } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FrameDecoder } from '#contracts/journal/frames.ts';
+import { FrameDecoder } from '#contracts/frames.ts';
 import { encodeAlive, encodeControl } from '../../../../replicator/protocol/codec.ts';
 import { toLeaderSchema } from '../../../../replicator/protocol/message.ts';
 import { PeerChannel } from '../../../../replicator/protocol/peer-channel.ts';

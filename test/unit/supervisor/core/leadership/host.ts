@@ -180,6 +180,7 @@ export function statusOf(host: string): ReplicatorStatus {
     role: 'idle',
     highestEpoch: 0,
     toldEpoch: 0,
+    resync: null,
     position: { epoch: 0, sequence: 0 },
     caughtUp: true,
     configDigest: 'd',

@@ -80,6 +80,7 @@ describe('an etcd that went back to an older snapshot', () => {
   });
   const told = {
     role: 'leader' as const,
+    resync: null,
     toldEpoch: 900,
     configProblems: [],
     peers: [],

@@ -1,4 +1,4 @@
-import { FormatError } from '../bytes.ts';
+import { FormatError } from './bytes.ts';
 
 /** A frame is `u32 length | u8 type | body`, big endian; the length counts the type and the body. */
 export interface Frame {
