@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { bootTimeMs } from '#contracts/boot-time.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
@@ -10,23 +11,19 @@ import {
 } from '#contracts/ipc/replicator.ts';
 import { LoopWatch } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
+import { rootIdsOf } from '#contracts/roots.ts';
 import { ConfigRoot } from './config/config-root.ts';
 import { ensureHostKeys } from './config/host-keys.ts';
-import { toLeaderSchema } from './protocol/message.ts';
-import { PeerChannel } from './protocol/peer-channel.ts';
-import { stagingRoot } from './quarantine/quarantine.ts';
+import { Doors } from './doors.ts';
+import { StorageEngine } from './engine/engine.ts';
+import { engineOptions, logFolderOf } from './engine-options.ts';
+import { Follower } from './following/follower.ts';
+import { Leader } from './leading/leader.ts';
+import { ScrubSchedule } from './leading/scrub-schedule.ts';
 import { KeeperThread } from './quarantine/thread.ts';
-import { Applier } from './replica/apply.ts';
-import { Follower } from './replica/follower.ts';
-import { RemovalGate } from './replica/removal-gate.ts';
-import { Staging } from './replica/staging.ts';
-import { checkHello } from './source/hello-check.ts';
-import { JournalIntake } from './source/journal-intake.ts';
-import { Leader } from './source/leader.ts';
-import type { FollowerChannel, Hello } from './source/leadership.ts';
-import { ScrubSchedule } from './source/scrub-schedule.ts';
 import { Holdings } from './state/holdings.ts';
 import { makeRoots } from './state/make-roots.ts';
+import { Newcomer } from './state/newcomer.ts';
 import { loadPeerKey, type PeerKey } from './state/peer-key.ts';
 import { PositionStore } from './state/position-store.ts';
 import { Roots } from './state/roots.ts';
@@ -34,7 +31,13 @@ import { wallTime } from './state/wall-clock.ts';
 import { type Status, StatusReporter } from './status.ts';
 import { listenForPeers, type PeerListener } from './transport/listener.ts';
 import { type TlsOptions, tlsOptions } from './transport/tls.ts';
-import { Tree } from './tree/tree.ts';
+import { WriteGate } from './write-gate.ts';
+
+/** A peer that connected before this host was told to lead. */
+interface Waiting {
+  readonly stream: Duplex;
+  readonly hangUp: () => void;
+}
 
 /** The process behind the supervisor's messages: this host's part in replication, whatever its role. */
 export class Replicator {
@@ -45,53 +48,77 @@ export class Replicator {
   readonly #tls: TlsOptions;
   readonly #positions: PositionStore;
   readonly #roots: Roots;
+  readonly #newcomer: Newcomer;
   readonly #holdings: Holdings;
-  readonly #removals: RemovalGate;
   readonly #config: ConfigRoot;
-  readonly #tree: Tree;
-  readonly #staging: Staging;
   readonly #status: StatusReporter;
   readonly #scrubs: ScrubSchedule;
   readonly #quarantine: KeeperThread;
   readonly #loop: LoopWatch;
-  #intake: JournalIntake | null = null;
+  readonly #engine: StorageEngine;
+  readonly #doors: Doors;
+  readonly #gate: WriteGate;
   #listener: PeerListener | null = null;
   #peers = new Map<string, Peer>();
   #leader: Leader | null = null;
   #follower: Follower | null = null;
-  /** The end of the follower before: two must not touch the tree at a time. */
-  #followerEnded: Promise<void> = Promise.resolve();
-  /** Followers that said hello before this host was told to lead. */
-  readonly #early = new Map<string, { channel: FollowerChannel; hello: Hello }>();
+  /** The role that was told last; one that is over never begins. */
+  #role: { readonly epoch: number; readonly leader: string } | null = null;
+  /** The engine has one user at a time: what the role before does with it ends first. */
+  #before: Promise<void> = Promise.resolve();
+  readonly #waiting = new Map<string, Waiting>();
   #quarantined = 0;
   #toldEpoch = 0;
 
   /**
-   * Listens for peers and for the SFTP node.
+   * Opens the storage engine, and listens for peers and for doors.
    * @throws HoldfastError
    */
   static async start(
     settings: ReplicatorSettings,
     log: Logger,
     send: (message: FromReplicator) => void,
+    gate = new WriteGate(),
   ): Promise<Replicator> {
     makeRoots(settings);
-    const replicator = new Replicator(settings, log, send);
+    mkdirSync(logFolderOf(settings), { recursive: true, mode: 0o700 });
+    const engine = await StorageEngine.open(
+      engineOptions(settings, {
+        setAside: () => {
+          throw new Error('not yet');
+        },
+        onFatal: (error) => {
+          log.fatal({ err: error }, `the storage engine ends: ${messageOf(error)}`);
+          setImmediate(() => {
+            throw error;
+          });
+        },
+      }),
+    );
+    log.info({ start: engine.start, position: engine.store.log.position }, 'the storage engine is open');
+    const doors = await Doors.listen(settings.engineSocket, log);
+    const replicator = new Replicator(settings, log, send, { engine, doors, gate });
     await replicator.#listen();
     return replicator;
   }
 
-  private constructor(settings: ReplicatorSettings, log: Logger, send: (message: FromReplicator) => void) {
+  private constructor(
+    settings: ReplicatorSettings,
+    log: Logger,
+    send: (message: FromReplicator) => void,
+    { engine, doors, gate }: { engine: StorageEngine; doors: Doors; gate: WriteGate },
+  ) {
     this.#settings = settings;
     this.#log = log;
     this.#send = send;
+    this.#engine = engine;
+    this.#doors = doors;
+    this.#gate = gate;
     this.#key = loadPeerKey(settings.stateRoot, settings.nodeId);
     this.#tls = tlsOptions(this.#key, settings.nodeId);
     this.#positions = new PositionStore(settings.stateRoot);
     this.#roots = new Roots(settings, log, bootTimeMs);
-    this.#removals = new RemovalGate(settings.maxRemovalShare, log, () => this.#status.changed());
-    this.#tree = new Tree(settings.filesRoot);
-    this.#staging = new Staging(stagingRoot(settings.quarantineRoot));
+    this.#newcomer = new Newcomer(settings.stateRoot);
     this.#config = new ConfigRoot({
       configRoot: settings.configRoot,
       stateRoot: settings.stateRoot,
@@ -100,7 +127,7 @@ export class Replicator {
       wallClock: wallTime,
       onChange: () => this.#onConfigChanged(),
     });
-    this.#scrubs = new ScrubSchedule(settings.scrubSchedule, log, () => this.#leader?.scrub());
+    this.#scrubs = new ScrubSchedule(settings.scrubSchedule, log, () => this.#scrub());
     this.#loop = new LoopWatch({ onLate: (byMs) => send({ type: 'late', byMs }) }).start();
     this.#quarantine = new KeeperThread({
       ...settings,
@@ -132,12 +159,16 @@ export class Replicator {
         this.#endRole();
         this.#status.now();
         break;
+      case 'gate':
+        this.#gate.permit(message.permit);
+        break;
+      case 'shut-gate':
+        this.#gate.shut();
+        break;
       case 'admit':
         this.#admit(message.replaces, message.at);
         break;
       case 'accept-removal':
-        this.#removals.accept(message.files);
-        this.#follower?.compareAnew();
         break;
       case 'membership-result':
         this.#leader?.onMembershipResult(message.requestId, message.accepted, message.inSync);
@@ -151,21 +182,20 @@ export class Replicator {
           .then((answer) => this.#send({ type: 'quarantine-answer', requestId: message.requestId, answer }));
         break;
       case 'scrub':
-        this.#leader?.scrub();
+        this.#scrub();
         break;
     }
   }
 
   async #listen(): Promise<void> {
-    const { listenAddress, listenPort, engineSocket } = this.#settings;
-    this.#intake = await JournalIntake.listen(engineSocket, this.#log);
+    const { listenAddress, listenPort } = this.#settings;
     this.#listener = await listenForPeers({
       address: listenAddress,
       port: listenPort,
       tls: this.#tls,
       log: this.#log,
       peers: () => this.#peers,
-      onChannel: (nodeId, channel, hangUp) => this.#onPeerChannel(nodeId, channel, hangUp),
+      onChannel: (nodeId, stream, hangUp) => this.#onPeerChannel(nodeId, { stream, hangUp }),
     });
     this.#send({ type: 'ready', publicKey: this.#key.publicKey, port: this.#listener.port });
     this.#status.now();
@@ -177,13 +207,16 @@ export class Replicator {
       this.#positions.enterEpoch(epoch);
       role();
     } catch (error) {
-      this.#log.error({ err: error }, messageOf(error));
-      if (!(error instanceof HoldfastError && error.code === 'EPOCH_STALE')) {
-        const code = error instanceof HoldfastError ? error.code : 'REPLICATOR_FAILED';
-        this.#send({ type: 'failed', code, message: messageOf(error) });
-      }
+      this.#tellFailure(error);
     }
     this.#status.now();
+  }
+
+  #tellFailure(error: unknown): void {
+    this.#log.error({ err: error }, messageOf(error));
+    if (error instanceof HoldfastError && error.code === 'EPOCH_STALE') return;
+    const code = error instanceof HoldfastError ? error.code : 'REPLICATOR_FAILED';
+    this.#send({ type: 'failed', code, message: messageOf(error) });
   }
 
   /**
@@ -200,133 +233,138 @@ export class Replicator {
 
   #lead({ epoch, inSync, root }: Extract<ToReplicator, { type: 'lead' }>): void {
     this.#checkRoot(root);
-    if (this.#leader?.epoch === epoch) {
-      this.#leader.onLeadRepeated(inSync);
+    const { nodeId } = this.#settings;
+    if (this.#isRole(epoch, nodeId)) {
+      this.#leader?.onLeadRepeated(inSync);
       return;
     }
-    this.#endRole();
-    this.#config.refresh();
-    if (!this.#config.mayLackHostKeys && ensureHostKeys(this.#config.path, this.#config.snapshot)) {
+    this.#begin(epoch, nodeId, async (isOver) => {
       this.#config.refresh();
-    }
-    this.#config.keepLastGood();
-    this.#positions.advance({ epoch, sequence: 0 });
-    const leader = new Leader({
-      settings: this.#settings,
-      epoch,
-      inSync,
-      tree: this.#tree,
-      config: this.#config,
-      log: this.#log,
-      now: () => this.#loop.attendedMs(),
-      peer: (nodeId) => this.#peers.get(nodeId),
-      send: this.#send,
-      onChanged: () => this.#status.changed(),
-      onScrubbed: (result) => {
-        this.#scrubs.onResult(result);
-        this.#status.changed();
-      },
+      if (!this.#config.mayLackHostKeys && ensureHostKeys(this.#config.path, this.#config.snapshot)) {
+        this.#config.refresh();
+      }
+      this.#config.keepLastGood();
+      const leading = await this.#engine.lead(epoch, nodeId);
+      if (isOver()) return;
+      const leader = new Leader({
+        settings: this.#settings,
+        leading,
+        inSync,
+        config: this.#config,
+        log: this.#log,
+        now: () => this.#loop.attendedMs(),
+        peer: (id) => this.#peers.get(id),
+        send: this.#send,
+        onChanged: () => this.#status.changed(),
+        onHigherEpoch: (seen) => this.#onHigherEpoch(seen),
+        onRefusal: (reason) => this.#doors.refuse(reason),
+        onRoom: () => this.#engine.onFollowersRoom(),
+      });
+      this.#leader = leader;
+      this.#doors.serve(epoch, this.#engine.serve(leading, this.#gate.of(epoch), leader));
+      this.#log.info({ epoch, inSync }, 'leading: taking changes from doors and serving followers');
+      for (const [id, { stream, hangUp }] of this.#waiting) leader.attach(id, stream, hangUp);
+      this.#waiting.clear();
     });
-    this.#leader = leader;
-    this.#log.info({ epoch, inSync }, 'leading: taking the journal and serving followers');
-    // A file of the follower that this host was a moment ago may still be on its way into the tree.
-    const begin = () => {
-      if (this.#leader !== leader) return;
-      this.#intake?.setConsumer(leader);
-      for (const [nodeId, { channel, hello }] of this.#early) this.#serve(nodeId, channel, hello);
-      this.#early.clear();
-    };
-    this.#followerEnded.then(begin, begin);
   }
 
   #follow({ epoch, leader, root }: Extract<ToReplicator, { type: 'follow' }>): void {
     if (root === null) this.#roots.distrust();
     else this.#checkRoot(root);
-    if (this.#follower?.epoch === epoch && this.#follower.leader === leader) return;
-    this.#endRole();
-    const follower = new Follower({
-      settings: this.#settings,
-      epoch,
-      leader,
-      removals: this.#removals,
-      isAdmitted: () => this.#roots.inForce,
-      tree: this.#tree,
-      applier: new Applier(this.#tree),
-      staging: this.#staging,
-      config: this.#config,
-      positions: this.#positions,
-      tls: this.#tls,
-      now: () => this.#loop.attendedMs(),
-      log: this.#log,
-      wallClock: wallTime,
-      peer: (nodeId) => this.#peers.get(nodeId),
-      onQuarantined: () => {
-        this.#quarantined += 1;
-        this.#quarantine.onMoved();
-        this.#status.changed();
-      },
-      onChanged: () => this.#status.changed(),
+    if (this.#isRole(epoch, leader)) return;
+    this.#begin(epoch, leader, async (isOver) => {
+      this.#engine.stopLeading();
+      if (root === null) await this.#distrustOnce();
+      if (isOver()) return;
+      const follower = new Follower({
+        settings: this.#settings,
+        epoch,
+        leader,
+        highestEpoch: this.#positions.highestEpoch,
+        engine: this.#engine,
+        config: this.#config,
+        tls: this.#tls,
+        isAdmitted: () => this.#roots.inForce,
+        log: this.#log,
+        wallClock: wallTime,
+        now: () => this.#loop.attendedMs(),
+        peer: (nodeId) => this.#peers.get(nodeId),
+        onQuarantined: () => {
+          this.#quarantined += 1;
+          this.#quarantine.onMoved();
+          this.#status.changed();
+        },
+        onChanged: () => this.#status.changed(),
+      });
+      this.#follower = follower;
+      this.#log.info({ epoch, leader }, 'following');
+      await follower.run();
     });
-    this.#follower = follower;
-    this.#log.info({ epoch, leader }, 'following');
-    const run = () => follower.run();
-    this.#followerEnded = this.#followerEnded.then(run, run);
-    // It handles whatever the world does to it: what comes out of it is a defect, and ends the process.
-    this.#followerEnded.catch((error: unknown) => {
-      throw error;
+  }
+
+  #isRole(epoch: number, leader: string): boolean {
+    return this.#role?.epoch === epoch && this.#role.leader === leader;
+  }
+
+  /** Ends the role before, and begins another once the engine is free. */
+  #begin(epoch: number, leader: string, run: (isOver: () => boolean) => Promise<void>): void {
+    this.#endRole();
+    const role = { epoch, leader };
+    this.#role = role;
+    const isOver = () => this.#role !== role;
+    this.#before = this.#before.then(async () => {
+      if (isOver()) return;
+      try {
+        await run(isOver);
+      } catch (error) {
+        this.#tellFailure(error);
+        if (!isOver()) this.#endRole();
+      }
+      this.#status.now();
     });
   }
 
   #endRole(): void {
-    this.#intake?.setConsumer(null);
-    if (this.#leader !== null) {
-      this.#positions.advance({ epoch: this.#leader.epoch, sequence: this.#leader.sequence });
-      this.#leader.stop();
-    }
+    this.#role = null;
+    this.#doors.shut();
+    this.#leader?.stop();
     this.#leader = null;
+    if (this.#engine.isLeading) this.#engine.stopLeading();
     this.#follower?.stop();
     this.#follower = null;
-    this.#removals.clear();
     this.#holdings.savePosition();
   }
 
-  #onPeerChannel(nodeId: string, stream: Duplex, hangUp: () => void): void {
-    const channel: FollowerChannel = new PeerChannel(stream, toLeaderSchema, () => this.#loop.attendedMs());
-    channel.closed.addEventListener(
-      'abort',
-      () => {
-        if (this.#early.get(nodeId)?.channel === channel) this.#early.delete(nodeId);
-        hangUp();
-      },
-      { once: true },
-    );
-    channel.receive((message) => {
-      if (message.type !== 'hello') throw new Error('hello comes first');
-      if (this.#leader !== null) return this.#serve(nodeId, channel, message);
-      this.#early.get(nodeId)?.channel.close('the follower connected anew');
-      this.#early.set(nodeId, { channel, hello: message });
+  /** What lies here counts for nothing: all of it is compared with the leader's. */
+  async #distrustOnce(): Promise<void> {
+    const ids = rootIdsOf(this.#roots.report);
+    if (this.#settings.mode === 'shared' || this.#newcomer.hasBegun(ids)) return;
+    await this.#engine.distrust();
+    this.#newcomer.begun(ids);
+  }
+
+  #onPeerChannel(nodeId: string, waiting: Waiting): void {
+    const { stream, hangUp } = waiting;
+    if (this.#leader !== null) {
+      this.#leader.attach(nodeId, stream, hangUp);
+      return;
+    }
+    this.#waiting.get(nodeId)?.hangUp();
+    this.#waiting.set(nodeId, waiting);
+    stream.once('close', () => {
+      if (this.#waiting.get(nodeId) === waiting) this.#waiting.delete(nodeId);
     });
   }
 
-  #serve(nodeId: string, channel: FollowerChannel, hello: Hello): void {
-    if (this.#leader === null) return;
-    const refusal = checkHello(hello, nodeId, this.#settings.cluster, this.#leader.epoch);
-    if (refusal === null) {
-      this.#leader.attach(nodeId, channel, hello);
-      return;
-    }
-    if (refusal.code === 'EPOCH_STALE') {
-      this.#toldEpoch = Math.max(this.#toldEpoch, hello.highestEpoch);
-      this.#status.now();
-    }
-    this.#log.warn({ peer: nodeId, code: refusal.code }, `refused a follower: ${refusal.message}`);
-    channel.send({ type: 'refused', code: refusal.code, message: refusal.message });
-    channel.close(refusal.message);
+  #onHigherEpoch(epoch: number): void {
+    this.#toldEpoch = Math.max(this.#toldEpoch, epoch);
+    this.#status.now();
   }
 
   #handOff(target: string): void {
     const report = (complete: boolean, reason: string) =>
       this.#send({ type: 'handoff', target, complete, reason });
+    this.#gate.shut();
     if (this.#leader === null) {
       report(false, 'this host does not lead');
       return;
@@ -337,6 +375,8 @@ export class Replicator {
     );
   }
 
+  #scrub(): void {}
+
   #onConfigChanged(): void {
     if (this.#leader !== null) this.#config.keepLastGood();
     this.#leader?.onConfigChanged();
@@ -346,22 +386,28 @@ export class Replicator {
 
   #admit(replaces: string, at: number): void {
     void this.#holdings.admit(replaces, at).then(() => {
-      if (this.#roots.inForce) this.#follower?.onAdmitted();
+      if (this.#roots.inForce) {
+        this.#newcomer.admitted();
+        this.#follower?.onAdmitted();
+      }
       this.#status.now();
     });
   }
 
   #readStatus(): Status {
     const leader = this.#leader;
+    const follower = this.#follower;
+    const { sequence } = this.#engine.store.log.position;
+    const { epoch } = this.#engine.store.log.position;
+    this.#positions.advance({ epoch, sequence });
     return {
       type: 'status',
-      role: leader !== null ? 'leader' : this.#follower !== null ? 'follower' : 'idle',
+      role: leader !== null ? 'leader' : follower !== null ? 'follower' : 'idle',
       highestEpoch: this.#positions.highestEpoch,
       toldEpoch: this.#toldEpoch,
-      resync: null,
-      position:
-        leader === null ? this.#positions.position : { epoch: leader.epoch, sequence: leader.sequence },
-      caughtUp: this.#follower?.caughtUp ?? false,
+      position: { epoch, sequence },
+      caughtUp: follower?.caughtUp ?? false,
+      resync: follower?.resync ?? null,
       configDigest: this.#config.snapshot.digest,
       configProblems: this.#config.problems.slice(0, maxConfigProblems),
       hostKeyFingerprints: this.#config.fingerprints,
@@ -369,7 +415,7 @@ export class Replicator {
       quarantined: this.#quarantined,
       quarantine: this.#quarantine.summary,
       roots: this.#roots.report,
-      heldRemoval: this.#removals.pending,
+      heldRemoval: null,
       lastScrub: this.#scrubs.last,
     };
   }

@@ -59,6 +59,17 @@ export class Replica {
     return this.#known.doubts.isEmpty;
   }
 
+  /** How much is doubted, as far as it is known; null: nothing. */
+  get doubted(): { uncertainNames: number; incompleteFiles: number; missingBytes: number } | null {
+    if (this.isComplete) return null;
+    const { names, missing } = this.#known.doubts;
+    return {
+      uncertainNames: [...names.all()].length,
+      incompleteFiles: missing.size,
+      missingBytes: [...missing.values()].reduce((sum, { bytes }) => sum + bytes, 0),
+    };
+  }
+
   /** Whether what lies at the path is the leader's, but for missing ranges of a file. */
   isCertain(path: TreePath): boolean {
     return this.#known.doubts.names.isCertain(path);

@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs';
-import type { FlushScope } from '../apply/dirty-files.ts';
+import type { DirtyFile, FlushScope } from '../apply/dirty-files.ts';
 import { ErrnoError } from '../apply/errno.ts';
 import type { Preconditions } from '../apply/preconditions.ts';
 import type { Resolver } from '../apply/resolver.ts';
@@ -19,18 +19,25 @@ export interface Gate {
   readonly mayAcknowledge: boolean;
 }
 
+/** The hosts that follow, as clients have to do with them. */
+export interface Followers {
+  /**
+   * Resolves when everything up to a sequence is on the disks of those hosts that must have it (G3). Rejects when that
+   * will never be known.
+   */
+  durable(sequence: number): Promise<void>;
+  /** One of them lacks so much that clients are to wait, until `onRoom`. */
+  readonly isFull: boolean;
+}
+
 export interface ClientWorkOptions {
   readonly store: Store;
   readonly leading: Leading;
   readonly resolver: Resolver;
   readonly preconditions: Preconditions;
   readonly gate: Gate;
-  /**
-   * Resolves when everything up to a sequence is on the disks of those hosts that must have it (G3). Rejects when that
-   * will never be known.
-   */
-  readonly durableElsewhere: (sequence: number) => Promise<void>;
-  /** Called when more bytes may be written. @returns ends it */
+  readonly followers: Followers;
+  /** Called when more bytes may be written, or a follower has caught up. @returns ends it */
   readonly onRoom: (proceed: () => void) => () => void;
   readonly onFatal: (error: unknown) => void;
 }
@@ -278,15 +285,19 @@ export class ClientWork implements Engine {
     if (handle === null) return;
     handle.isChanged = true;
     const file = this.#store.fileOf(handle.handle);
-    if (file == null || this.#store.flusher.roomFor(file) > 0 || this.#paused.has(session)) return;
+    if (file == null || this.#hasRoom(file) || this.#paused.has(session)) return;
     this.#paused.set(session, handle.handle);
     session.pause();
+  }
+
+  #hasRoom(file: DirtyFile): boolean {
+    return this.#store.flusher.roomFor(file) > 0 && !this.#options.followers.isFull;
   }
 
   #resume(): void {
     for (const [session, handle] of [...this.#paused]) {
       const file = this.#store.fileOf(handle);
-      if (file != null && this.#store.flusher.roomFor(file) === 0) continue;
+      if (file != null && !this.#hasRoom(file)) continue;
       this.#paused.delete(session);
       session.resume();
     }
@@ -307,7 +318,7 @@ export class ClientWork implements Engine {
   /** Here and where it must be, side by side (P3). */
   #settleWhenDurable(client: ClientRequest, paths: readonly Buffer[], scope: FlushScope): void {
     const { sequence } = this.#store.log.position;
-    Promise.all([this.#store.barrier(scope), this.#options.durableElsewhere(sequence)]).then(
+    Promise.all([this.#store.barrier(scope), this.#options.followers.durable(sequence)]).then(
       () => {
         if (this.mayAcknowledge) client.settle({ kind: 'done', durable: true, paths });
         else client.settle(refusal('EIO'));

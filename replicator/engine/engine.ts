@@ -1,6 +1,8 @@
 import { Preconditions } from '../apply/preconditions.ts';
 import { Resolver } from '../apply/resolver.ts';
-import { ClientWork, type Gate } from './client-work.ts';
+import { logStart } from '../core/position.ts';
+import { emptyChain } from '../log/batch.ts';
+import { ClientWork, type Followers, type Gate } from './client-work.ts';
 import { Following } from './following.ts';
 import { Leading } from './leading.ts';
 import type { EngineOptions } from './options.ts';
@@ -44,9 +46,14 @@ export class StorageEngine {
     return new Following(this.#opened);
   }
 
+  /** From now on nothing counts of what this host has: all of it is compared with what a leader has. */
+  async distrust(): Promise<void> {
+    await this.#opened.beginAnew(logStart, emptyChain, []);
+  }
+
   /**
    * Begins a leadership. Resolves when its first records, and all that was received before, are on the disk.
-   * @param epoch higher than any in the log
+   * @param epoch higher than any in the log; or that of its last leadership, which goes on
    */
   async lead(epoch: number, node: string): Promise<Leading> {
     this.stopLeading();
@@ -57,7 +64,7 @@ export class StorageEngine {
   }
 
   /** What serves the clients of a leadership, until it is over. */
-  serve(leading: Leading, gate: Gate, durableElsewhere: (sequence: number) => Promise<void>): ClientWork {
+  serve(leading: Leading, gate: Gate, followers: Followers): ClientWork {
     const { store, directories, unlocked, dirty, roomListeners } = this.#opened;
     const preconditions = new Preconditions({
       places: { directories, unlocked },
@@ -72,7 +79,7 @@ export class StorageEngine {
       resolver: new Resolver(directories),
       preconditions,
       gate,
-      durableElsewhere,
+      followers,
       onRoom: (proceed) => {
         roomListeners.add(proceed);
         return () => roomListeners.delete(proceed);
@@ -80,6 +87,15 @@ export class StorageEngine {
       onFatal: this.#options.onFatal,
     });
     return this.#clients;
+  }
+
+  /** A follower has caught up: clients that were held back go on. */
+  onFollowersRoom(): void {
+    for (const proceed of this.#opened.roomListeners) proceed();
+  }
+
+  get isLeading(): boolean {
+    return this.#leading !== null;
   }
 
   stopLeading(): void {

@@ -10,6 +10,9 @@ import type { Store } from './store.ts';
 import { StoreLog } from './store-log.ts';
 import { suspectRecords } from './suspects.ts';
 
+/** Records of one batch. */
+const closesAtOnce = 1000;
+
 type Listener = (batch: LoggedBatch, data: WriteData | null) => void;
 
 /** One leadership of this host: it orders records, and answers followers. */
@@ -20,8 +23,8 @@ export class Leading extends StoreLog implements LeaderPort {
   readonly #unsubscribe: () => void;
 
   /**
-   * Begins a leadership: its record closes all handles, and what this host doubts is said next; from then on its tree
-   * counts. The caller flushes before it acknowledges anything.
+   * Begins a leadership, or goes on with it after the process died: its record, or their own, close all handles, and what
+   * this host doubts is said next; from then on its tree counts. The caller flushes before it acknowledges anything.
    * @throws as OperationLog.append
    */
   constructor(store: Store, epoch: number, node: string) {
@@ -29,7 +32,8 @@ export class Leading extends StoreLog implements LeaderPort {
     this.epoch = epoch;
     this.#directories = new OpenDirectories(store.tree, store.places);
     this.#unsubscribe = store.onRecords((records) => this.#directories.touch(records));
-    this.order([{ kind: 'leadership', epoch, node, previous: store.log.position }], []);
+    if (store.log.position.epoch === epoch) this.#closeAll();
+    else this.order([{ kind: 'leadership', epoch, node, previous: store.log.position }], []);
     if (!store.replica.isComplete) this.#saySuspect();
   }
 
@@ -83,6 +87,14 @@ export class Leading extends StoreLog implements LeaderPort {
   end(): void {
     this.#listeners.clear();
     this.#unsubscribe();
+  }
+
+  #closeAll(): void {
+    const open = [...this.store.log.handles.keys()];
+    for (let at = 0; at < open.length; at += closesAtOnce) {
+      const closes = open.slice(at, at + closesAtOnce).map((handle) => ({ kind: 'close', handle }) as const);
+      this.order(closes, []);
+    }
   }
 
   /** What this host doubts counts as it lies here; followers fetch it anew. */

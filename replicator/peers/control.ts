@@ -48,6 +48,8 @@ const welcomeSchema = z.object({
   /** The common point; with `anew` where the leader is now, since there is none that both logs reach. */
   position: positionSchema,
   chain: chainSchema,
+  /** Where the leader's log ends: who has consumed that, and lacks nothing, holds what the leader held. */
+  end: positionSchema,
   /** The table to begin a new log with; null: cut the log to `position`. */
   anew: epochsSchema.nullable(),
 });

@@ -35,6 +35,8 @@ export class FollowingSession {
   #phase: 'welcome' | 'cutting' | 'joined' | 'config-alone' = 'welcome';
   /** What touches the engine besides the frames that come. */
   readonly #work = new Set<Promise<void>>();
+  /** Of the leader's log, at its welcome. */
+  #leaderEnd = Number.POSITIVE_INFINITY;
   /** What the leader was told last. */
   #toldReceived = 0;
   #isScheduled = false;
@@ -48,6 +50,18 @@ export class FollowingSession {
     this.#channel = channel;
     this.#options = options;
     this.#port = options.port;
+  }
+
+  /** Whether it ever was. */
+  get wasJoined(): boolean {
+    return this.#phase === 'joined' || this.#phase === 'config-alone';
+  }
+
+  /** Whether all records came that the leader had when this connection began. */
+  get hasReachedLeader(): boolean {
+    return (
+      this.isJoined && (this.#phase === 'config-alone' || this.#port.position.sequence >= this.#leaderEnd)
+    );
   }
 
   /** Whether records come, or the configuration where that is all. */
@@ -144,6 +158,7 @@ export class FollowingSession {
       return;
     }
     this.#phase = 'cutting';
+    this.#leaderEnd = welcome.end.sequence;
     this.#during(this.#join(welcome));
   }
 

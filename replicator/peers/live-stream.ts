@@ -20,13 +20,16 @@ export class LiveStream {
   readonly #readers = new Set<StreamReader>();
   readonly #onRoom: () => void;
   readonly #unsubscribe: () => void;
+  readonly #creditBytes: number;
   #wasFull = false;
 
   /**
-   * @param windowBytes of batches with their data; also the credit of the members
+   * @param windowBytes of batches with their data that are kept
    * @param onRoom `isFull` is over
+   * @param creditBytes what a member may lack before clients are held back
    */
-  constructor(port: LeaderPort, windowBytes: number, onRoom: () => void) {
+  constructor(port: LeaderPort, windowBytes: number, onRoom: () => void, creditBytes = windowBytes) {
+    this.#creditBytes = creditBytes;
     this.window = new SendWindow(windowBytes, port.position.sequence + 1);
     this.#onRoom = onRoom;
     this.#unsubscribe = port.subscribe((batch, data) => {
@@ -38,7 +41,7 @@ export class LiveStream {
 
   /** Whether a member lacks so much that clients are to be held back: it makes progress, or leaves the set. */
   get isFull(): boolean {
-    return this.window.lackingBytes(this.#receivedByMembers) >= this.window.limitBytes;
+    return this.window.lackingBytes(this.#receivedByMembers) >= this.#creditBytes;
   }
 
   add(reader: StreamReader): void {

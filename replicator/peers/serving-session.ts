@@ -260,7 +260,7 @@ export class ServingSession implements StreamReader {
     if (this.closed.aborted) return;
     this.#welcome = welcome;
     this.#phase = replicatesFiles ? 'joining' : 'config-alone';
-    this.#send({ type: 'welcome', epoch: port.epoch, replicatesFiles, ...welcome });
+    this.#send({ type: 'welcome', epoch: port.epoch, replicatesFiles, end: port.position, ...welcome });
     this.pump();
     if (!replicatesFiles) this.#options.onChanged(this);
   }

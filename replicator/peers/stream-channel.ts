@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { encodeFrameWithin, type Frame, FrameDecoder } from '#contracts/frames.ts';
-import { Heartbeat } from '../protocol/heartbeat.ts';
 import { writeGathered } from '../transport/gathered-write.ts';
 import { frameType } from './codec.ts';
 import type { FrameChannel } from './frame-channel.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { limits } from './limits.ts';
 
 /** Frames on a byte stream, as TLS gives it. It closes by itself when the other end says nothing any more. */

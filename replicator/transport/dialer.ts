@@ -3,10 +3,10 @@ import { connect, type TLSSocket } from 'node:tls';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 import { deadline } from '#contracts/lateness.ts';
-import { offeredProtocols, spokenVersions } from '../protocol/version.ts';
 import { readGreeting } from './greeting.ts';
 import { isKeyOf, proofOf } from './peer-trust.ts';
 import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
+import { offeredProtocols, spokenVersions } from './version.ts';
 
 const timeoutMs = 3000;
 

@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { Peer } from '#contracts/ipc/replicator.ts';
-import { selectedVersion } from '../protocol/version.ts';
 import { isKeyOf, type Proof, proofOf } from './peer-trust.ts';
+import { selectedVersion } from './version.ts';
 
 export interface Refusal {
   readonly code: 'PEER_REFUSED' | 'PEER_PROTOCOL';

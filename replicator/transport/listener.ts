@@ -8,11 +8,11 @@ import type { Peer } from '#contracts/ipc/replicator.ts';
 import { deadline } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
 import { NewConnections } from '#contracts/new-connections.ts';
-import { selectProtocol, spokenVersions } from '../protocol/version.ts';
 import { encodeGreeting } from './greeting.ts';
 import { judge } from './judge.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
+import { selectProtocol, spokenVersions } from './version.ts';
 
 /** Logged in or not: more than the hosts of any cluster need, so that nobody can use up the process. */
 const maxConnections = 256;

@@ -6,8 +6,8 @@ import {
   type RootsReport,
   rootIdsOf,
 } from '#contracts/roots.ts';
-import { Acknowledgements } from '../../replicator/source/acknowledgements.ts';
-import { Membership } from '../../replicator/source/membership.ts';
+import { Acknowledgements } from '../../replicator/leading/acknowledgements.ts';
+import { Membership } from '../../replicator/leading/membership.ts';
 import type { ReplicatorControl, ReplicatorReports } from '../../supervisor/runtime/ports.ts';
 import { append, type Write } from './history.ts';
 import type { HostModel } from './host.ts';
@@ -129,7 +129,7 @@ export class ReplicatorModel implements ReplicatorControl {
     host.files = append(host.files, epoch, host.id);
     leading.sequence += 1;
     leading.waiting.push({ sequence: leading.sequence, write: host.files });
-    leading.acknowledgements.received(leading.sequence, true, host.bootTimeMs());
+    leading.acknowledgements.received(leading.sequence, host.bootTimeMs());
     for (const other of this.#world.hosts) if (other !== host) this.#send(leading, other.id);
     this.#answer(leading);
     return true;
@@ -269,6 +269,7 @@ export class ReplicatorModel implements ReplicatorControl {
       caughtUp: [...leading.held]
         .filter(([nodeId, sequence]) => sequence === leading.sequence && this.#isConnected(nodeId))
         .map(([nodeId]) => nodeId),
+      fallenBack: [],
     });
   }
 

@@ -42,7 +42,8 @@ function spawn(name: ChildProgram, compileCache: string) {
     reject: false,
     cleanup: true,
     forceKillAfterDelay: false,
-    env: { NODE_COMPILE_CACHE: compileCache },
+    // The pool of libuv carries the flushes and reads of the storage engine: of them many wait for a disk at a time.
+    env: { NODE_COMPILE_CACHE: compileCache, UV_THREADPOOL_SIZE: '16' },
   });
 }
 

@@ -30,7 +30,7 @@ describe('the clients of a leadership', () => {
     Object.assign(host.options, changes);
     await host.start();
     leading = await host.up.lead(1, 'a');
-    work = host.up.serve(leading, gate, (sequence) => elsewhere(sequence));
+    work = host.up.serve(leading, gate, { durable: (sequence) => elsewhere(sequence), isFull: false });
     client = new TestClient(work);
     await client.begin();
   }

@@ -29,6 +29,7 @@ const toFollower: readonly ToFollower[] = [
     epoch: 5,
     replicatesFiles: true,
     position: { epoch: 3, sequence: 9 },
+    end: { epoch: 5, sequence: 12 },
     chain,
     anew: null,
   },
@@ -37,6 +38,7 @@ const toFollower: readonly ToFollower[] = [
     epoch: 5,
     replicatesFiles: true,
     position: { epoch: 5, sequence: 9 },
+    end: { epoch: 5, sequence: 9 },
     chain,
     anew: [
       [3, 1],

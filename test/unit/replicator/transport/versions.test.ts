@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import ssh2 from 'ssh2';
+import { dialPeer } from '../../../../replicator/transport/dialer.ts';
 import {
   offeredProtocols,
   selectedVersion,
   selectProtocol,
   spokenVersions,
-} from '../../../../replicator/protocol/version.ts';
-import { dialPeer } from '../../../../replicator/transport/dialer.ts';
+} from '../../../../replicator/transport/version.ts';
 import { until } from '../../until.ts';
 import { keys, Port, peerOf, tlsOf } from './fixture.ts';
 

@@ -1,5 +1,6 @@
 /**
- * Which operations may be acknowledged to clients (G3): pure bookkeeping of who is in sync and who has what.
+ * Which changes may be acknowledged to clients (G3): pure bookkeeping of who is in sync and who has what. Sequences are
+ * those of the log; what a host acknowledges it has flushed, and lacks nothing of.
  *
  * A host counts from before it is asked to be added until after it is known to be removed, so at every instant the
  * set that is waited for contains the set that etcd holds (G5).
@@ -21,9 +22,10 @@ export class Acknowledgements {
   #recorded = new Set<string>();
   readonly #joining = new Set<string>();
   readonly #acknowledged = new Map<string, { sequence: number; progressAtMs: number }>();
+  /** The last one that clients wait for. */
   #received = 0;
   #durable = 0;
-  /** Operations that the node waits for, oldest first. */
+  /** Those that clients wait for, oldest first. */
   #waiting: { sequence: number; sinceMs: number }[] = [];
 
   constructor(rules: AcknowledgementRules, inSync: readonly string[]) {
@@ -63,25 +65,22 @@ export class Acknowledgements {
     this.#advance();
   }
 
-  /** A new run of sequences: what was acknowledged in the one before says nothing about this one. */
-  restart(lastSequence: number): void {
-    this.#acknowledged.clear();
-    this.#waiting = [];
-    this.#received = lastSequence;
-    this.#durable = 0;
-    this.#advance();
+  /** It has not got any more what it acknowledged: what it says from now on counts. */
+  forget(nodeId: string): void {
+    this.#acknowledged.delete(nodeId);
   }
 
-  received(sequence: number, durable: boolean, atMs: number): void {
+  /** Clients wait for everything up to here. */
+  received(sequence: number, atMs: number): void {
     this.#received = sequence;
-    if (durable) this.#waiting.push({ sequence, sinceMs: atMs });
+    this.#waiting.push({ sequence, sinceMs: atMs });
     this.#advance();
   }
 
   acknowledge(nodeId: string, sequence: number, atMs: number): void {
     const before = this.#acknowledged.get(nodeId);
     if (before !== undefined && before.sequence >= sequence) return;
-    this.#acknowledged.set(nodeId, { sequence: Math.min(sequence, this.#received), progressAtMs: atMs });
+    this.#acknowledged.set(nodeId, { sequence, progressAtMs: atMs });
     this.#advance();
   }
 
@@ -89,7 +88,7 @@ export class Acknowledgements {
     return this.#acknowledged.get(nodeId)?.sequence ?? 0;
   }
 
-  /** Everything up to here is on the disk of everybody who counts. Never goes back within one run. */
+  /** Everything up to here is on the disk of everybody who counts. Never goes back. */
   get durable(): number {
     return this.#durable;
   }
@@ -104,7 +103,7 @@ export class Acknowledgements {
    * timeout of 0: all that something waits for.
    */
   overdue(atMs: number, timeoutMs: number): string[] {
-    return this.#counted().filter((nodeId) => {
+    return this.counted.filter((nodeId) => {
       const held = this.#acknowledged.get(nodeId);
       const oldest = this.#waiting.find(({ sequence }) => sequence > (held?.sequence ?? -1));
       if (oldest === undefined) return false;
@@ -123,13 +122,14 @@ export class Acknowledgements {
     return this.refuses ? 0 : this.#reachedByAll();
   }
 
-  #counted(): string[] {
+  /** Those whose disks are waited for. */
+  get counted(): string[] {
     return [...new Set([...this.#members, ...this.#joining])];
   }
 
   #reachedByAll(): number {
     let reached = this.#received;
-    for (const nodeId of this.#counted()) {
+    for (const nodeId of this.counted) {
       reached = Math.min(reached, this.#acknowledged.get(nodeId)?.sequence ?? -1);
     }
     return reached;

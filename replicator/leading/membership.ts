@@ -12,6 +12,8 @@ export interface MembershipFacts {
   readonly isAlive: (nodeId: string) => boolean;
   /** Followers that hold everything and receive the live stream. */
   readonly caughtUp: readonly string[];
+  /** Members that came back without what they had acknowledged (F4). */
+  readonly fallenBack: readonly string[];
 }
 
 /**
@@ -66,7 +68,12 @@ export class Membership {
     if (known) this.#acknowledgements.endJoining(request.nodeId);
   }
 
-  #leaver({ atMs, syncTimeoutMs, isAlive }: MembershipFacts): { nodeId: string; reason: string } | undefined {
+  #leaver(facts: MembershipFacts): { nodeId: string; reason: string } | undefined {
+    const { atMs, syncTimeoutMs, isAlive } = facts;
+    const fallenBack = facts.fallenBack.find((nodeId) => this.#acknowledgements.isRecorded(nodeId));
+    if (fallenBack !== undefined) {
+      return { nodeId: fallenBack, reason: 'it came back without what it had acknowledged' };
+    }
     const gone = this.#acknowledgements.overdue(atMs, 0).find((nodeId) => !isAlive(nodeId));
     if (gone !== undefined) return { nodeId: gone, reason: 'its supervisor holds no lease any more' };
     const [late] = this.#acknowledgements.overdue(atMs, syncTimeoutMs);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it, mock } from 'node:test';
 import { LoopWatch } from '#contracts/lateness.ts';
-import { Heartbeat } from '../../../../replicator/protocol/heartbeat.ts';
+import { Heartbeat } from '../../../../replicator/peers/heartbeat.ts';
 
 describe('the heartbeat of a channel', () => {
   let nowMs = 0;

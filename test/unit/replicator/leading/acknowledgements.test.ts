@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Acknowledgements } from '../../../../replicator/source/acknowledgements.ts';
+import { Acknowledgements } from '../../../../replicator/leading/acknowledgements.ts';
 
 function ledger(inSync: string[], rules: { waits?: boolean; strict?: boolean } = {}) {
   return new Acknowledgements({ self: 'one', waits: true, strict: false, ...rules }, inSync);
@@ -9,7 +9,7 @@ function ledger(inSync: string[], rules: { waits?: boolean; strict?: boolean } =
 describe('acknowledgements (G3)', () => {
   it('wait for the slowest member, cumulatively', () => {
     const acks = ledger(['one', 'two', 'three']);
-    for (let sequence = 1; sequence <= 5; sequence++) acks.received(sequence, true, 0);
+    for (let sequence = 1; sequence <= 5; sequence++) acks.received(sequence, 0);
     assert.equal(acks.durable, 0);
     acks.acknowledge('two', 5, 1);
     assert.equal(acks.durable, 0);
@@ -21,7 +21,7 @@ describe('acknowledgements (G3)', () => {
 
   it('are waited for from the very first operation', () => {
     const acks = ledger(['one', 'two']);
-    acks.received(0, true, 100);
+    acks.received(0, 100);
     assert.deepEqual(acks.overdue(300, 100), ['two']);
     acks.acknowledge('two', 0, 310);
     assert.deepEqual(acks.overdue(500, 100), []);
@@ -29,16 +29,9 @@ describe('acknowledgements (G3)', () => {
 
   it('are overdue by what a member has not acknowledged yet, not by what others have not', () => {
     const acks = ledger(['one', 'two', 'three']);
-    acks.received(1, true, 100);
+    acks.received(1, 100);
     acks.acknowledge('two', 1, 110);
     assert.deepEqual(acks.overdue(500, 100), ['three']);
-  });
-
-  it('of an earlier run of sequences are not waited for', () => {
-    const acks = ledger(['one', 'two']);
-    acks.received(7, true, 100);
-    acks.restart(0);
-    assert.deepEqual(acks.overdue(1000, 100), []);
   });
 
   it('that nobody waits for refuse nothing', () => {
@@ -48,31 +41,32 @@ describe('acknowledgements (G3)', () => {
 
   it('of somebody outside of the set mean nothing', () => {
     const acks = ledger(['one', 'two']);
-    acks.received(1, true, 0);
+    acks.received(1, 0);
     acks.acknowledge('stranger', 1, 0);
     assert.equal(acks.durable, 0);
   });
 
-  it('do not go beyond what was received', () => {
+  it('of more than what is waited for count when that is waited for', () => {
     const acks = ledger(['one', 'two']);
-    acks.received(1, true, 0);
-    acks.acknowledge('two', 99, 0);
-    acks.received(2, true, 0);
+    acks.received(1, 0);
+    acks.acknowledge('two', 9, 0);
     assert.equal(acks.durable, 1);
+    acks.received(7, 0);
+    assert.equal(acks.durable, 7);
   });
 
   it('wait for nobody when this host is alone, or the mode does not wait', () => {
     const alone = ledger(['one']);
-    alone.received(1, true, 0);
+    alone.received(1, 0);
     assert.equal(alone.durable, 1);
     const asynchronous = ledger(['one', 'two'], { waits: false });
-    asynchronous.received(1, true, 0);
+    asynchronous.received(1, 0);
     assert.equal(asynchronous.durable, 1);
   });
 
   it('go on without a member only when etcd has it out of the set', () => {
     const acks = ledger(['one', 'two']);
-    acks.received(1, true, 100);
+    acks.received(1, 100);
     assert.deepEqual(acks.overdue(199, 100), []);
     assert.deepEqual(acks.overdue(200, 100), ['two']);
     assert.equal(acks.durable, 0);
@@ -82,10 +76,10 @@ describe('acknowledgements (G3)', () => {
 
   it('count a follower from before it is asked to be added', () => {
     const acks = ledger(['one']);
-    acks.received(1, true, 0);
+    acks.received(1, 0);
     acks.acknowledge('two', 1, 0);
     acks.beginJoining('two');
-    acks.received(2, true, 0);
+    acks.received(2, 0);
     assert.equal(acks.durable, 1);
     acks.setMembers(['one', 'two']);
     acks.endJoining('two');
@@ -97,7 +91,7 @@ describe('acknowledgements (G3)', () => {
   it('are not waited for any more when an add was not accepted', () => {
     const acks = ledger(['one']);
     acks.beginJoining('two');
-    acks.received(1, true, 0);
+    acks.received(1, 0);
     assert.equal(acks.durable, 0);
     acks.setMembers(['one']);
     acks.endJoining('two');
@@ -106,8 +100,7 @@ describe('acknowledgements (G3)', () => {
 
   it('of a member that makes progress are late only when the progress ends', () => {
     const acks = ledger(['one', 'two']);
-    acks.received(1, false, 0);
-    acks.received(2, true, 0);
+    acks.received(2, 0);
     acks.acknowledge('two', 1, 90);
     assert.deepEqual(acks.overdue(180, 100), []);
     assert.deepEqual(acks.overdue(190, 100), ['two']);
@@ -115,17 +108,16 @@ describe('acknowledgements (G3)', () => {
 
   it('that nobody waits for make nobody late', () => {
     const acks = ledger(['one', 'two']);
-    acks.received(1, false, 0);
     assert.deepEqual(acks.overdue(1_000_000, 100), []);
   });
 
   it('stand still in strict mode without another member, and what was durable stays so', () => {
     const acks = ledger(['one', 'two'], { strict: true });
-    acks.received(1, true, 0);
+    acks.received(1, 0);
     acks.acknowledge('two', 1, 0);
     acks.setMembers(['one']);
     assert.ok(acks.refuses);
-    acks.received(2, true, 0);
+    acks.received(2, 0);
     assert.equal(acks.durable, 1);
     acks.setMembers(['one', 'two']);
     assert.ok(!acks.refuses);
@@ -133,15 +125,16 @@ describe('acknowledgements (G3)', () => {
     assert.equal(acks.durable, 2);
   });
 
-  it('of one run of the journal do not count in the next', () => {
+  it('of a host that lost what it acknowledged are asked for anew (F4)', () => {
     const acks = ledger(['one', 'two']);
-    acks.received(1, true, 0);
-    acks.acknowledge('two', 1, 0);
-    acks.restart(10);
-    acks.received(11, true, 0);
-    assert.equal(acks.durable, 0);
-    acks.acknowledge('two', 11, 0);
-    assert.equal(acks.durable, 11);
+    acks.received(5, 0);
+    acks.acknowledge('two', 5, 0);
+    acks.forget('two');
+    acks.received(6, 0);
+    acks.acknowledge('two', 4, 0);
+    assert.equal(acks.durable, 5);
+    acks.acknowledge('two', 6, 0);
+    assert.equal(acks.durable, 6);
   });
 
   it('a repeated `lead` takes nobody out', () => {

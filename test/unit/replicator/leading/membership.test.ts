@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LoopWatch } from '#contracts/lateness.ts';
-import { Acknowledgements } from '../../../../replicator/source/acknowledgements.ts';
-import { Membership } from '../../../../replicator/source/membership.ts';
+import { Acknowledgements } from '../../../../replicator/leading/acknowledgements.ts';
+import { Membership } from '../../../../replicator/leading/membership.ts';
 
 function setUp(inSync: string[]) {
   const acknowledgements = new Acknowledgements({ self: 'one', waits: true, strict: false }, inSync);
@@ -11,7 +11,7 @@ function setUp(inSync: string[]) {
     sent.push({ requestId, change, nodeId }),
   );
   const review = (atMs: number, caughtUp: string[] = [], alive = true) =>
-    membership.review({ atMs, syncTimeoutMs: 1000, isAlive: () => alive, caughtUp });
+    membership.review({ atMs, syncTimeoutMs: 1000, isAlive: () => alive, caughtUp, fallenBack: [] });
   return { acknowledgements, membership, sent, review };
 }
 
@@ -20,14 +20,20 @@ describe('membership', () => {
     const epochs: number[] = [];
     const acknowledgements = new Acknowledgements({ self: 'one', waits: true, strict: false }, ['one']);
     const membership = new Membership(7, acknowledgements, ({ epoch }) => epochs.push(epoch));
-    membership.review({ atMs: 0, syncTimeoutMs: 1000, isAlive: () => true, caughtUp: ['two'] });
+    membership.review({
+      atMs: 0,
+      syncTimeoutMs: 1000,
+      isAlive: () => true,
+      caughtUp: ['two'],
+      fallenBack: [],
+    });
     assert.deepEqual(epochs, [7]);
   });
 
   it('waits no longer for a joiner that etcd is known to have without', () => {
     const { acknowledgements, membership, review } = setUp(['one']);
     review(0, ['two']);
-    acknowledgements.received(1, true, 10);
+    acknowledgements.received(1, 10);
     assert.equal(acknowledgements.durable, 0);
     membership.onResult(1, true, ['one']);
     assert.equal(acknowledgements.durable, 1);
@@ -37,14 +43,14 @@ describe('membership', () => {
     const { acknowledgements, sent, review } = setUp(['one', 'two']);
     review(0, [], false);
     assert.deepEqual(sent, []);
-    acknowledgements.received(1, true, 10);
+    acknowledgements.received(1, 10);
     review(10, [], false);
     assert.deepEqual(sent, [{ requestId: 1, change: 'remove', nodeId: 'two' }]);
   });
 
   it('removes a silent member after the timeout', () => {
     const { acknowledgements, sent, review } = setUp(['one', 'two']);
-    acknowledgements.received(1, true, 0);
+    acknowledgements.received(1, 0);
     review(999);
     assert.deepEqual(sent, []);
     review(1000);
@@ -55,7 +61,7 @@ describe('membership', () => {
     const { acknowledgements, sent, review } = setUp(['one', 'two']);
     const clock = { now: 0 };
     const watch = new LoopWatch({ now: () => clock.now });
-    acknowledgements.received(1, true, watch.attendedMs());
+    acknowledgements.received(1, watch.attendedMs());
     clock.now = 2500;
     review(watch.attendedMs());
     watch.beat();
@@ -72,7 +78,7 @@ describe('membership', () => {
   it('takes a member in again that took itself out, and waits for it meanwhile', () => {
     const { acknowledgements, sent, review } = setUp(['one', 'two']);
     acknowledgements.addMembers(['one']);
-    acknowledgements.received(1, true, 0);
+    acknowledgements.received(1, 0);
     assert.equal(acknowledgements.durable, 0, 'it is waited for until it is known to be out');
     acknowledgements.acknowledge('two', 1, 10);
     review(20, ['two']);
@@ -81,7 +87,7 @@ describe('membership', () => {
 
   it('has one request under way at a time, and repeats it when no answer comes', () => {
     const { acknowledgements, membership, sent, review } = setUp(['one', 'two']);
-    acknowledgements.received(1, true, 0);
+    acknowledgements.received(1, 0);
     review(1000, ['three']);
     review(1500, ['three']);
     assert.equal(sent.length, 1);
@@ -94,7 +100,7 @@ describe('membership', () => {
 
   it('acts on the set in the answer, whatever was asked for', () => {
     const { acknowledgements, membership, review } = setUp(['one', 'two']);
-    acknowledgements.received(1, true, 0);
+    acknowledgements.received(1, 0);
     review(1000);
     membership.onResult(1, false, ['one', 'two']);
     assert.equal(acknowledgements.durable, 0);
@@ -109,10 +115,16 @@ describe('membership', () => {
     const acknowledgements = new Acknowledgements({ self: 'one', waits: true, strict: false }, ['one']);
     let durableWhenSent = -1;
     const membership = new Membership(7, acknowledgements, () => {
-      acknowledgements.received(1, true, 0);
+      acknowledgements.received(1, 0);
       durableWhenSent = acknowledgements.durable;
     });
-    membership.review({ atMs: 0, syncTimeoutMs: 1000, isAlive: () => true, caughtUp: ['two'] });
+    membership.review({
+      atMs: 0,
+      syncTimeoutMs: 1000,
+      isAlive: () => true,
+      caughtUp: ['two'],
+      fallenBack: [],
+    });
     assert.equal(durableWhenSent, 0);
   });
 
@@ -120,7 +132,7 @@ describe('membership', () => {
     const { acknowledgements, membership, sent, review } = setUp(['one']);
     review(0, ['two']);
     membership.onResult(1, false, ['one']);
-    acknowledgements.received(1, true, 50);
+    acknowledgements.received(1, 50);
     assert.equal(acknowledgements.durable, 0);
     review(50, [], false);
     assert.deepEqual(sent[1], { requestId: 2, change: 'remove', nodeId: 'two' });
