@@ -159,6 +159,9 @@ export class Replicator {
         this.#endRole();
         this.#status.now();
         break;
+      case 'ping':
+        this.#send({ type: 'pong', id: message.id, engineSilentMs: 0 });
+        break;
       case 'gate':
         this.#gate.permit(message.permit);
         break;

@@ -95,6 +95,8 @@ export const toReplicatorSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hand-off'), target: z.string() }),
   /** An operator asks about the quarantine, or discards of it; answered by `quarantine-answer` with the same id. */
   z.object({ type: z.literal('quarantine'), requestId: z.int(), request: quarantineRequestSchema }),
+  /** Answered by `pong`: whether the process lives, and the thread that orders. */
+  z.object({ type: z.literal('ping'), id: z.int() }),
   /** Compare everything now. */
   z.object({ type: z.literal('scrub') }),
 ]);
@@ -137,6 +139,13 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready'), publicKey: z.string(), port: z.int() }),
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
   lateMessageSchema,
+  /** From the control lane, which never waits for a disk (T2). */
+  z.object({
+    type: z.literal('pong'),
+    id: z.int(),
+    /** For how long the storage engine has said nothing, in milliseconds; 0: it is well. */
+    engineSilentMs: z.number().nonnegative(),
+  }),
   /** The standing report: at every change worth showing, at most ten a second, and once a second. */
   z.object({
     type: z.literal('status'),

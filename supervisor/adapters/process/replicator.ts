@@ -160,6 +160,8 @@ export class ReplicatorProcess implements ReplicatorControl {
       case 'late':
         this.#onLate(message.byMs);
         return;
+      case 'pong':
+        return;
       case 'membership':
         void this.#changeMembership(message);
         return;
