@@ -7,7 +7,6 @@ import {
   maxConfigProblems,
   type Peer,
   type ReplicatorSettings,
-  type ToReplicator,
 } from '#contracts/ipc/replicator.ts';
 import { LoopWatch } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
@@ -29,9 +28,10 @@ import { PositionStore } from './state/position-store.ts';
 import { Roots } from './state/roots.ts';
 import { wallTime } from './state/wall-clock.ts';
 import { type Status, StatusReporter } from './status.ts';
+import type { ToEngineThread } from './thread/messages.ts';
 import { listenForPeers, type PeerListener } from './transport/listener.ts';
 import { type TlsOptions, tlsOptions } from './transport/tls.ts';
-import { WriteGate } from './write-gate.ts';
+import type { WriteGate } from './write-gate.ts';
 
 /** A peer that connected before this host was told to lead. */
 interface Waiting {
@@ -39,7 +39,7 @@ interface Waiting {
   readonly hangUp: () => void;
 }
 
-/** The process behind the supervisor's messages: this host's part in replication, whatever its role. */
+/** What the supervisor's messages mean: this host's part in replication, whatever its role. */
 export class Replicator {
   readonly #settings: ReplicatorSettings;
   readonly #log: Logger;
@@ -78,7 +78,7 @@ export class Replicator {
     settings: ReplicatorSettings,
     log: Logger,
     send: (message: FromReplicator) => void,
-    gate = new WriteGate(),
+    gate: WriteGate,
   ): Promise<Replicator> {
     makeRoots(settings);
     mkdirSync(logFolderOf(settings), { recursive: true, mode: 0o700 });
@@ -139,11 +139,8 @@ export class Replicator {
     this.#holdings = new Holdings(this.#positions, this.#roots, log, () => this.#status.changed());
   }
 
-  handle(message: ToReplicator): void {
+  handle(message: ToEngineThread): void {
     switch (message.type) {
-      case 'start':
-        this.#log.warn('a second start was ignored');
-        break;
       case 'peers':
         this.#peers = new Map(message.peers.map((peer) => [peer.nodeId, peer]));
         this.#listener?.reviewTrust();
@@ -158,15 +155,6 @@ export class Replicator {
       case 'idle':
         this.#endRole();
         this.#status.now();
-        break;
-      case 'ping':
-        this.#send({ type: 'pong', id: message.id, engineSilentMs: 0 });
-        break;
-      case 'gate':
-        this.#gate.permit(message.permit);
-        break;
-      case 'shut-gate':
-        this.#gate.shut();
         break;
       case 'admit':
         this.#admit(message.replaces, message.at);
@@ -234,7 +222,7 @@ export class Replicator {
     );
   }
 
-  #lead({ epoch, inSync, root }: Extract<ToReplicator, { type: 'lead' }>): void {
+  #lead({ epoch, inSync, root }: Extract<ToEngineThread, { type: 'lead' }>): void {
     this.#checkRoot(root);
     const { nodeId } = this.#settings;
     if (this.#isRole(epoch, nodeId)) {
@@ -271,7 +259,7 @@ export class Replicator {
     });
   }
 
-  #follow({ epoch, leader, root }: Extract<ToReplicator, { type: 'follow' }>): void {
+  #follow({ epoch, leader, root }: Extract<ToEngineThread, { type: 'follow' }>): void {
     if (root === null) this.#roots.distrust();
     else this.#checkRoot(root);
     if (this.#isRole(epoch, leader)) return;
@@ -367,7 +355,6 @@ export class Replicator {
   #handOff(target: string): void {
     const report = (complete: boolean, reason: string) =>
       this.#send({ type: 'handoff', target, complete, reason });
-    this.#gate.shut();
     if (this.#leader === null) {
       report(false, 'this host does not lead');
       return;

@@ -18,6 +18,7 @@ const entryPoints = {
   replicator: 'replicator/main.ts',
   holdfast: 'supervisor/cli/main.ts',
   'command-thread': 'supervisor/adapters/process/command-thread-main.ts',
+  'engine-thread': 'replicator/thread/thread-main.ts',
   'quarantine-thread': 'replicator/quarantine/thread-main.ts',
   'file-checks': 'supervisor/health/file-checks-main.ts',
 };

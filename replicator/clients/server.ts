@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Allowance, defaultAllowance } from '#contracts/engine/limits.ts';
 import { HoldfastError } from '#contracts/errors.ts';
@@ -39,7 +39,9 @@ export class ClientServer {
   /** @throws HoldfastError REPLICATOR_FAILED */
   static async listen(options: ClientServerOptions): Promise<ClientServer> {
     const { path } = options;
-    rmSync(path, { force: true });
+    // A socket is bound with the mode of the umask, which a thread cannot set: it gets its name once nobody else may connect.
+    const unready = `${path}.new`;
+    rmSync(unready, { force: true });
     const server = new ClientServer(options);
     await new Promise<void>((resolve, reject) => {
       server.#server.once('error', (cause) =>
@@ -47,11 +49,10 @@ export class ClientServer {
           new HoldfastError('REPLICATOR_FAILED', `the clients' socket ${path}: ${cause.message}`, { cause }),
         ),
       );
-      // The socket is bound within this call: nobody else may ever connect to it.
-      const umask = process.umask(0o177);
-      server.#server.listen(path, resolve);
-      process.umask(umask);
+      server.#server.listen(unready, resolve);
     });
+    chmodSync(unready, 0o600);
+    renameSync(unready, path);
     return server;
   }
 
