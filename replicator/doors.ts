@@ -47,7 +47,7 @@ export class Doors implements Engine {
 }
 
 function refuse({ request, settle }: ClientRequest): void {
-  const { errno, sentence } = refusal('EROFS');
+  const { errno, sentence } = refusal('EAGAIN');
   const isWrite = request.kind === 'write' || request.kind === 'append';
-  settle(isWrite ? { kind: 'write-refused', written: 0, errno, sentence } : refusal('EROFS'));
+  settle(isWrite ? { kind: 'write-refused', written: 0, errno, sentence } : refusal('EAGAIN'));
 }

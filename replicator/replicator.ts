@@ -16,9 +16,12 @@ import { ensureHostKeys } from './config/host-keys.ts';
 import { Doors } from './doors.ts';
 import { StorageEngine } from './engine/engine.ts';
 import { engineOptions, logFolderOf } from './engine-options.ts';
+import { Aside } from './following/aside.ts';
 import { Follower } from './following/follower.ts';
+import { RemovalGate } from './following/removal-gate.ts';
 import { Leader } from './leading/leader.ts';
 import { ScrubSchedule } from './leading/scrub-schedule.ts';
+import { Quarantine } from './quarantine/quarantine.ts';
 import { KeeperThread } from './quarantine/thread.ts';
 import { Holdings } from './state/holdings.ts';
 import { makeRoots } from './state/make-roots.ts';
@@ -58,6 +61,8 @@ export class Replicator {
   readonly #engine: StorageEngine;
   readonly #doors: Doors;
   readonly #gate: WriteGate;
+  readonly #aside: Aside;
+  readonly #removals: RemovalGate;
   #listener: PeerListener | null = null;
   #peers = new Map<string, Peer>();
   #leader: Leader | null = null;
@@ -82,11 +87,10 @@ export class Replicator {
   ): Promise<Replicator> {
     makeRoots(settings);
     mkdirSync(logFolderOf(settings), { recursive: true, mode: 0o700 });
+    const aside = new Aside();
     const engine = await StorageEngine.open(
       engineOptions(settings, {
-        setAside: () => {
-          throw new Error('not yet');
-        },
+        setAside: (entry, path, why) => aside.take(entry, path, why),
         onFatal: (error) => {
           log.fatal({ err: error }, `the storage engine ends: ${messageOf(error)}`);
           setImmediate(() => {
@@ -97,7 +101,7 @@ export class Replicator {
     );
     log.info({ start: engine.start, position: engine.store.log.position }, 'the storage engine is open');
     const doors = await Doors.listen(settings.engineSocket, log);
-    const replicator = new Replicator(settings, log, send, { engine, doors, gate });
+    const replicator = new Replicator(settings, log, send, { engine, doors, gate, aside });
     await replicator.#listen();
     return replicator;
   }
@@ -106,7 +110,7 @@ export class Replicator {
     settings: ReplicatorSettings,
     log: Logger,
     send: (message: FromReplicator) => void,
-    { engine, doors, gate }: { engine: StorageEngine; doors: Doors; gate: WriteGate },
+    { engine, doors, gate, aside }: { engine: StorageEngine; doors: Doors; gate: WriteGate; aside: Aside },
   ) {
     this.#settings = settings;
     this.#log = log;
@@ -114,6 +118,9 @@ export class Replicator {
     this.#engine = engine;
     this.#doors = doors;
     this.#gate = gate;
+    this.#aside = aside;
+    const { filesRoot, maxRemovalShare: share } = settings;
+    this.#removals = new RemovalGate({ filesRoot, share, log, onChanged: () => this.#status.changed() });
     this.#key = loadPeerKey(settings.stateRoot, settings.nodeId);
     this.#tls = tlsOptions(this.#key, settings.nodeId);
     this.#positions = new PositionStore(settings.stateRoot);
@@ -160,6 +167,8 @@ export class Replicator {
         this.#admit(message.replaces, message.at);
         break;
       case 'accept-removal':
+        this.#removals.accept();
+        this.#follower?.goOn();
         break;
       case 'membership-result':
         this.#leader?.onMembershipResult(message.requestId, message.accepted, message.inSync);
@@ -267,30 +276,43 @@ export class Replicator {
       this.#engine.stopLeading();
       if (root === null) await this.#distrustOnce();
       if (isOver()) return;
+      const quarantine = this.#quarantineOf(epoch, leader);
+      this.#aside.begin({ quarantine, removals: this.#removals, leader });
       const follower = new Follower({
         settings: this.#settings,
         epoch,
         leader,
+        quarantine,
+        removals: this.#removals,
         highestEpoch: this.#positions.highestEpoch,
         engine: this.#engine,
         config: this.#config,
         tls: this.#tls,
         isAdmitted: () => this.#roots.inForce,
         log: this.#log,
-        wallClock: wallTime,
         now: () => this.#loop.attendedMs(),
         peer: (nodeId) => this.#peers.get(nodeId),
-        onQuarantined: () => {
-          this.#quarantined += 1;
-          this.#quarantine.onMoved();
-          this.#status.changed();
-        },
+        onQuarantined: () => this.#onQuarantined(),
         onChanged: () => this.#status.changed(),
       });
       this.#follower = follower;
       this.#log.info({ epoch, leader }, 'following');
       await follower.run();
     });
+  }
+
+  #quarantineOf(epoch: number, leader: string): Quarantine {
+    return new Quarantine({
+      ...{ root: this.#settings.quarantineRoot, epoch, leader, log: this.#log },
+      wallClock: wallTime,
+      onMoved: () => this.#onQuarantined(),
+    });
+  }
+
+  #onQuarantined(): void {
+    this.#quarantined += 1;
+    this.#quarantine.onMoved();
+    this.#status.changed();
   }
 
   #isRole(epoch: number, leader: string): boolean {
@@ -323,6 +345,7 @@ export class Replicator {
     if (this.#engine.isLeading) this.#engine.stopLeading();
     this.#follower?.stop();
     this.#follower = null;
+    this.#removals.clear();
     this.#holdings.savePosition();
   }
 
@@ -387,6 +410,7 @@ export class Replicator {
   #readStatus(): Status {
     const leader = this.#leader;
     const follower = this.#follower;
+    if (follower?.caughtUp) this.#removals.clear();
     const { sequence } = this.#engine.store.log.position;
     const { epoch } = this.#engine.store.log.position;
     this.#positions.advance({ epoch, sequence });
@@ -405,7 +429,7 @@ export class Replicator {
       quarantined: this.#quarantined,
       quarantine: this.#quarantine.summary,
       roots: this.#roots.report,
-      heldRemoval: null,
+      heldRemoval: this.#removals.pending,
       lastScrub: this.#scrubs.last,
     };
   }

@@ -2,17 +2,16 @@ import { realpathSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Epoch } from '#contracts/identities.ts';
 import type { FromSftpNode, SftpNodeSettings } from '#contracts/ipc/sftp-node.ts';
-import type { OpenHandle } from '#contracts/journal/message.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { GatePermit } from '#contracts/write-gate.ts';
 import { Admission } from './admission.ts';
 import { FailureCounter } from './auth/failures.ts';
 import { PasswordChecker } from './auth/passwords.ts';
 import { Users } from './auth/users.ts';
+import { EngineClient } from './engine/engine-client.ts';
 import { readHostKeys } from './host-keys.ts';
-import { SocketJournal } from './journal/socket-journal.ts';
-import { Mutations } from './mutations.ts';
-import { type Handles, openHandleOf } from './sftp/handles.ts';
+import { Jail } from './paths/jail.ts';
+import type { Handles } from './sftp/handles.ts';
 import { requirePatchedSsh2 } from './ssh-library.ts';
 import { Port } from './transport/port.ts';
 import { SftpServer } from './transport/server.ts';
@@ -33,7 +32,7 @@ export class SftpNode {
   readonly #log: Logger;
   readonly #tell: (message: FromSftpNode) => void;
   readonly #gate: WriteGate;
-  readonly #mutations: Mutations;
+  readonly #engine: EngineClient;
   readonly #users: Users;
   readonly #server: SftpServer;
   readonly #filesRoot: string;
@@ -67,36 +66,37 @@ export class SftpNode {
       onOpen: () => {
         if (this.#drain === null) this.#admission.open();
         this.#server.resumeClients();
-        this.#mutations.wake();
+        this.#engine.waiters.changed();
       },
       // Another host may lead by now: nothing is taken from clients, nor answered, before that is known.
       onDoubt: () => this.#server.pauseClients(),
       onExpired: () => {
         log.error({ code: 'LEASE_LOST', epoch }, 'the write gate shut by itself: clients are let go');
         this.#admission.close();
-        this.#mutations.wake();
+        this.#engine.waiters.changed();
         this.#server.hangUpClients();
       },
     });
-    this.#mutations = new Mutations({
-      gate: this.#gate,
-      handles: () => this.#openHandles(),
-      waitsForPeers: settings.mode === 'sync',
+    this.#engine = new EngineClient({
+      path: settings.engineSocket,
+      epoch,
+      door: `sftp-node ${process.pid}`,
+      log,
+      ownRefusal: () => (this.#gate.isOpen ? '' : 'This host does not lead (any more): connect again'),
     });
     const hostKeys = readHostKeys(settings.configRoot, log);
     this.#port = prefetched.port;
     this.#users = prefetched.users ?? new Users(settings.configRoot, log);
     this.#users.onChange = () => this.#endRemovedUsers();
-    this.#mutations.writeTo(
-      new SocketJournal({ path: settings.engineSocket, epoch, owner: this.#mutations, log }),
-    );
     this.#server = new SftpServer(hostKeys, settings, {
       users: this.#users,
       passwords: new PasswordChecker(),
       failures: new FailureCounter(),
-      mutations: this.#mutations,
+      engine: this.#engine,
+      gate: this.#gate,
       admission: this.#admission,
       filesRoot: this.#filesRoot,
+      tree: new Jail(this.#filesRoot, '.'),
       log,
       onHandles: (handles, open) => {
         if (open) this.#handles.add(handles);
@@ -149,11 +149,11 @@ export class SftpNode {
     await waitWhile(() => this.#openFiles.length > 0, endsMs, signal);
     if (signal.aborted) return;
     // A file whose CLOSE is on its way to the standbys is whole: its client shall know.
-    await waitWhile(() => this.#mutations.unanswered > 0, performance.now() + answerLimitMs, signal, 2);
+    await waitWhile(() => this.#engine.unanswered > 0, performance.now() + answerLimitMs, signal, 2);
     if (signal.aborted) return;
     const cutTransfers = this.#openFiles.length;
     this.#shut();
-    this.#tell({ type: 'drained', epoch: this.#epoch, sequence: this.#mutations.lastSequence, cutTransfers });
+    this.#tell({ type: 'drained', epoch: this.#epoch, cutTransfers });
   }
 
   resume(): void {
@@ -172,7 +172,7 @@ export class SftpNode {
     this.#isShut = true;
     this.#admission.close();
     this.#gate.shut();
-    this.#mutations.wake();
+    this.#engine.waiters.changed();
   }
 
   /** Tells the clients good-bye while the address they talk to is still here. */
@@ -191,13 +191,6 @@ export class SftpNode {
 
   get #openFiles() {
     return [...this.#handles].flatMap((handles) => handles.files);
-  }
-
-  #openHandles(): OpenHandle[] {
-    return this.#openFiles.flatMap((file) => {
-      const { journalHandle } = file;
-      return journalHandle === null ? [] : [openHandleOf({ ...file, journalHandle }, this.#filesRoot)];
-    });
   }
 
   #endRemovedUsers(): void {

@@ -21,8 +21,6 @@ export const sftpNodeSettingsSchema = z.object({
   filesRoot: z.string(),
   /** Unix socket at which the replicator takes changes. */
   engineSocket: z.string(),
-  /** `sync`: an acknowledgement waits for the in-sync standbys. */
-  mode: z.enum(['sync', 'async', 'shared']),
   /** Places of connections that have not logged in: contracts/connection-places.ts. */
   startups: z.object({
     begin: z.int().nonnegative(),
@@ -73,8 +71,6 @@ export const fromSftpNodeSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('drained'),
     epoch: epochSchema,
-    /** The last sequence the node handed to the replicator. */
-    sequence: z.int().nonnegative(),
     /** Transfers that the limit cut short. */
     cutTransfers: z.int().nonnegative(),
   }),

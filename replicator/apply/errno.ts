@@ -1,6 +1,7 @@
 /** What the kernel, or we before it, answer to a change that cannot be made. */
 export type Errno =
   | 'EACCES'
+  | 'EAGAIN'
   | 'EBADF'
   | 'EBUSY'
   | 'EEXIST'

@@ -57,13 +57,13 @@ export class AnswerTaker {
     if (!this.#known.doubts.names.at(path).name || !this.#known.doubts.names.mayDefine(path)) return;
     switch (answer.kind) {
       case 'absent':
-        this.#known.define(path, null, 'answer');
+        this.#known.define(path, null, 'absent');
         return;
       case 'symlink': {
         const found = this.#known.tree.find(path);
         if (found?.kind === 'symlink' && found.target === answer.target)
           this.#known.doubts.settle(path, 'tree');
-        else this.#known.define(path, answer, 'answer');
+        else this.#known.define(path, answer, 'displaced');
         return;
       }
       case 'directory':
@@ -91,7 +91,7 @@ export class AnswerTaker {
     const own = this.#known.ownEntries(path, page);
     this.#known.doubts.settleEntries(path, page.upTo);
     const listed = new Set(page.names);
-    for (const name of own) if (!listed.has(name)) this.#known.define(joinPath(path, name), null, 'answer');
+    for (const name of own) if (!listed.has(name)) this.#known.define(joinPath(path, name), null, 'absent');
     for (const name of page.names) this.#known.doubts.mark(joinPath(path, name), scope);
   }
 
@@ -132,7 +132,7 @@ export class AnswerTaker {
     if (this.#known.tree.find(path)?.kind === 'directory') {
       this.#known.tree.setAttributesAt(path, { mode });
     } else {
-      this.#known.clear(path, 'answer');
+      this.#known.clear(path, 'displaced');
       this.#known.tree.make(path, { kind: 'directory', mode });
       this.#known.doubt(path, 'tree');
     }
@@ -176,7 +176,7 @@ export class AnswerTaker {
   #putFile(path: TreePath, inode: Inode | null, mode: number): Inode {
     const found = this.#known.tree.find(path);
     if (inode !== null && found?.kind === 'file' && found.inode === inode) return inode;
-    this.#known.clear(path, 'answer');
+    this.#known.clear(path, 'displaced');
     if (inode !== null && this.#known.tree.link(inode, path)) return inode;
     return this.#known.makeFile(path, mode);
   }

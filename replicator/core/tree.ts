@@ -23,7 +23,8 @@ export type NewEntry =
   | { readonly kind: 'directory'; readonly mode: number }
   | { readonly kind: 'symlink'; readonly target: string };
 
-export type Removal = 'record' | 'answer';
+/** `absent`, `displaced`: by an answer of the leader, which has nothing there, or something else. */
+export type Removal = 'record' | 'absent' | 'displaced';
 
 /** The tree of files as the engine reads and changes it, on every host. All calls act on the page cache. */
 export interface Tree {

@@ -10,6 +10,7 @@ import { joinPath } from '../core/uncertain-names.ts';
 import { fromKey, toKey } from '../tree/path.ts';
 import type { SessionHandle } from './client-sessions.ts';
 import type { Store } from './store.ts';
+import { storedMode } from './stored-modes.ts';
 
 /** What a request comes to: the records to order, and where its paths led. */
 export interface Planned {
@@ -64,7 +65,7 @@ export class ClientChanges {
       path: at,
       created: found === null,
       truncate: flags.truncate && found !== null,
-      mode,
+      mode: storedMode.newFile(mode),
       otherNames: this.#otherNames(at),
     } as const;
     this.#check(record);
@@ -85,7 +86,7 @@ export class ClientChanges {
   }
 
   setHandle(handle: number, attributes: ChangedAttributes): LogRecord {
-    const record = { kind: 'set-handle-attributes', handle, attributes } as const;
+    const record = { kind: 'set-handle-attributes', handle, attributes: stored(attributes, 'file') } as const;
     this.#check(record);
     return record;
   }
@@ -111,8 +112,9 @@ export class ClientChanges {
   ): Planned {
     switch (request.kind) {
       case 'set-attributes': {
-        const { follow, attributes } = request;
-        const path = this.#resolve(session, request.path, follow);
+        const path = this.#resolve(session, request.path, request.follow);
+        const isDirectory = this.#preconditions.find(path)?.type === 'directory';
+        const attributes = stored(request.attributes, isDirectory ? 'directory' : 'file');
         return this.#one({ kind: 'set-attributes', path, attributes, otherNames: this.#otherNames(path) }, [
           path,
         ]);
@@ -127,7 +129,7 @@ export class ClientChanges {
       }
       case 'mkdir': {
         const path = this.#resolve(session, request.path, false);
-        return this.#one({ kind: 'mkdir', path, mode: request.mode }, [path]);
+        return this.#one({ kind: 'mkdir', path, mode: storedMode.newDirectory(request.mode) }, [path]);
       }
       case 'symlink': {
         const path = this.#resolve(session, request.path, false);
@@ -186,6 +188,11 @@ export class ClientChanges {
       .filter((name) => name !== key)
       .map(fromKey);
   }
+}
+
+function stored(attributes: ChangedAttributes, kind: 'file' | 'directory'): ChangedAttributes {
+  const { mode } = attributes;
+  return mode === undefined ? attributes : { ...attributes, mode: storedMode[kind](mode) };
 }
 
 function refuse(code: ErrnoError['code']): never {

@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DirtyFile, FlushScope } from '../apply/dirty-files.ts';
 import { ErrnoError } from '../apply/errno.ts';
 import type { Preconditions } from '../apply/preconditions.ts';
@@ -46,6 +47,10 @@ type RequestOf<Kind extends ClientRequest['request']['kind']> = ClientRequest & 
   readonly request: Extract<ClientRequest['request'], { kind: Kind }>;
 };
 
+/** How long requests wait for a gate that is shut, all of them together; as a door waits for its engine. */
+const gatePatienceMs = 2000;
+const lookMs = 5;
+
 interface WaitingWrite {
   readonly client: ClientRequest;
   readonly record: LogRecord;
@@ -69,6 +74,8 @@ export class ClientWork implements Engine {
   readonly #endRoom: () => void;
   #writes: WaitingWrite[] = [];
   #isRunning = false;
+  /** While the gate is shut: until then requests wait for it. */
+  #waitsUntilMs: number | null = null;
   #hasEnded = false;
 
   constructor(options: ClientWorkOptions) {
@@ -101,6 +108,10 @@ export class ClientWork implements Engine {
       const { turn } = next;
       let { release } = next;
       try {
+        if (!this.#mayChange && turn.requests.some(({ request }) => needsGate(request))) {
+          release ??= turn.retain();
+          await this.#gateOpens();
+        }
         if (this.#mayChange && this.#prepare(turn)) {
           release ??= turn.retain();
           await this.#store.flushLog();
@@ -119,6 +130,13 @@ export class ClientWork implements Engine {
     this.#isRunning = false;
   }
 
+  /** The gate of a process that is new opens with the next renewal of the lease: clients wait for it, for a while. */
+  async #gateOpens(): Promise<void> {
+    this.#waitsUntilMs ??= performance.now() + gatePatienceMs;
+    while (!this.#mayChange && !this.#hasEnded && performance.now() < this.#waitsUntilMs) await delay(lookMs);
+    if (this.#mayChange) this.#waitsUntilMs = null;
+  }
+
   get #mayChange(): boolean {
     return !this.#hasEnded && this.#options.gate.mayChange;
   }
@@ -135,9 +153,7 @@ export class ClientWork implements Engine {
     }
     this.#orderWrites();
     try {
-      if (!this.#mayChange && request.kind !== 'read-barrier' && request.kind !== 'end-session') {
-        throw new ErrnoError('EROFS', 'the gate is shut');
-      }
+      if (!this.#mayChange && needsGate(request)) throw new ErrnoError('EAGAIN', 'the gate is shut');
       this.#change(client);
     } catch (error) {
       this.#refuse(client, error);
@@ -241,7 +257,7 @@ export class ClientWork implements Engine {
   #write(client: RequestOf<'write'>): void {
     const { request, session } = client;
     try {
-      if (!this.#mayChange) throw new ErrnoError('EROFS', 'the gate is shut');
+      if (!this.#mayChange) throw new ErrnoError('EAGAIN', 'the gate is shut');
       const { handle } = this.#handle(session, request.handle);
       const record = this.#changes.write(handle, request.offset, request.data.length);
       this.#writes.push({ client, record, data: request.data });
@@ -352,4 +368,8 @@ export class ClientWork implements Engine {
     }
     this.#options.onFatal(error);
   }
+}
+
+function needsGate({ kind }: ClientRequest['request']): boolean {
+  return kind !== 'read-barrier' && kind !== 'end-session';
 }

@@ -27,7 +27,7 @@ export interface DiskTreeParts {
   readonly dirty: DirtyFiles;
   readonly before: BeforeChange;
   /** Takes what lies at an entry out of the tree: it was displaced, and may be the only copy. */
-  readonly setAside: (entry: Buffer, path: TreePath) => void;
+  readonly setAside: (entry: Buffer, path: TreePath, why: Removal) => void;
   /** Whether the file lacks ranges: its name is remembered. */
   readonly isNeeded: (inode: Inode) => boolean;
 }
@@ -182,7 +182,7 @@ export class DiskTree implements Tree {
     this.#changed.paths.add(path);
     const isEmpty = stats.isDirectory() && this.entries(path).length === 0;
     if (isEmpty) this.#apply({ kind: 'rmdir', path: fromKey(path) });
-    else if (why === 'answer' || stats.isDirectory()) this.#putAside(path, stats);
+    else if (why !== 'record' || stats.isDirectory()) this.#putAside(path, stats, why);
     else this.#apply({ kind: 'remove', path: fromKey(path) });
     this.#lostName(stats, path);
   }
@@ -318,12 +318,12 @@ export class DiskTree implements Tree {
   }
 
   /** The applier is not asked: the entry leaves the tree. */
-  #putAside(path: TreePath, stats: BigIntStats): void {
+  #putAside(path: TreePath, stats: BigIntStats, why: Removal): void {
     const { places, dirty, setAside } = this.#parts;
     const directory = fromKey(parentOf(path));
     dirty.nameChanged(directory, () => openDirectory(places, directory));
     places.unlocked.allow([{ path: fromKey(path), itself: 'if-directory' }], () =>
-      places.directories.withEntry(fromKey(path), (entry) => setAside(entry, path)),
+      places.directories.withEntry(fromKey(path), (entry) => setAside(entry, path, why)),
     );
     if (stats.isDirectory()) dirty.directories.removedTree(fromKey(path));
   }

@@ -1,3 +1,4 @@
+import { HoldfastError } from '#contracts/errors.ts';
 import type { Want } from '../core/answer-taker.ts';
 import type { EntriesPage, NameAnswer } from '../core/answers.ts';
 import type { EpochTable, LogPosition } from '../core/position.ts';
@@ -88,7 +89,8 @@ export class Following extends StoreLog implements FollowerPort {
   }
 }
 
-/** By the disk, before anything was changed or with what was changed in doubt; or by the log, which lacks room. */
+/** By whom a comparison may not take so much away; or by the disk, before anything was changed or with what was changed in doubt; or by the log, which lacks room. */
 function isRefused(error: unknown): boolean {
+  if (error instanceof HoldfastError && error.code === 'RESYNC_REMOVES_MUCH') return true;
   return refusalOf(error) !== null || error instanceof LogMismatch;
 }

@@ -1,6 +1,8 @@
 import type { FlushCalls, FlushLimits } from '../apply/flusher.ts';
 import type { Credentials } from '../apply/permissions.ts';
 import type { Space } from '../apply/space.ts';
+import type { Removal } from '../core/tree.ts';
+import type { TreePath } from '../core/uncertain-names.ts';
 import type { LogFolder } from '../log/log-files.ts';
 import type { OperationLogOptions } from '../log/log-options.ts';
 import type { ProcessMark } from '../log/process-mark.ts';
@@ -14,8 +16,11 @@ export interface EngineOptions {
   readonly mark: ProcessMark;
   /** A file outside of the tree in which modes are noted that are widened for one change. */
   readonly modesNote: string;
-  /** Takes an entry out of the tree, to another place of the same file system, synchronously. */
-  readonly setAside: (entry: Buffer, path: string) => void;
+  /**
+   * Takes an entry out of the tree, to another place of the same file system, synchronously. What it throws leaves the
+   * entry where it is: RESYNC_REMOVES_MUCH ends the connection with the leader.
+   */
+  readonly setAside: (entry: Buffer, path: TreePath, why: Removal) => void;
   readonly space: Space;
   readonly credentials: Credentials;
   readonly flushCalls: FlushCalls;

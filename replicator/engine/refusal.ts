@@ -8,7 +8,8 @@ const sentences: Readonly<Record<string, string>> = {
   EEXIST: 'something is there already',
   EACCES: 'it is not permitted',
   ENOSPC: 'there is no room left',
-  EROFS: 'nothing may be changed here now',
+  EROFS: 'the file system is read-only',
+  EAGAIN: 'changes are not taken at the moment',
   ENOTEMPTY: 'the directory is not empty',
   EIO: 'the disk, or a host that must have it, failed',
 };

@@ -6,15 +6,18 @@ import type { ConfigRoot } from '../config/config-root.ts';
 import type { StorageEngine } from '../engine/engine.ts';
 import { FollowingSession } from '../peers/following-session.ts';
 import { StreamChannel } from '../peers/stream-channel.ts';
-import { Quarantine } from '../quarantine/quarantine.ts';
+import type { Quarantine } from '../quarantine/quarantine.ts';
 import { dialPeer } from '../transport/dialer.ts';
 import type { TlsOptions } from '../transport/tls.ts';
 import { LeaderConfig } from './leader-config.ts';
+import type { RemovalGate } from './removal-gate.ts';
 
 /** A new leader has clients to let in first: a handshake with each follower would take its time just then. */
 const leaderSettlesMs = 100;
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
+/** While an operator is waited for: the leader may have its files back before he says anything. */
+const heldPauseMs = 60_000;
 
 export interface FollowerOptions {
   readonly settings: ReplicatorSettings;
@@ -22,13 +25,14 @@ export interface FollowerOptions {
   readonly leader: string;
   /** The highest epoch that this host has seen. */
   readonly highestEpoch: number;
+  readonly removals: RemovalGate;
+  readonly quarantine: Quarantine;
   readonly engine: StorageEngine;
   readonly config: ConfigRoot;
   readonly tls: TlsOptions;
   /** Whether what this host holds may be relied on: else the leader must not count on it. */
   readonly isAdmitted: () => boolean;
   readonly log: Logger;
-  readonly wallClock: () => Date;
   /** Attended time, ms. */
   readonly now: () => number;
   readonly peer: (nodeId: string) => Peer | undefined;
@@ -48,23 +52,10 @@ export class Follower {
 
   constructor(options: FollowerOptions) {
     this.#options = options;
-    const { config, epoch, leader, settings, log, wallClock, onQuarantined } = options;
+    const { config, epoch, leader, settings, quarantine, log, onQuarantined } = options;
     const { quarantineRoot } = settings;
     this.#config = new LeaderConfig({
-      config,
-      epoch,
-      leader,
-      quarantineRoot,
-      quarantine: new Quarantine({
-        root: quarantineRoot,
-        epoch,
-        leader,
-        wallClock,
-        log,
-        onMoved: onQuarantined,
-      }),
-      log,
-      onQuarantined,
+      ...{ config, epoch, leader, quarantineRoot, quarantine, log, onQuarantined },
       onApplied: () => this.#tellConfig(),
     });
   }
@@ -104,7 +95,8 @@ export class Follower {
         this.#options.onChanged();
         if (codeOf(reason) === 'HISTORY_DIFFERS' && !signal.aborted) await this.#distrustHistory();
       }
-      await this.#pause(pauseMs);
+      const waitsForOperator = this.#options.removals.pending !== null;
+      await this.#pause(waitsForOperator ? heldPauseMs : pauseMs);
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);
     }
   }
@@ -113,6 +105,11 @@ export class Follower {
     const over = new Error('this host does not follow that leader any more');
     this.#stopping.abort(over);
     this.#session?.close(over);
+  }
+
+  /** An operator lets the comparison that waits go on. */
+  goOn(): void {
+    this.#skipPause?.();
   }
 
   /** This host's roots have their identity: from now on the leader may count on it. */

@@ -4,7 +4,7 @@ import type { QuarantineReason } from '#contracts/ipc/quarantine.ts';
 import type { Logger } from '#contracts/log.ts';
 import { makeFolderDurably, syncDirectory } from '../state/durable-file.ts';
 import { printable } from '../tree/path.ts';
-import { errnoOf, type Tree } from '../tree/tree.ts';
+import { errnoOf } from '../tree/tree.ts';
 import {
   batchName,
   folderRecordName,
@@ -55,12 +55,14 @@ export class Quarantine {
   }
 
   /**
-   * Moves what is at the path, with all below it; nothing happens when nothing is there. On disk when this returns.
+   * Moves an entry of a directory, with all below it. On disk here when this returns; that it left its directory is for the
+   * caller to flush.
+   * @param entry for system calls
+   * @param path where it was, from the files root
    * @throws errors of the file system
    */
-  moveIn(tree: Tree, path: Buffer, reason: QuarantineReason): void {
-    const stats = lstatOf(tree, path);
-    if (stats === null) return;
+  moveIn(entry: Buffer, path: Buffer, reason: QuarantineReason): void {
+    const stats = lstatSync(entry);
     const number = this.#nextNumber();
     const name = thingName(number, path);
     const target = Buffer.concat([Buffer.from(`${this.#folder}/`), name]);
@@ -72,11 +74,9 @@ export class Quarantine {
       bytes: stats.isFile() ? stats.size : null,
     });
     try {
-      tree.withEntry(path, (entry) => renameSync(entry, target));
+      renameSync(entry, target);
     } catch (error) {
       rmSync(record, { force: true });
-      // Else it is the folder that somebody removed meanwhile: who is told that all went well replaces what is there.
-      if (errnoOf(error) === 'ENOENT' && lstatOf(tree, path) === null) return;
       throw error;
     }
     // The name of the record, and of what it is about.
@@ -129,15 +129,6 @@ export function typeOf(stats: Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolic
   if (stats.isFile()) return 'file';
   if (stats.isDirectory()) return 'folder';
   return stats.isSymbolicLink() ? 'link' : 'other';
-}
-
-function lstatOf(tree: Tree, path: Buffer): Stats | null {
-  try {
-    return tree.withEntry(path, (entry) => lstatSync(entry));
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
 }
 
 /** False when it is there. */

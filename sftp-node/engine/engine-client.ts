@@ -11,7 +11,7 @@ import { Session, type SessionHome } from './session.ts';
 import { Waiters } from './waiters.ts';
 
 const firstRetryMs = 10;
-const lastRetryMs = 500;
+const lastRetryMs = 100;
 const pingMs = 250;
 
 export interface EngineClientOptions {
@@ -22,6 +22,8 @@ export interface EngineClientOptions {
   /** The name of this process, for the engine's log. */
   readonly door: string;
   readonly log: Logger;
+  /** Why this process asks for no change now; empty: it may. Whoever makes it so calls `waiters.changed`. */
+  readonly ownRefusal?: () => string;
   /** Milliseconds without those in which this process stood still. */
   readonly attendedMs?: () => number;
 }
@@ -61,7 +63,9 @@ export class EngineClient implements Engine, SessionHome {
   }
 
   get refusal(): string {
-    return this.#refusal;
+    const own = this.#options.ownRefusal?.() ?? '';
+    if (own !== '') return own;
+    return this.#refusal === '' ? '' : `Writes are refused: ${this.#refusal}`;
   }
 
   get unanswered(): number {

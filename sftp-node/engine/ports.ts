@@ -27,6 +27,8 @@ export interface Engine {
  * `lost` is aborted.
  */
 export interface EngineSession {
+  /** How many directories of the way to its root were missing, and were made. */
+  readonly made: number;
   /** Aborted, with a SessionLost as reason, when the session cannot go on. */
   readonly lost: AbortSignal;
   /** Whether a change may be asked for now: else wait for `permission`. */

@@ -56,12 +56,17 @@ export class Session implements EngineSession {
   #wasBegun = false;
   #refusedBegin: unknown = null;
   #isEnding = false;
+  #made = 0;
   /** Why the WRITE whose pieces are coming in has failed already. */
   #refusedPiece: EngineRefusal | null = null;
 
   constructor(grant: Grant, home: SessionHome) {
     this.grant = grant;
     this.#home = home;
+  }
+
+  get made(): number {
+    return this.#made;
   }
 
   get lost(): AbortSignal {
@@ -77,7 +82,7 @@ export class Session implements EngineSession {
       this.lost.throwIfAborted();
       return this.permitted;
     };
-    const reason = () => (this.#isBegun ? `Writes are refused: ${this.#home.refusal}` : notConnected);
+    const reason = () => (this.#isBegun ? this.#home.refusal : notConnected);
     await waitForPermission({ ...patience, waiters: this.#home.waiters, isSo, reason });
   }
 
@@ -160,7 +165,7 @@ export class Session implements EngineSession {
     const makeRoot = this.#wasBegun ? null : this.grant.makeRoot;
     const grant = { ...this.grant, makeRoot };
     this.#ask({ kind: 'begin-session', grant }).then(
-      () => this.#didBegin(),
+      (begun) => this.#didBegin(begun),
       (error) => this.#notBegun(error),
     );
   }
@@ -216,7 +221,8 @@ export class Session implements EngineSession {
     this.#home.left(this, this.#outbox?.link.id ?? null);
   }
 
-  #didBegin(): void {
+  #didBegin(begun: Success): void {
+    if (begun.kind === 'begun') this.#made += begun.made;
     this.#isBegun = true;
     this.#wasBegun = true;
     // Nobody waited for it any more.

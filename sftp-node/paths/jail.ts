@@ -36,7 +36,7 @@ export class Jail {
   readonly #filesRoot: Buffer;
   readonly #root: number;
 
-  /** @throws ENOENT when the home does not exist */
+  /** @param home `.` for all of the files root. @throws ENOENT when the home does not exist */
   constructor(filesRoot: string, home: string) {
     const root = realpathSync(filesRoot);
     this.#filesRoot = Buffer.from(`${root}/`, 'utf8');
@@ -52,6 +52,11 @@ export class Jail {
     const isInside = path.subarray(0, this.#filesRoot.length).equals(this.#filesRoot);
     if (!isInside) throw new StatusError(statusCode.noSuchFile, 'The home is gone');
     return path.subarray(this.#filesRoot.length);
+  }
+
+  /** For system calls about the home itself. */
+  get root(): Buffer {
+    return procPath(this.#root);
   }
 
   close(): void {

@@ -1,5 +1,5 @@
+import type { ChangedAttributes } from '#contracts/engine/message.ts';
 import { codeOf } from '#contracts/errors.ts';
-import type { Attributes } from '#contracts/journal/operation.ts';
 import type { Logger } from '#contracts/log.ts';
 import { statusCode } from './protocol.ts';
 import { StatusError, statusOf } from './status-error.ts';
@@ -34,6 +34,12 @@ export function shown(path: Buffer): string {
 }
 
 /** Only what was asked for. */
-export function shownAttributes({ size, mode, accessedAt, modifiedAt }: Attributes) {
-  return { size, mode: mode?.toString(8), accessedAt, modifiedAt };
+export function shownAttributes({ size, mode, accessedAtUs, modifiedAtUs }: ChangedAttributes) {
+  const seconds = (us: number | undefined) => (us === undefined ? undefined : us / 1e6);
+  return {
+    size,
+    mode: mode?.toString(8),
+    accessedAt: seconds(accessedAtUs),
+    modifiedAt: seconds(modifiedAtUs),
+  };
 }

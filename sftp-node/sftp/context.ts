@@ -1,18 +1,29 @@
-import { closeSync, constants, openSync } from 'node:fs';
 import type { Logger } from '#contracts/log.ts';
 import type { Admission } from '../admission.ts';
-import type { Mutations } from '../mutations.ts';
-import { syncFile } from '../mutations.ts';
-import type { Jail, Place } from '../paths/jail.ts';
+import type { EngineSession } from '../engine/ports.ts';
+import type { Jail } from '../paths/jail.ts';
 import type { FieldReader } from './fields.ts';
 import type { Handles } from './handles.ts';
+
+/** The door's write gate, looked at before every answer (H2). */
+export interface AnswerGate {
+  /** Before one that tells of a change (G1). */
+  readonly isOpen: boolean;
+  /** Before any other: what was read may be old by then. */
+  readonly isOver: boolean;
+}
 
 /** What a request handler works with: one SFTP session of one user. */
 export interface SessionContext {
   readonly user: string;
+  /** What is read is read through it. */
   readonly jail: Jail;
+  /** The files root: where the engine says that a path led. */
+  readonly tree: Jail;
   readonly handles: Handles;
-  readonly mutations: Mutations;
+  /** It makes the changes. */
+  readonly engine: EngineSession;
+  readonly gate: AnswerGate;
   readonly admission: Admission;
   /** This client's SYMLINK names the link before its target. */
   readonly linkFirst: boolean;
@@ -24,45 +35,3 @@ export interface SessionContext {
 export type Reply = Buffer | Promise<Buffer>;
 
 export type Handler = (context: SessionContext, id: number, fields: FieldReader) => Reply;
-
-/** Runs `work`; when it fails, the descriptors are closed. */
-export function orClose<Result>(fds: readonly number[], work: () => Result): Result {
-  try {
-    return work();
-  } catch (error) {
-    for (const fd of fds) closeSync(fd);
-    throw error;
-  }
-}
-
-/**
- * Makes a change in the directories of these places, which are opened first, to be synced when the walk is over: a
- * change that was made must not fail afterwards for want of a descriptor.
- */
-export function withDirectories<Result>(
-  places: readonly Place[],
-  change: () => Result,
-): [result: Result, fds: number[]] {
-  const fds: number[] = [];
-  return orClose(fds, () => {
-    for (const { directory } of places)
-      fds.push(openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY));
-    return [change(), fds];
-  });
-}
-
-/** fsync of each, off the main thread, and closed in every case. */
-export async function syncAndClose(fds: readonly number[]): Promise<void> {
-  try {
-    await syncAll(fds);
-  } finally {
-    for (const fd of fds) closeSync(fd);
-  }
-}
-
-/** fsync of each, off the main thread; none is under way any more when this settles. */
-export async function syncAll(fds: readonly number[]): Promise<void> {
-  const results = await Promise.allSettled(fds.map((fd) => syncFile(fd)));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-}

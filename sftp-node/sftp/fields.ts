@@ -1,6 +1,13 @@
-import type { Attributes } from '#contracts/journal/operation.ts';
 import { attributeFlag, statusCode } from './protocol.ts';
 import { StatusError } from './status-error.ts';
+
+/** What of a file's attributes a client sends; times in seconds. */
+export interface Attributes {
+  readonly size?: number;
+  readonly mode?: number;
+  readonly accessedAt?: number;
+  readonly modifiedAt?: number;
+}
 
 /** Longest path or name that is taken, as PATH_MAX. */
 const maxPathBytes = 4096;

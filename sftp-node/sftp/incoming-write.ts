@@ -1,5 +1,4 @@
 import type { SessionContext } from './context.ts';
-import { writePiece } from './handlers/files.ts';
 import type { WritePiece } from './packet-stream.ts';
 
 /** The WRITE whose pieces are coming in. */
@@ -8,21 +7,31 @@ export class IncomingWrite {
   readonly #permission: () => Promise<void>;
   /** Why it has failed already: the rest of its data is passed over. */
   #error: unknown = null;
-  /** Of a WRITE that appends: put together, or another session's data could come between two pieces. */
-  #gathered: Buffer[] = [];
 
   constructor(context: SessionContext, permission: () => Promise<void>) {
     this.#context = context;
     this.#permission = permission;
   }
 
-  /** Null until the last piece. */
-  async receive({ handle, offset, data, last }: WritePiece): Promise<{ error: unknown } | null> {
-    const { mutations } = this.#context;
+  /**
+   * Passes a piece on to the engine, as credit allows.
+   * @returns null until the last piece; then what becomes of the WRITE, in an object, since it is not waited for here
+   */
+  async receive({
+    handle: name,
+    offset,
+    data,
+    last,
+  }: WritePiece): Promise<{ made: Promise<unknown> } | null> {
+    const { engine, handles } = this.#context;
+    let made: Promise<unknown> | null = null;
     try {
       if (this.#error === null) {
-        if (!mutations.permitted) await this.#permission();
-        this.#write(handle, offset, data, last);
+        if (!engine.permitted) await this.#permission();
+        const file = handles.writableFile(name);
+        while (!engine.hasCredit) await engine.credit();
+        made = engine.write({ handle: file.engineHandle, offset, data, last });
+        file.bytesWritten += data.length;
       }
     } catch (error) {
       this.#error = error;
@@ -30,17 +39,6 @@ export class IncomingWrite {
     if (!last) return null;
     const error = this.#error;
     this.#error = null;
-    this.#gathered = [];
-    return { error };
-  }
-
-  #write(name: Buffer, offset: number, data: Buffer, last: boolean): void {
-    const file = this.#context.handles.writableFile(name);
-    if (!file.append || (last && this.#gathered.length === 0)) {
-      writePiece(this.#context, file, offset, data);
-      return;
-    }
-    this.#gathered.push(data);
-    if (last) writePiece(this.#context, file, offset, Buffer.concat(this.#gathered));
+    return { made: error === null && made !== null ? made : Promise.reject(error) };
   }
 }

@@ -1,6 +1,5 @@
 import type { Duplex, Writable } from 'node:stream';
 import { afterFullPoll } from '#contracts/lateness.ts';
-import { MayNotAcknowledge } from '../mutations.ts';
 import type { Reply } from './context.ts';
 
 /** Replies that may wait for their turn; a client with more requests than that under way is not read from. */
@@ -11,6 +10,11 @@ const maxWaitingBytes = 4 * 1024 * 1024;
  * likes, and then asks for data that it does not take.
  */
 const maxSocketBytes = 1024 * 1024;
+
+/** A change was made but may not be acknowledged: the connection is closed without an answer. */
+export class MayNotAcknowledge extends Error {
+  override readonly name = 'MayNotAcknowledge';
+}
 
 /** The connection of a client, as one SFTP session sees it. */
 export interface SftpConnection {

@@ -1,6 +1,7 @@
 import { type Subject, shown } from './audit.ts';
 import type { Handler, SessionContext } from './context.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
+import { changing } from './handlers/changes.ts';
 import * as directories from './handlers/directories.ts';
 import * as files from './handlers/files.ts';
 import * as names from './handlers/names.ts';
@@ -47,18 +48,18 @@ const requests: Record<number, Request> = {
   [packetType.read]: { name: 'read', mutates: false, handle: files.read, about: openFile },
   [packetType.lstat]: { name: 'lstat', mutates: false, handle: names.lstat, about: onePath },
   [packetType.fstat]: { name: 'fstat', mutates: false, handle: files.fstat, about: openFile },
-  [packetType.setstat]: { name: 'setstat', mutates: true, handle: names.setstat, about: onePath },
-  [packetType.fsetstat]: { name: 'fsetstat', mutates: true, handle: files.fsetstat, about: openFile },
+  [packetType.setstat]: { name: 'setstat', mutates: true, handle: changing('setstat'), about: onePath },
+  [packetType.fsetstat]: { name: 'fsetstat', mutates: true, handle: changing('fsetstat'), about: openFile },
   [packetType.opendir]: { name: 'opendir', mutates: false, handle: directories.opendir, about: onePath },
   [packetType.readdir]: { name: 'readdir', mutates: false, handle: directories.readdir },
-  [packetType.remove]: { name: 'remove', mutates: true, handle: names.remove, about: onePath },
-  [packetType.mkdir]: { name: 'mkdir', mutates: true, handle: directories.mkdir, about: onePath },
-  [packetType.rmdir]: { name: 'rmdir', mutates: true, handle: directories.rmdir, about: onePath },
+  [packetType.remove]: { name: 'remove', mutates: true, handle: changing('remove'), about: onePath },
+  [packetType.mkdir]: { name: 'mkdir', mutates: true, handle: changing('mkdir'), about: onePath },
+  [packetType.rmdir]: { name: 'rmdir', mutates: true, handle: changing('rmdir'), about: onePath },
   [packetType.realpath]: { name: 'realpath', mutates: false, handle: names.realpath, about: onePath },
   [packetType.stat]: { name: 'stat', mutates: false, handle: names.stat, about: onePath },
-  [packetType.rename]: { name: 'rename', mutates: true, handle: names.rename, about: twoPaths },
+  [packetType.rename]: { name: 'rename', mutates: true, handle: changing('rename'), about: twoPaths },
   [packetType.readlink]: { name: 'readlink', mutates: false, handle: names.readlink, about: onePath },
-  [packetType.symlink]: { name: 'symlink', mutates: true, handle: names.symlink, about: twoPaths },
+  [packetType.symlink]: { name: 'symlink', mutates: true, handle: changing('symlink'), about: twoPaths },
 };
 
 const limits: Handler = (_context, id) => {
@@ -74,11 +75,11 @@ const extendedRequests: Record<string, Request> = {
   'posix-rename@openssh.com': {
     name: 'posix-rename',
     mutates: true,
-    handle: names.posixRename,
+    handle: changing('posix-rename'),
     about: twoPaths,
   },
-  'hardlink@openssh.com': { name: 'hardlink', mutates: true, handle: names.hardlink, about: twoPaths },
-  'fsync@openssh.com': { name: 'fsync', mutates: true, handle: files.fsyncHandle, about: openFile },
+  'hardlink@openssh.com': { name: 'hardlink', mutates: true, handle: changing('hardlink'), about: twoPaths },
+  'fsync@openssh.com': { name: 'fsync', mutates: true, handle: files.fsync, about: openFile },
   'lsetstat@openssh.com': { name: 'lsetstat', mutates: true, handle: names.lsetstat, about: onePath },
   'statvfs@openssh.com': { name: 'statvfs', mutates: false, handle: names.statvfs, about: onePath },
   'fstatvfs@openssh.com': { name: 'fstatvfs', mutates: false, handle: names.fstatvfs },

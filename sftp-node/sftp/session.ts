@@ -1,4 +1,5 @@
 import type { Logger } from '#contracts/log.ts';
+import { SessionLost } from '../engine/errors.ts';
 import { auditRefusal, type Refused, shown } from './audit.ts';
 import type { SessionContext } from './context.ts';
 import { FieldReader } from './fields.ts';
@@ -43,8 +44,10 @@ class SftpSession {
     this.#context = context;
     this.#log = log;
     this.#replies = new ReplyQueue(connection, (acknowledges) =>
-      acknowledges ? context.mutations.mayAcknowledge : context.mutations.mayAnswer,
+      acknowledges ? context.gate.isOpen : !context.gate.isOver,
     );
+    // H1: nobody knows what became of its changes.
+    context.engine.lost.addEventListener('abort', () => connection.hangUp(), { once: true });
     this.#write = new IncomingWrite(context, () => this.#permission());
   }
 
@@ -73,12 +76,20 @@ class SftpSession {
     }
     const parsed = parseRequest(this.#context, type, body);
     if (parsed.request.needsAdmission) await this.#admission();
-    if (parsed.mutates && !this.#context.mutations.permitted) {
+    if (parsed.mutates && !this.#context.engine.permitted) {
       try {
         await this.#permission();
       } catch (error) {
         this.#refuse(parsed, error);
         parsed.request.refused?.(this.#context, parsed.fields);
+        return;
+      }
+    }
+    if (!parsed.mutates) {
+      try {
+        await this.#context.engine.readBarrier();
+      } catch (error) {
+        this.#refuse(parsed, error);
         return;
       }
     }
@@ -98,7 +109,10 @@ class SftpSession {
   #orRefusal(reply: Promise<Buffer>, parsed: ParsedRequest): Promise<Buffer> {
     // Read now: the packet must not be kept as long as the reply takes.
     const refused = refusedOf(parsed);
-    return reply.catch((error) => this.#refusal(parsed.id, refused, error));
+    return reply.catch((error) => {
+      if (error instanceof SessionLost) throw error;
+      return this.#refusal(parsed.id, refused, error);
+    });
   }
 
   /** As OpenSSH, which takes INIT again. @throws StatusError for a request before it */
@@ -115,8 +129,15 @@ class SftpSession {
     if (!this.#initialized) throw new StatusError(statusCode.badMessage, 'WRITE before INIT');
     const outcome = await this.#write.receive(piece);
     if (outcome === null) return;
-    if (outcome.error === null) this.#replies.push(okReply(piece.id), true);
-    else this.#refuseWrite(piece, outcome.error);
+    // Read now: the data must not be kept as long as the reply takes.
+    const { id, handle } = piece;
+    this.#replies.push(
+      outcome.made.then(
+        () => okReply(id),
+        (error) => this.#refusalOfWrite(id, handle, error),
+      ),
+      true,
+    );
   }
 
   /** A session in the middle of transfers may need more files to end them; one that has none open waits. */
@@ -129,7 +150,7 @@ class SftpSession {
   async #permission(): Promise<void> {
     const { signal } = this.#connection;
     try {
-      await this.#context.mutations.permission(this.#isPatient ? { signal } : { signal, patienceMs: 0 });
+      await this.#context.engine.permission(this.#isPatient ? { signal } : { signal, patienceMs: 0 });
       this.#isPatient = true;
     } catch (error) {
       this.#isPatient = false;
@@ -150,7 +171,8 @@ class SftpSession {
   }
 
   /** A client sends thousands of WRITEs before it hears of the first: the same reason is told once of each file. */
-  #refuseWrite({ id, handle }: WritePiece, error: unknown): void {
+  #refusalOfWrite(id: number, handle: Buffer, error: unknown): Buffer {
+    if (error instanceof SessionLost) throw error;
     const { status, message } = statusOf(error);
     const file = this.#context.handles.find(handle);
     if (file?.kind === 'file' && file.lastRefusal !== message) {
@@ -158,7 +180,7 @@ class SftpSession {
       const about = { path: shown(file.path) };
       auditRefusal(this.#context.audit, { request: 'write', mutates: true, about }, error);
     }
-    this.#replies.push(statusReply(id, status, message), false);
+    return statusReply(id, status, message);
   }
 }
 

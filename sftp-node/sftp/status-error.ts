@@ -18,6 +18,8 @@ const byErrno: Record<string, [status: StatusCode, sentence: string]> = {
   ELOOP: [statusCode.noSuchFile, 'Too many symbolic links'],
   EACCES: [statusCode.permissionDenied, 'Permission denied'],
   EPERM: [statusCode.permissionDenied, 'Operation not permitted'],
+  EBUSY: [statusCode.permissionDenied, 'The home itself cannot be changed'],
+  EAGAIN: [statusCode.failure, 'Changes are not taken at the moment: try again'],
   EROFS: [statusCode.permissionDenied, 'The file system is read-only'],
   EEXIST: [statusCode.failure, 'It exists already'],
   EISDIR: [statusCode.failure, 'It is a directory'],

@@ -8,8 +8,10 @@ import { Authenticator } from '../auth/authenticator.ts';
 import type { FailureCounter } from '../auth/failures.ts';
 import type { PasswordChecker } from '../auth/passwords.ts';
 import type { Account, Users } from '../auth/users.ts';
-import { openJail } from '../home.ts';
-import type { Mutations } from '../mutations.ts';
+import type { Engine } from '../engine/ports.ts';
+import { openHome } from '../home.ts';
+import type { Jail } from '../paths/jail.ts';
+import type { AnswerGate } from '../sftp/context.ts';
 import { Handles } from '../sftp/handles.ts';
 import { serveSftp } from '../sftp/session.ts';
 import { sendsLinkFirst } from '../sftp/symlink-order.ts';
@@ -31,9 +33,12 @@ export interface ConnectionOptions {
   readonly users: Users;
   readonly passwords: PasswordChecker;
   readonly failures: FailureCounter;
-  readonly mutations: Mutations;
+  readonly engine: Engine;
+  readonly gate: AnswerGate;
   readonly admission: Admission;
   readonly filesRoot: string;
+  /** The same, for what the engine says of paths. */
+  readonly tree: Jail;
   /** The client's line that names its software. */
   readonly identification: string;
   readonly log: Logger;
@@ -191,15 +196,20 @@ export class ClientConnection {
   }
 
   async #serve(channel: ServerChannel, signal: AbortSignal, account: Account, handles: Handles, log: Logger) {
-    const { mutations, admission, filesRoot } = this.#options;
+    const { engine, gate, admission, filesRoot, tree } = this.#options;
     const connection = { channel, socket: this.#socket, signal, hangUp: () => this.hangUp() };
-    const jail = await openJail(filesRoot, account.home, mutations, signal, log);
+    const home = await openHome(filesRoot, account.home, engine, signal, log);
     try {
       const linkFirst = sendsLinkFirst(this.#identification);
-      const context = { user: account.name, jail, handles, mutations, admission, linkFirst, audit: log };
+      const context = {
+        user: account.name,
+        ...home,
+        ...{ tree, handles, gate, admission, linkFirst },
+        audit: log,
+      };
       await serveSftp(connection, context, log);
     } finally {
-      jail.close();
+      home.jail.close();
     }
   }
 

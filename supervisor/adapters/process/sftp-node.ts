@@ -199,7 +199,6 @@ function settingsOf(config: Config): SftpNodeSettings {
     configRoot: config.paths.config,
     filesRoot: join(config.paths.data, 'files'),
     engineSocket: join(config.paths.run, 'engine.sock'),
-    mode: config.replication.mode,
     startups: {
       ...config.sftp.maxStartups,
       perSource: config.sftp.perSourceMaxStartups,

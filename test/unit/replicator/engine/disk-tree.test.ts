@@ -46,7 +46,7 @@ class Both {
         return;
       case 5:
         if (found !== null) {
-          const why = random.pick(['record', 'answer'] as const);
+          const why = random.pick(['record', 'absent', 'displaced'] as const);
           this.#each((tree) => tree.remove(path, why));
         }
         return;
@@ -183,7 +183,7 @@ describe(`the tree on the disk (SEED=${seed})`, () => {
       tree.remove('a', 'record');
       assert.equal(readdirSync(folder.aside).length, 0);
       tree.make('a', { kind: 'file', mode: 0o644 });
-      tree.remove('a', 'answer');
+      tree.remove('a', 'absent');
       assert.equal(readdirSync(folder.aside).length, 1);
       tree.make('d', { kind: 'directory', mode: 0o755 });
       tree.make('d/a', { kind: 'file', mode: 0o644 });

@@ -71,7 +71,9 @@ export class TestQuarantine {
   }
 
   aside(path: string | Buffer, reason: 'only-here' | 'differs' = 'only-here'): void {
-    this.quarantine.moveIn(this.tree, Buffer.from(path), reason);
+    this.tree.withEntry(Buffer.from(path), (entry) =>
+      this.quarantine.moveIn(entry, Buffer.from(path), reason),
+    );
     this.keeper.onMoved();
     this.pass(1);
   }
