@@ -49,6 +49,7 @@ export class Jail {
    */
   get #home(): Buffer {
     const path = readlinkSync(procPath(this.#root), { encoding: 'buffer' });
+    if (path.length === this.#filesRoot.length - 1) return Buffer.alloc(0);
     const isInside = path.subarray(0, this.#filesRoot.length).equals(this.#filesRoot);
     if (!isInside) throw new StatusError(statusCode.noSuchFile, 'The home is gone');
     return path.subarray(this.#filesRoot.length);
@@ -72,13 +73,14 @@ export class Jail {
     try {
       const name = walk.to(path, follow);
       const directory = procPath(walk.directory);
-      const parts = [this.#home, ...walk.names, ...(name.equals(dot) ? [] : [name])];
+      const below = [...walk.names, ...(name.equals(dot) ? [] : [name])];
+      const home = this.#home;
       return use({
         at: join([directory, name]),
-        relative: join(parts),
+        relative: join(home.length === 0 ? below : [home, ...below]),
         name,
         directory,
-        isHome: parts.length === 1,
+        isHome: below.length === 0,
       });
     } finally {
       walk.close();

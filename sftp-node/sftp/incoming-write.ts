@@ -1,6 +1,8 @@
 import type { SessionContext } from './context.ts';
 import type { WritePiece } from './packet-stream.ts';
 
+type WriteOutcome = { readonly error: unknown } | { readonly made: Promise<unknown> };
+
 /** The WRITE whose pieces are coming in. */
 export class IncomingWrite {
   readonly #context: SessionContext;
@@ -15,14 +17,10 @@ export class IncomingWrite {
 
   /**
    * Passes a piece on to the engine, as credit allows.
-   * @returns null until the last piece; then what becomes of the WRITE, in an object, since it is not waited for here
+   * @returns null until the last piece; then why the WRITE has failed already, or what becomes of it: in an object, since
+   *   that is not waited for here
    */
-  async receive({
-    handle: name,
-    offset,
-    data,
-    last,
-  }: WritePiece): Promise<{ made: Promise<unknown> } | null> {
+  async receive({ handle: name, offset, data, last }: WritePiece): Promise<WriteOutcome | null> {
     const { engine, handles } = this.#context;
     let made: Promise<unknown> | null = null;
     try {
@@ -39,6 +37,6 @@ export class IncomingWrite {
     if (!last) return null;
     const error = this.#error;
     this.#error = null;
-    return { made: error === null && made !== null ? made : Promise.reject(error) };
+    return made === null ? { error } : { made };
   }
 }

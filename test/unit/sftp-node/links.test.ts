@@ -5,7 +5,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -19,7 +18,9 @@ import { attributeFlag, openFlag, packetType, statusCode } from '../../../sftp-n
 import { prepare } from './requests.ts';
 import { SessionFixture } from './session-fixture.ts';
 
-const { ok, noSuchFile, failure } = statusCode;
+const { ok, noSuchFile, failure, permissionDenied } = statusCode;
+/** The door walks to what it reads; to what is changed the engine does. */
+const isRead = (request: string) => /^(OPEN for reading|STAT|LSTAT|OPENDIR|READLINK|statvfs)/.test(request);
 const { write, read, create, truncate, exclusive } = openFlag;
 const { size, permissions, times } = attributeFlag;
 
@@ -31,8 +32,8 @@ describe('a link out of the home', { timeout: 20_000 }, () => {
   let session: SessionFixture;
   let outside: string;
   let untouched: string[];
-  beforeEach(() => {
-    session = new SessionFixture();
+  beforeEach(async () => {
+    session = await SessionFixture.open();
     outside = join(session.base, 'outside');
     for (const folder of [session.home, outside]) {
       mkdirSync(folder, { recursive: true });
@@ -141,10 +142,15 @@ describe('a link out of the home', { timeout: 20_000 }, () => {
       atLink: ok,
       swapped: ok,
     },
-    'hardlink from there': { at: 'f', run: extended('hardlink@openssh.com', '/n'), atLink: ok, swapped: ok },
+    'hardlink from there': {
+      at: 'f',
+      run: extended('hardlink@openssh.com', '/n'),
+      atLink: permissionDenied,
+      swapped: ok,
+    },
     'hardlink to there': {
       at: 'f',
-      run: onto('hardlink@openssh.com', '/l'),
+      run: onto('hardlink@openssh.com', '/d/f'),
       atLink: failure,
       swapped: failure,
     },
@@ -192,7 +198,8 @@ describe('a link out of the home', { timeout: 20_000 }, () => {
     }
   }
 
-  for (const [request, { at, run, swapped }] of Object.entries(requests)) {
+  const readings = Object.entries(requests).filter(([request]) => isRead(request));
+  for (const [request, { at, run, swapped }] of readings) {
     it(`that takes the place of a name of ${request} after the walk is not followed`, async () => {
       session.beforeUse = ({ relative }) => {
         if (relative.toString() !== `alice/${at}`) return;
@@ -212,7 +219,6 @@ describe('a link out of the home', { timeout: 20_000 }, () => {
       const name = at === 'd' ? 'empty' : at;
       const result = await run(`/d/${name}`);
       assert.equal(turns > 0, true);
-      if (request === 'REMOVE') assert.equal(result, ok);
       if (result === 'handle' && request.startsWith('OPEN for reading')) {
         const read = new FieldWriter()
           .bytes(Buffer.from([0, 0, 0, 1]))
@@ -234,16 +240,6 @@ describe('a link out of the home', { timeout: 20_000 }, () => {
     reply.fields.u64();
     reply.fields.u64();
     assert.notEqual(reply.fields.u64(), 0, 'the blocks of /proc');
-  });
-
-  it('that takes the place of a file of mode 0200 gives the mode of none outside', async () => {
-    // Root may open what its mode forbids: the refusal is made by a link, which cannot be opened.
-    session.beforeUse = () => {
-      rmSync(session.at('f'));
-      symlinkSync(join(outside, 'f'), session.at('f'));
-    };
-    assert.equal(await mode('/f'), noSuchFile);
-    assert.equal(readlinkSync(session.at('f')), join(outside, 'f'));
   });
 });
 

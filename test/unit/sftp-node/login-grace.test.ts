@@ -13,7 +13,8 @@ import { Admission } from '../../../sftp-node/admission.ts';
 import { FailureCounter } from '../../../sftp-node/auth/failures.ts';
 import { PasswordChecker } from '../../../sftp-node/auth/passwords.ts';
 import { Users } from '../../../sftp-node/auth/users.ts';
-import { Mutations } from '../../../sftp-node/mutations.ts';
+import { EngineClient } from '../../../sftp-node/engine/engine-client.ts';
+import { Jail } from '../../../sftp-node/paths/jail.ts';
 import type { Port } from '../../../sftp-node/transport/port.ts';
 import { loginGraceMs, SftpServer } from '../../../sftp-node/transport/server.ts';
 import { Startups } from '../../../sftp-node/transport/startups.ts';
@@ -37,6 +38,8 @@ describe('the time that a client has to log in', { timeout: 20_000 }, () => {
     );
     users = new Users(configRoot, log);
     const gate = new WriteGate({ epoch: 1, onOpen: nothing, onDoubt: nothing, onExpired: nothing });
+    const engine = new EngineClient({ path: join(configRoot, 'engine.sock'), epoch: 1, door: 'test', log });
+    engine.close();
     const admission = new Admission();
     admission.open();
     server = new SftpServer(
@@ -46,7 +49,9 @@ describe('the time that a client has to log in', { timeout: 20_000 }, () => {
         users,
         passwords: new PasswordChecker(),
         failures: new FailureCounter(),
-        mutations: new Mutations({ gate, handles: () => [], waitsForPeers: false }),
+        engine,
+        gate,
+        tree: new Jail(configRoot, '.'),
         admission,
         filesRoot: configRoot,
         log,

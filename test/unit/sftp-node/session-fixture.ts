@@ -4,81 +4,65 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duplex, duplexPair, PassThrough } from 'node:stream';
 import pino from 'pino';
-import type { Operation } from '#contracts/journal/operation.ts';
 import { Admission } from '../../../sftp-node/admission.ts';
-import type { Journal } from '../../../sftp-node/journal/journal.ts';
-import { Mutations } from '../../../sftp-node/mutations.ts';
+import { EngineClient } from '../../../sftp-node/engine/engine-client.ts';
+import { openHome } from '../../../sftp-node/home.ts';
 import { Jail, type Place } from '../../../sftp-node/paths/jail.ts';
 import { Handles } from '../../../sftp-node/sftp/handles.ts';
 import { serveSftp } from '../../../sftp-node/sftp/session.ts';
 import { WriteGate } from '../../../sftp-node/write-gate.ts';
 import { RawSession } from '../../integration/sftp-node/raw-session.ts';
+import { LeadingEngine } from './leading-engine.ts';
 
-/** A journal in memory: the test says when the peers have what was recorded. */
-export class MemoryJournal implements Journal {
-  readonly operations: { operation: Operation; durable: boolean }[] = [];
-  acknowledges = true;
-  readonly isFull = false;
-  /** Called right after a change was made. */
-  onRecord: () => void = () => {};
-  #waiting: (() => void)[] = [];
-
-  get lastSequence(): number {
-    return this.operations.length;
-  }
-
-  record(operation: Operation, durable: boolean): number {
-    this.onRecord();
-    return this.operations.push({ operation, durable });
-  }
-
-  whenDurable(): Promise<void> {
-    if (this.acknowledges) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  /** How many changes wait for their peers. */
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
-  acknowledgeAll(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
-  }
-
-  close(): void {}
-}
-
-/** One SFTP session in this process, over a pipe: real files, jail, gate and codec; no SSH, and a clock of the test's. */
+/** One SFTP session in this process, over a pipe: real files, engine, jail, gate and codec; no SSH, and a clock of the test's. */
 export class SessionFixture {
   readonly base = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-session-')));
   readonly filesRoot = join(this.base, 'files');
   readonly home = join(this.filesRoot, 'alice');
   readonly clock = { now: 1000 };
-  readonly journal = new MemoryJournal();
   readonly lines: Record<string, unknown>[] = [];
+  readonly audit = pino({ level: 'debug' }, { write: (line) => this.lines.push(JSON.parse(line)) });
+  readonly engine = new LeadingEngine(
+    this.base,
+    join(this.base, 'engine.sock'),
+    1,
+    pino({ level: 'silent' }),
+  );
+  readonly client: EngineClient;
   readonly raw: RawSession;
   readonly gate: WriteGate;
-  readonly mutations: Mutations;
   /** Called between the walk to a place and its use, as often as a place is used. */
   beforeUse: (place: Place) => void = () => {};
   hungUp = false;
+  readonly #begun = Promise.withResolvers<void>();
   /** What the session ended with. */
   readonly ended: Promise<unknown>;
-  readonly #jail: Jail;
 
-  constructor() {
+  static async open(): Promise<SessionFixture> {
+    const session = new SessionFixture();
+    await session.engine.start();
+    await session.#begun.promise;
+    // What is looked at begins behind the leadership's own record.
+    session.engine.records.length = 0;
+    return session;
+  }
+
+  private constructor() {
     mkdirSync(this.home, { recursive: true });
-    this.#jail = new Jail(this.filesRoot, 'alice');
     this.gate = new WriteGate({
       epoch: 1,
-      onOpen: () => this.mutations.wake(),
+      onOpen: () => this.client.waiters.changed(),
       onExpired: () => {},
       onDoubt: () => {},
       now: () => this.clock.now,
     });
-    this.mutations = new Mutations({ gate: this.gate, handles: () => [], waitsForPeers: true });
-    this.mutations.writeTo(this.journal);
+    this.client = new EngineClient({
+      path: this.engine.path,
+      epoch: 1,
+      door: 'test',
+      log: pino({ level: 'silent' }),
+      ownRefusal: () => (this.gate.isOpen ? '' : 'This host does not lead (any more): connect again'),
+    });
     this.openGate();
     const [ours, theirs] = duplexPair();
     this.ended = this.#serve(ours, theirs);
@@ -101,44 +85,53 @@ export class SessionFixture {
   }
 
   get kinds(): string[] {
-    return this.journal.operations.map(({ operation }) => operation.kind);
+    return this.engine.kinds;
   }
 
   async dispose(): Promise<void> {
     this.raw.channel.destroy();
     await this.ended;
     this.gate.shut();
-    this.#jail.close();
+    this.client.close();
+    await this.engine.kill();
     rmSync(this.base, { recursive: true, force: true });
   }
 
   async #serve(channel: Duplex, client: Duplex): Promise<unknown> {
     const aborter = new AbortController();
-    const audit = pino({ level: 'debug' }, { write: (line) => this.lines.push(JSON.parse(line)) });
     const hangUp = () => {
       this.hungUp = true;
       client.destroy();
       channel.destroy();
     };
+    const home = await openHome(this.filesRoot, 'alice', this.client, aborter.signal, this.audit);
+    this.#begun.resolve();
+    const tree = new Jail(this.filesRoot, '.');
     const jail = {
       with: (path: Buffer, how: { follow: boolean }, use: (place: Place) => unknown) =>
-        this.#jail.with(path, how, (place) => {
+        home.jail.with(path, how, (place) => {
           this.beforeUse(place);
           return use(place);
         }),
-      canonical: (path: Buffer) => this.#jail.canonical(path),
+      canonical: (path: Buffer) => home.jail.canonical(path),
     } as Jail;
     const context = {
       user: 'alice',
       jail,
+      tree,
       handles: new Handles(),
-      mutations: this.mutations,
+      engine: home.engine,
+      gate: this.gate,
       admission: new Admission(),
       linkFirst: false,
-      audit,
+      audit: this.audit,
     };
     try {
-      await serveSftp({ channel, socket: new PassThrough(), signal: aborter.signal, hangUp }, context, audit);
+      await serveSftp(
+        { channel, socket: new PassThrough(), signal: aborter.signal, hangUp },
+        context,
+        this.audit,
+      );
       return null;
     } catch (error) {
       hangUp();
@@ -146,6 +139,8 @@ export class SessionFixture {
     } finally {
       aborter.abort();
       channel.destroy();
+      home.jail.close();
+      tree.close();
     }
   }
 }

@@ -57,17 +57,10 @@ describe('putting aside', () => {
     assert.equal(readFileSync(join(test.quarantine.folder, '000004-again'), 'utf8'), 'second');
   });
 
-  it('does nothing, and leaves no record, when nothing is there', () => {
-    test.aside('nothing');
-    test.aside('no/folder');
-    assert.equal(existsSync(test.quarantine.folder), false);
-    assert.equal(test.moved, 0);
-  });
-
   it('goes on without a record when the disk is too full for one', () => {
     writeFileSync(test.own('file'), 'text');
     fsyncs.onSync = (path) => {
-      fsyncs.error = path.endsWith('.json') ? 'ENOSPC' : null;
+      fsyncs.failure = path.endsWith('.json') ? { folder: '/', code: 'ENOSPC' } : null;
     };
     try {
       test.aside('file');
@@ -92,7 +85,7 @@ describe('putting aside', () => {
 
   it('fails, with nothing moved, when the record cannot be written for another reason', () => {
     writeFileSync(test.own('file'), 'text');
-    fsyncs.error = 'EIO';
+    fsyncs.failure = { folder: '/', code: 'EIO' };
     try {
       assert.throws(() => test.aside('file'), /EIO/);
     } finally {

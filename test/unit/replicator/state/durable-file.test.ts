@@ -45,7 +45,7 @@ describe('durable files', () => {
 
   it('keep what was there when the disk fails', () => {
     writeFileSync(at('file'), 'old');
-    fsyncs.error = 'EIO';
+    fsyncs.failure = { folder: '/', code: 'EIO' };
     assert.throws(() => writeDurably(at('file'), 'new', 0o600), { code: 'EIO' });
     assert.equal(readFileSync(at('file'), 'utf8'), 'old');
   });
@@ -66,7 +66,7 @@ describe('durable files', () => {
     assert.equal(fsyncs.done.length, 2, 'the position is for people, and saved now and then');
     positions.save();
     assert.equal(fsyncs.done.length, 4);
-    fsyncs.error = 'EIO';
+    fsyncs.failure = { folder: '/', code: 'EIO' };
     assert.throws(() => positions.enterEpoch(8), { code: 'EIO' });
   });
 

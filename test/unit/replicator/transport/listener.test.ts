@@ -25,7 +25,7 @@ describe('the port for peers', () => {
   it('lets go of who has shaken hands, is refused and reads nothing', async () => {
     using port = await Port.listen({ loginTimeoutMs: 300 });
     const socket = port
-      .connectTls({ ...tlsOf('stranger'), ALPNProtocols: ['holdfast-replication/2'] })
+      .connectTls({ ...tlsOf('stranger'), ALPNProtocols: ['holdfast-replication/3'] })
       .pause();
     await once(socket, 'secureConnect');
     await until(() => port.log.includes('PEER_REFUSED'));

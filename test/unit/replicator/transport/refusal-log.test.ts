@@ -11,7 +11,7 @@ describe('what the log tells of who is refused', () => {
   it('is one line for who comes again and again', async () => {
     using port = await Port.listen();
     for (let turn = 0; turn < 3; turn++) {
-      const socket = port.connectTls({ ...tlsOf('stranger'), ALPNProtocols: ['holdfast-replication/2'] });
+      const socket = port.connectTls({ ...tlsOf('stranger'), ALPNProtocols: ['holdfast-replication/3'] });
       await once(socket.resume(), 'close');
     }
     await until(() => refusalsIn(port.log) > 0);
@@ -22,7 +22,7 @@ describe('what the log tells of who is refused', () => {
     using port = await Port.listen();
     const socket = port.connectTls({
       ...tlsOf('stranger', 'a\u009b2J\u202eb'),
-      ALPNProtocols: ['holdfast-replication/2'],
+      ALPNProtocols: ['holdfast-replication/3'],
     });
     await once(socket.resume(), 'close');
     await until(() => refusalsIn(port.log) > 0);

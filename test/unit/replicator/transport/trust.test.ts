@@ -11,7 +11,7 @@ import { tlsOptions } from '../../../../replicator/transport/tls.ts';
 import { until } from '../../until.ts';
 import { keys, Port, peerOf, tlsOf } from './fixture.ts';
 
-const alpn = { ALPNProtocols: ['holdfast-replication/2'] };
+const alpn = { ALPNProtocols: ['holdfast-replication/3'] };
 
 describe('who listens', () => {
   it('lets the key in that etcd names', async () => {
