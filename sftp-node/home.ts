@@ -1,3 +1,4 @@
+import { codeOf } from '#contracts/errors.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { Engine, EngineSession } from './engine/ports.ts';
 import { Jail } from './paths/jail.ts';
@@ -19,19 +20,47 @@ export interface Home {
 export async function openHome(
   filesRoot: string,
   home: string,
-  engine: Engine,
+  client: Engine,
   signal: AbortSignal,
   audit: Logger,
 ): Promise<Home> {
-  const grant = { root: Buffer.from(home), makeRoot: homeMode, mayChange: true, account: '' };
-  const session = await engine.beginSession(grant, { signal, patienceMs: enginePatienceMs });
+  const engine = client.openSession({
+    root: Buffer.from(home),
+    makeRoot: homeMode,
+    mayChange: true,
+    account: '',
+  });
   try {
-    const parts = home.split('/');
-    for (let length = parts.length - session.made + 1; length <= parts.length; length++)
-      audit.info({ audit: 'mkdir', path: parts.slice(0, length).join('/'), home: true }, 'mkdir');
-    return { jail: new Jail(filesRoot, home), engine: session };
+    return {
+      jail: jailOf(filesRoot, home) ?? (await madeHome(filesRoot, home, engine, signal, audit)),
+      engine,
+    };
   } catch (error) {
-    await session.end();
+    void engine.end();
     throw error;
+  }
+}
+
+async function madeHome(
+  filesRoot: string,
+  home: string,
+  engine: EngineSession,
+  signal: AbortSignal,
+  audit: Logger,
+): Promise<Jail> {
+  await engine.begun({ signal, patienceMs: enginePatienceMs });
+  const parts = home.split('/');
+  for (let length = parts.length - engine.made + 1; length <= parts.length; length++)
+    audit.info({ audit: 'mkdir', path: parts.slice(0, length).join('/'), home: true }, 'mkdir');
+  return new Jail(filesRoot, home);
+}
+
+/** null: there is none yet. */
+function jailOf(filesRoot: string, home: string): Jail | null {
+  try {
+    return new Jail(filesRoot, home);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return null;
   }
 }

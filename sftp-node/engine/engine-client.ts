@@ -78,11 +78,17 @@ export class EngineClient implements Engine, SessionHome {
     return silentMs > 2 * pingMs ? silentMs : 0;
   }
 
-  async beginSession(grant: Grant, patience: Patience = {}): Promise<EngineSession> {
+  openSession(grant: Grant): EngineSession {
     const session = new Session(grant, this);
     this.#sessions.add(session);
+    if (this.#credits !== null) this.#begin(session, this.#credits);
+    return session;
+  }
+
+  /** The same, begun. @throws as EngineSession.begun */
+  async beginSession(grant: Grant, patience: Patience = {}): Promise<EngineSession> {
+    const session = this.openSession(grant);
     try {
-      if (this.#credits !== null) this.#begin(session, this.#credits);
       await session.begun(patience);
       return session;
     } catch (error) {

@@ -12,8 +12,8 @@ export type Done = Extract<Success, { kind: 'done' }>;
 
 /** The storage engine, as this process sees it: it makes the changes, here and on the standbys. */
 export interface Engine {
-  /** Waits for the engine, also one that is just being started. @throws as `EngineSession.permission`; EngineRefusal */
-  beginSession(grant: Grant, patience?: Patience): Promise<EngineSession>;
+  /** Begins a session as soon as there is an engine; until then it may read, and changes wait for it. */
+  openSession(grant: Grant): EngineSession;
   /** Changes and WRITEs of all sessions that have no answer yet. */
   readonly unanswered: number;
   /** For how long nothing came from it although it was asked for a sign of life; 0: it is not silent, or not connected. */
@@ -27,6 +27,11 @@ export interface Engine {
  * `lost` is aborted.
  */
 export interface EngineSession {
+  /**
+   * Waits for the engine, also one that is just being started, and for the root of the grant.
+   * @throws as `permission`; EngineRefusal when the engine did not begin the session
+   */
+  begun(patience?: Patience): Promise<void>;
   /** How many directories of the way to its root were missing, and were made. */
   readonly made: number;
   /** Aborted, with a SessionLost as reason, when the session cannot go on. */

@@ -80,14 +80,14 @@ export class Session implements EngineSession {
   async permission(patience: Patience = {}): Promise<void> {
     const isSo = () => {
       this.lost.throwIfAborted();
+      if (this.#refusedBegin !== null) throw this.#refusedBegin;
       return this.permitted;
     };
     const reason = () => (this.#isBegun ? this.#home.refusal : notConnected);
     await waitForPermission({ ...patience, waiters: this.#home.waiters, isSo, reason });
   }
 
-  /** @throws EngineRefusal when the engine did not begin it */
-  async begun(patience: Patience): Promise<void> {
+  async begun(patience: Patience = {}): Promise<void> {
     const isSo = () => {
       if (this.#refusedBegin !== null) throw this.#refusedBegin;
       return this.#isBegun;
@@ -144,7 +144,8 @@ export class Session implements EngineSession {
 
   async readBarrier(): Promise<void> {
     const isQuiet = this.#asked.size === 0 && (this.#outbox?.hasSettledData ?? true);
-    if (isQuiet || this.lost.aborted) return;
+    // Before it began nothing was changed.
+    if (isQuiet || !this.#isBegun || this.lost.aborted) return;
     await this.#ask({ kind: 'read-barrier' });
   }
 

@@ -24,7 +24,7 @@ const linesOf: Record<string, Record<string, unknown>> = {
     exclusive: false,
     truncate: false,
   },
-  CLOSE: { audit: 'upload', path: 'alice/f', bytesWritten: 0, bytesRead: 0, outcome: 'complete' },
+  CLOSE: { audit: 'upload', path: 'alice/f', bytesWritten: 7, bytesRead: 0, outcome: 'complete' },
   SETSTAT: {
     audit: 'setstat',
     path: 'alice/f',
@@ -211,7 +211,7 @@ describe('the audit log', { timeout: 120_000 }, () => {
   it('tells once of each file that its WRITEs were refused', async () => {
     const handle = await session.open('/new', write | create);
     assert.ok(handle !== null);
-    node.journal.send({ type: 'refuse', reason: 'no standby is in sync' });
+    node.engine.refuse('no standby is in sync');
     await waitFor('the refusal', async () => (await session.mkdir('/d')) === statusCode.failure);
     forget();
     const writes = Array.from({ length: 20 }, () => session.write(handle, 0, Buffer.from(content)));
@@ -224,24 +224,23 @@ describe('the audit log', { timeout: 120_000 }, () => {
     assert.match(String(told[0]?.reason), /no standby is in sync/);
     const closing = await line({ audit: 'refused', request: 'close', level: 'info' });
     assert.equal(closing.path, 'alice/new');
-    node.journal.send({ type: 'refuse', reason: '' });
+    node.engine.refuse(null);
     session.client.destroy();
   });
 
-  it('says of a change that it was made, and then that it could not be acknowledged', async () => {
-    node.journal.acknowledges = false;
+  it('says of a change that could not be acknowledged that it was refused, and of an upload too', async () => {
+    node.engine.acknowledges = false;
     const handle = await session.open('/new', write | create);
     assert.ok(handle !== null);
     const replies = [session.mkdir('/made'), session.close(handle)];
-    await waitFor('the changes', () => node.journal.kinds().at(-1) === 'close');
-    node.journal.send({ type: 'refuse', reason: 'no standby is in sync' });
+    await waitFor('the changes', () => node.engine.kinds.at(-1) === 'close');
+    node.engine.refuse('no standby is in sync');
     for (const status of await Promise.all(replies)) assert.equal(status, statusCode.failure);
-    await line({ audit: 'mkdir', path: 'alice/made' });
     const refused = await line({ audit: 'refused', request: 'mkdir', level: 'info' });
     assert.deepEqual(refused.asked, ['/made']);
     await line({ audit: 'upload', path: 'alice/new', outcome: 'unacknowledged' });
-    node.journal.acknowledges = true;
-    node.journal.send({ type: 'refuse', reason: '' });
+    node.engine.acknowledges = true;
+    node.engine.refuse(null);
     session.client.destroy();
   });
 });

@@ -1,4 +1,4 @@
-/** What the real node has synced, by its system calls, when a reply that tells of a change arrives (G3). */
+/** What the engine has synced, by its system calls, when a reply that tells of a change arrives (G3). */
 import assert from 'node:assert/strict';
 import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ describe('the disk of the leader', { timeout: 60_000 }, () => {
       const raw = new RawSession(await node.rawChannel());
       const packet = await fields({ raw });
       assert.equal(mutates, 'durable');
-      await using watch = await SyncWatch.on(node.pid, join(node.folder, 'calls'));
+      await using watch = await SyncWatch.on(process.pid, join(node.folder, 'calls'));
       assert.equal(await raw.status(type, packet), statusCode.ok);
       const missing = (synced ?? [])
         .map((file) => `fsync(${join(home, file)})`)

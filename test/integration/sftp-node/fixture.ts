@@ -1,11 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { hash } from '@node-rs/argon2';
 import { execa } from 'execa';
+import pino from 'pino';
 import ssh2 from 'ssh2';
 import { bootTimeMs } from '#contracts/boot-time.ts';
 import {
@@ -14,10 +14,8 @@ import {
   type SftpNodeSettings,
   type ToSftpNode,
 } from '#contracts/ipc/sftp-node.ts';
-import { decodeToJournal, encodeFromJournal, JournalDecoder } from '#contracts/journal/codec.ts';
-import type { FromJournal, ToJournal } from '#contracts/journal/message.ts';
-import type { Operation } from '#contracts/journal/operation.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { LeadingEngine } from '../../unit/sftp-node/leading-engine.ts';
 
 /** The source, so that what is tested is what was edited. */
 const source = join(import.meta.dirname, '../../../sftp-node/main.ts');
@@ -36,82 +34,20 @@ export function passwordHash(password: string): Promise<string> {
   return hash(password, { memoryCost: 8192, timeCost: 1 });
 }
 
-/** The journal's other end, as a test wants it to behave. */
-export class FakeJournal {
-  readonly operations: { sequence: number; durable: boolean; operation: Operation }[] = [];
-  readonly held: Extract<ToJournal, { type: 'held' }>[] = [];
-  /** Whether a durable operation is acknowledged as soon as it comes. */
-  acknowledges = true;
-  #server: Server | null = null;
-  #socket: Socket | null = null;
-  readonly #path: string;
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  listen(): Promise<void> {
-    const server = createServer((socket) => this.#serve(socket));
-    this.#server = server;
-    return new Promise((resolve) => server.listen(this.#path, resolve));
-  }
-
-  /** As when the replicator dies. */
-  close(): void {
-    this.#socket?.destroy();
-    this.#server?.close();
-    rmSync(this.#path, { force: true });
-  }
-
-  send(message: FromJournal): void {
-    for (const part of encodeFromJournal(message)) this.#socket?.write(part);
-  }
-
-  /** Stops reading what the node sends. */
-  pause(): void {
-    this.#socket?.pause();
-  }
-
-  resume(): void {
-    this.#socket?.resume();
-  }
-
-  acknowledgeAll(): void {
-    this.send({ type: 'durable', sequence: this.operations.at(-1)?.sequence ?? 0 });
-  }
-
-  kinds(): string[] {
-    return this.operations.map(({ operation }) => operation.kind);
-  }
-
-  #serve(socket: Socket): void {
-    this.#socket = socket;
-    const decoder = new JournalDecoder(decodeToJournal);
-    socket.on('error', () => {});
-    socket.on('data', (chunk) => {
-      for (const message of decoder.push(chunk)) this.#receive(message);
-    });
-  }
-
-  #receive(message: ToJournal): void {
-    if (message.type === 'hello') this.send({ type: 'welcome', epoch: message.epoch });
-    else if (message.type === 'held') this.held.push(message);
-    else {
-      this.operations.push(message);
-      if (message.durable && this.acknowledges) this.acknowledgeAll();
-    }
-  }
-}
-
 function isQuiet(message: FromSftpNode): boolean {
   return message.type === 'activity' && message.sessions + message.transfers === 0;
 }
 
-/** A real SFTP node on loopback, with this process as its supervisor. */
+/** A real SFTP node on loopback, with this process as its supervisor, and the storage engine in it. */
 export class NodeFixture {
   readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-sftp-'));
-  readonly journal = new FakeJournal(join(this.folder, 'engine.sock'));
   readonly epoch = 7;
+  readonly engine = new LeadingEngine(
+    this.folder,
+    join(this.folder, 'engine.sock'),
+    this.epoch,
+    pino({ level: 'silent' }),
+  );
   readonly messages: FromSftpNode[] = [];
   /** For Node itself. */
   execArgv: string[] = [];
@@ -133,7 +69,7 @@ export class NodeFixture {
 
   async prepare(): Promise<void> {
     mkdirSync(join(this.configRoot, 'host_keys'), { recursive: true });
-    mkdirSync(this.filesRoot);
+    mkdirSync(this.filesRoot, { recursive: true });
     await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', this.keyFile]);
     await execa('ssh-keygen', [
       '-q',
@@ -148,7 +84,7 @@ export class NodeFixture {
     this.writeUsers(
       `users:\n  - name: alice\n    publicKeys: [${key}]\n  - name: bob\n    publicKeys: [${key}]\n    passwordHash: ${await passwordHash('secret')}\n`,
     );
-    await this.journal.listen();
+    await this.engine.start();
   }
 
   writeUsers(text: string): void {
@@ -195,7 +131,6 @@ export class NodeFixture {
       configRoot: this.configRoot,
       filesRoot: this.filesRoot,
       engineSocket: join(this.folder, 'engine.sock'),
-      mode: 'sync',
       startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
       clientAliveIntervalMs: 0,
       clientAliveCountMax: 3,
@@ -215,7 +150,7 @@ export class NodeFixture {
     return this.#exited;
   }
 
-  /** Resolves when nobody is logged in and no file is open, and what the journal was told of it has arrived. */
+  /** Resolves when nobody is logged in and no file is open. */
   async isQuiet(): Promise<void> {
     const from = this.messages.length;
     await waitFor(
@@ -312,7 +247,7 @@ export class NodeFixture {
 
   async dispose(): Promise<void> {
     await this.halt();
-    this.journal.close();
+    await this.engine.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

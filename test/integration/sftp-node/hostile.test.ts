@@ -142,10 +142,8 @@ describe('hostile clients', { timeout: 180_000 }, () => {
   it('do not fill the memory by sending beyond their window while they are made to wait', async () => {
     const { client, channel } = await session();
     channel.write(init);
-    const held = node.journal.held.length;
-    node.journal.send({ type: 'hold' });
-    // Two sockets: only the answer tells that the hold was there before the request.
-    await waitFor('the hold', () => node.journal.held.length > held);
+    // The engine waits for its gate, and what is read waits for the change before it.
+    node.engine.gate.mayChange = false;
     const mkdir = new FieldWriter().u32(1).text('/held').u32(0).packet(packetType.mkdir);
     wireOf(client).channelData(idOf(channel), mkdir);
     const before = residentMiB();
@@ -157,7 +155,7 @@ describe('hostile clients', { timeout: 180_000 }, () => {
       if (sent % (flood.length * 64) === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     await closed;
-    node.journal.send({ type: 'release' });
+    node.engine.gate.mayChange = true;
     assert.ok(residentMiB() - before < 48, `${before} MiB grew to ${residentMiB()} MiB`);
   });
 

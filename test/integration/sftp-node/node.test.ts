@@ -299,20 +299,18 @@ describe('the SFTP node and its guarantees', { timeout: 120_000 }, () => {
       'rm l',
       'rmdir d',
     ]) {
-      node.journal.acknowledges = false;
+      node.engine.acknowledges = false;
       let ended = false;
-      const before = node.journal.operations.length;
+      const before = node.engine.waiting;
       const running = node.sftp(`${command}\n`).then((result) => {
         ended = true;
         return result;
       });
-      await waitFor(`${command} in the journal`, () =>
-        node.journal.operations.slice(before).some(({ durable }) => durable),
-      );
+      await waitFor(`${command} to wait`, () => node.engine.waiting > before);
       await delay(150);
       assert.equal(ended, false, `${command} was acknowledged without a standby`);
-      node.journal.acknowledges = true;
-      node.journal.acknowledgeAll();
+      node.engine.acknowledges = true;
+      node.engine.acknowledgeAll();
       assert.equal((await running).exitCode, 0, command);
     }
   });
@@ -321,7 +319,7 @@ describe('the SFTP node and its guarantees', { timeout: 120_000 }, () => {
     await node.start();
     const early = await node.sftp('put up\n');
     assert.notEqual(early.exitCode, 0);
-    assert.equal(node.journal.operations.length, 0);
+    assert.deepEqual(node.engine.kinds, ['mkdir'], 'a home alone');
     await node.openGate(600_000);
     assert.equal((await node.sftp('put up\n')).exitCode, 0);
   });
@@ -337,48 +335,24 @@ describe('the SFTP node and its guarantees', { timeout: 120_000 }, () => {
   it('lets clients go when the gate ends, and acknowledges nothing after (G1)', async () => {
     await node.start();
     await node.openGate(1200);
-    node.journal.acknowledges = false;
+    node.engine.acknowledges = false;
     const running = node.sftp('put up\n');
-    await waitFor('the close in the journal', () => node.journal.kinds().includes('mkdir'));
-    node.journal.acknowledgeAll();
-    await waitFor('the close in the journal', () => node.journal.kinds().includes('close'));
+    await waitFor('the close in the journal', () => node.engine.kinds.includes('close'));
     await delay(1300);
-    node.journal.acknowledgeAll();
+    node.engine.acknowledgeAll();
     assert.notEqual((await running).exitCode, 0);
     assert.notEqual((await node.sftp('pwd\n')).exitCode, 0, 'newcomers are refused');
-  });
-
-  it('stops changing files during a hold, and tells where open files are', async () => {
-    await node.start();
-    await node.openGate(600_000);
-    writeFileSync(join(node.folder, 'slow'), randomBytes(400_000));
-    const upload = node.sftp('put slow\n', { options: ['-l', '800'] });
-    await waitFor('the upload to run', () => node.journal.kinds().includes('write'));
-    assert.equal((await node.sftp('rename slow moved\n')).exitCode, 0);
-    node.journal.send({ type: 'hold' });
-    const held = await waitFor('held', () => node.journal.held[0]);
-    assert.deepEqual(
-      held.handles.map(({ path }) => path.toString()),
-      ['alice/moved'],
-    );
-    assert.equal(held.sequence, node.journal.operations.at(-1)?.sequence);
-    const before = node.journal.operations.length;
-    await delay(400);
-    assert.equal(node.journal.operations.length, before, 'something changed during the hold');
-    node.journal.send({ type: 'release' });
-    assert.equal((await upload).exitCode, 0);
-    assert.equal(statSync(join(node.filesRoot, 'alice/moved')).size, 400_000);
   });
 
   it('writes nothing while the replicator is away, and goes on when it is back', async () => {
     await node.start();
     await node.openGate(600_000);
     assert.equal((await node.sftp('put up\n')).exitCode, 0);
-    node.journal.close();
+    await node.engine.kill();
     const refused = await node.sftp('put up two\n');
     assert.notEqual(refused.exitCode, 0);
     assert.match(refused.all, /replicator|Failure/);
-    await node.journal.listen();
+    await node.engine.start();
     await waitFor('writes to work again', async () => (await node.sftp('put up three\n')).exitCode === 0);
   });
 
@@ -456,12 +430,12 @@ describe('the SFTP node and its guarantees', { timeout: 120_000 }, () => {
     await node.start();
     await node.openGate(600_000);
     assert.equal((await node.sftp('put up\n')).exitCode, 0);
-    node.journal.send({ type: 'refuse', reason: 'no standby is in sync' });
+    node.engine.refuse('no standby is in sync');
     writeFileSync(join(node.folder, 'many'), randomBytes(4_000_000));
     const result = await node.sftp('put many\n');
     assert.notEqual(result.exitCode, 0);
     assert.match(result.all, /no standby is in sync|Failure/);
-    node.journal.send({ type: 'refuse', reason: '' });
+    node.engine.refuse(null);
     assert.equal((await node.sftp('put many\n')).exitCode, 0);
   });
 

@@ -25,7 +25,7 @@ export class LeadingEngine implements Engine {
   acknowledges = true;
   /** Called when a change is made, before anybody is told. */
   onMade: () => void = () => {};
-  #waiting: (() => void)[] = [];
+  #waiting: { resolve(): void; reject(error: Error): void }[] = [];
   readonly #log: Logger;
   #engine: StorageEngine | null = null;
   #work: ClientWork | null = null;
@@ -64,12 +64,13 @@ export class LeadingEngine implements Engine {
   }
 
   acknowledgeAll(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
 
   /** Why no change is made; null: they are. */
   refuse(reason: string | null): void {
     this.#server?.refuse(reason);
+    if (reason !== null) for (const { reject } of this.#waiting.splice(0)) reject(new Error(reason));
   }
 
   /** As when its process dies: connections break, handles are gone, what was changed lies there. */
@@ -103,6 +104,6 @@ export class LeadingEngine implements Engine {
 
   #durable(_sequence: number): Promise<void> {
     if (this.acknowledges) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 }

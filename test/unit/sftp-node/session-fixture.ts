@@ -105,6 +105,7 @@ export class SessionFixture {
       channel.destroy();
     };
     const home = await openHome(this.filesRoot, 'alice', this.client, aborter.signal, this.audit);
+    await home.engine.begun();
     this.#begun.resolve();
     const tree = new Jail(this.filesRoot, '.');
     const jail = {
