@@ -22,11 +22,14 @@ export function setTimesAt(entry: Buffer | string, { accessedAtUs, modifiedAtUs 
 }
 
 /**
- * The times as they are logged. The kernel's were set from a double, up to 0.24 microseconds off what was meant, or are
+ * The times as they are logged; those before 1970 as 1970, since Node takes no negative ones. The kernel's were set from a double, up to 0.24 microseconds off what was meant, or are
  * its own, in nanoseconds: the nearest microsecond is what was meant, and what is set from it reads as itself again.
  */
 export function timesOf(stats: BigIntStats): Required<Times> {
-  return { accessedAtUs: nearest(stats.atimeNs), modifiedAtUs: nearest(stats.mtimeNs) };
+  return {
+    accessedAtUs: Math.max(0, nearest(stats.atimeNs)),
+    modifiedAtUs: Math.max(0, nearest(stats.mtimeNs)),
+  };
 }
 
 /** Seconds as a double; whole seconds are exact. Negative numbers would mean "now" to Node, so they are refused. */

@@ -64,6 +64,7 @@ export class AnswerTaker {
         if (found?.kind === 'symlink' && found.target === answer.target)
           this.#known.doubts.settle(path, 'tree');
         else this.#known.define(path, answer, 'displaced');
+        this.#known.tree.setAttributesAt(path, answer.times);
         return;
       }
       case 'directory':
@@ -108,7 +109,7 @@ export class AnswerTaker {
   onContent(inode: Inode, openedAt: number, offset: number, data: Uint8Array): void {
     const missing = this.#known.doubts.missing.get(inode);
     for (const { from, to } of missing?.within(offset, offset + data.length, openedAt) ?? []) {
-      this.#known.tree.write(inode, from, data.subarray(from - offset, to - offset));
+      this.#known.tree.fill(inode, from, data.subarray(from - offset, to - offset));
       this.#known.doubts.know(inode, from, to);
     }
     this.#known.doubts.letOthersPass(inode);
@@ -140,13 +141,14 @@ export class AnswerTaker {
   }
 
   #settleFile(sequence: number, path: TreePath, answer: Extract<NameAnswer, { kind: 'file' }>): void {
-    const { mode, size } = answer;
+    const { mode, size, times } = answer;
     const known = this.#known.fileByName(answer.names);
     const candidate = known ?? this.#fileByHandle(answer.handles) ?? this.#ownFile(path);
     const inode = this.#putFile(path, candidate, mode);
     this.#known.doubts.settle(path, 'tree');
     if (inode !== known) {
-      this.#known.tree.setFileAttributes(inode, { mode, size });
+      // What is fetched changes them no more.
+      this.#known.tree.setFileAttributes(inode, { mode, size, ...times });
       this.#known.doubts.know(inode, 0, Number.MAX_SAFE_INTEGER);
       this.#known.doubts.lack(inode, 0, size, sequence, inode === candidate);
       // One of them may have been this file here; it is asked for by itself, and finds this one.

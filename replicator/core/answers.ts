@@ -1,15 +1,16 @@
-import type { Inode, Tree } from './tree.ts';
+import type { EntryTimes, Inode, Tree } from './tree.ts';
 import type { TreePath } from './uncertain-names.ts';
 
 /** What a leader says of a name at one position of the log, in the turn in which it looked. */
 export type NameAnswer =
   | { readonly kind: 'absent' }
   | { readonly kind: 'directory'; readonly mode: number }
-  | { readonly kind: 'symlink'; readonly target: string }
+  | { readonly kind: 'symlink'; readonly target: string; readonly times: EntryTimes }
   | {
       readonly kind: 'file';
       readonly mode: number;
       readonly size: number;
+      readonly times: EntryTimes;
       /** All names of the file, when it has more than one. */
       readonly names: readonly TreePath[];
       /** The open handles of the file. */
@@ -24,12 +25,13 @@ export interface OpenFile {
 export function answerName(tree: Tree, handles: ReadonlyMap<number, OpenFile>, path: TreePath): NameAnswer {
   const found = tree.find(path);
   if (found === null || found.kind === 'other') return { kind: 'absent' };
-  if (found.kind === 'symlink') return { kind: 'symlink', target: found.target };
+  if (found.kind === 'symlink') return { kind: 'symlink', target: found.target, times: tree.timesAt(path) };
   if (found.kind === 'directory') return { kind: 'directory', mode: found.mode };
   return {
     kind: 'file',
     mode: found.mode,
     size: found.size,
+    times: tree.timesAt(path),
     names: found.links > 1 ? tree.namesOf(found.inode) : [],
     handles: [...handles].filter(([, { inode }]) => inode === found.inode).map(([handle]) => handle),
   };

@@ -23,6 +23,12 @@ export type NewEntry =
   | { readonly kind: 'directory'; readonly mode: number }
   | { readonly kind: 'symlink'; readonly target: string };
 
+/** In whole microseconds since 1970. */
+export interface EntryTimes {
+  readonly accessedAtUs: number;
+  readonly modifiedAtUs: number;
+}
+
 /** `absent`, `displaced`: by an answer of the leader, which has nothing there, or something else. */
 export type Removal = 'record' | 'absent' | 'displaced';
 
@@ -43,6 +49,10 @@ export interface Tree {
    */
   remove(path: TreePath, why: Removal): void;
   write(inode: Inode, offset: number, data: Uint8Array): void;
+  /** Writes what was written before, as a record said: the file keeps its times. */
+  fill(inode: Inode, offset: number, data: Uint8Array): void;
+  /** Of what lies at the path, which is there; a link is not followed. */
+  timesAt(path: TreePath): EntryTimes;
   /** Of a file. */
   setFileAttributes(inode: Inode, attributes: LoggedAttributes): void;
   /** Of a directory, or the times of a symbolic link. */

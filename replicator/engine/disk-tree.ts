@@ -4,8 +4,9 @@ import { type Directories, through } from '../apply/directories.ts';
 import type { DirtyFile, DirtyFiles, FlushScope } from '../apply/dirty-files.ts';
 import { errnoOf } from '../apply/errno.ts';
 import { openDirectory, openForReading, type Places } from '../apply/open-file.ts';
+import { timesOf } from '../apply/times.ts';
 import type { LoggedAttributes, LogRecord } from '../core/record.ts';
-import type { Found, Inode, NewEntry, Removal, Tree } from '../core/tree.ts';
+import type { EntryTimes, Found, Inode, NewEntry, Removal, Tree } from '../core/tree.ts';
 import { joinPath, parentOf, type TreePath } from '../core/uncertain-names.ts';
 import { fromKey, toKey } from '../tree/path.ts';
 import { NameHints } from './name-hints.ts';
@@ -191,6 +192,20 @@ export class DiskTree implements Tree {
     const { handle } = this.#toChange(inode);
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     this.#apply({ kind: 'write', handle, offset, length: bytes.length }, bytes);
+  }
+
+  fill(inode: Inode, offset: number, data: Uint8Array): void {
+    const { handle } = this.#toChange(inode);
+    const before = this.fileOf(inode);
+    const times = before === null ? null : timesOf(fstatSync(before.fd, { bigint: true }));
+    this.write(inode, offset, data);
+    if (times !== null) this.#apply({ kind: 'set-handle-attributes', handle, attributes: times });
+  }
+
+  timesAt(path: TreePath): EntryTimes {
+    const stats = this.#stats(path);
+    if (stats === null) throw new Error(`${path} is not there`);
+    return timesOf(stats);
   }
 
   setFileAttributes(inode: Inode, attributes: LoggedAttributes): void {

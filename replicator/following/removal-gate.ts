@@ -29,7 +29,8 @@ export class RemovalGate {
   #pending: PendingRemoval | null = null;
   #isAccepted = false;
   #removed = 0;
-  #count: FileCount | null = null;
+  /** The files of this host, as far as they had to be counted. */
+  #here: { readonly removedBefore: number; readonly files: FileCount } | null = null;
 
   constructor(options: RemovalGateOptions) {
     this.#options = options;
@@ -48,10 +49,11 @@ export class RemovalGate {
     const { filesRoot, share } = this.#options;
     const files = this.#removed + new FileCount(entry).atLeast(Number.POSITIVE_INFINITY);
     if (files > alwaysRemovable && !this.#isAccepted) {
-      this.#count ??= new FileCount(Buffer.from(filesRoot));
+      this.#here ??= { removedBefore: this.#removed, files: new FileCount(Buffer.from(filesRoot)) };
+      const { removedBefore } = this.#here;
       const enough = files / share;
-      const of = this.#count.atLeast(enough);
-      if (of < enough) this.#hold({ files, of: of + this.#removed, leader });
+      const of = removedBefore + this.#here.files.atLeast(enough - removedBefore);
+      if (of < enough) this.#hold({ files, of, leader });
     }
     this.#removed = files;
   }
@@ -68,7 +70,7 @@ export class RemovalGate {
   clear(): void {
     this.#isAccepted = false;
     this.#removed = 0;
-    this.#count = null;
+    this.#here = null;
     if (this.#pending === null) return;
     this.#pending = null;
     this.#options.onChanged();

@@ -3,6 +3,7 @@ import { ByteReader, ByteWriter, FormatError } from '#contracts/bytes.ts';
 import { encodeFrameWithin, type Frame } from '#contracts/frames.ts';
 import type { EntriesPage, NameAnswer } from '../core/answers.ts';
 import type { LogPosition } from '../core/position.ts';
+import type { EntryTimes } from '../core/tree.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import { readList, readMode, readPath, readTarget, writeList, writeMode } from '../log/fields.ts';
 import { fromKey, maxPathBytes, toKey } from '../tree/path.ts';
@@ -249,12 +250,20 @@ function writeAnswer(writer: ByteWriter, answer: NameAnswer): ByteWriter {
     case 'directory':
       return writeMode(writer, answer.mode);
     case 'symlink':
-      return writer.bytes(fromKey(answer.target));
+      return writeTimes(writer.bytes(fromKey(answer.target)), answer.times);
     case 'file':
-      writeMode(writer, answer.mode).u64(answer.size);
+      writeTimes(writeMode(writer, answer.mode).u64(answer.size), answer.times);
       writeList(writer, namesWithin(answer.names), (path) => writer.bytes(fromKey(path)));
       return writeList(writer, answer.handles.slice(0, limits.answerHandles), (handle) => writer.u64(handle));
   }
+}
+
+function writeTimes(writer: ByteWriter, { accessedAtUs, modifiedAtUs }: EntryTimes): ByteWriter {
+  return writer.u64(accessedAtUs).u64(modifiedAtUs);
+}
+
+function readTimes(reader: ByteReader): EntryTimes {
+  return { accessedAtUs: reader.u64('access time'), modifiedAtUs: reader.u64('modification time') };
 }
 
 function readAnswer(reader: ByteReader): NameAnswer {
@@ -265,13 +274,14 @@ function readAnswer(reader: ByteReader): NameAnswer {
     case answerKind.directory:
       return { kind: 'directory', mode: readMode(reader) };
     case answerKind.symlink:
-      return { kind: 'symlink', target: toKey(readTarget(reader)) };
+      return { kind: 'symlink', target: toKey(readTarget(reader)), times: readTimes(reader) };
     case answerKind.file: {
       const mode = readMode(reader);
       const size = reader.u64('size');
+      const times = readTimes(reader);
       const names = readList(reader, 'names', 5, () => readTreePath(reader));
       const handles = readList(reader, 'handles', 8, () => reader.u64('handle'));
-      return { kind: 'file', mode, size, names, handles };
+      return { kind: 'file', mode, size, times, names, handles };
     }
     default:
       throw new FormatError(`an unknown kind of answer ${kind}`);

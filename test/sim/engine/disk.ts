@@ -1,5 +1,5 @@
 import type { LoggedAttributes } from '../../../replicator/core/record.ts';
-import type { Found, Inode, NewEntry, Tree } from '../../../replicator/core/tree.ts';
+import type { EntryTimes, Found, Inode, NewEntry, Tree } from '../../../replicator/core/tree.ts';
 import {
   joinPath,
   nameOf,
@@ -99,6 +99,15 @@ export class VirtualDisk implements Tree {
     }
     this.beforeChange({ directory: parentOf(path) });
     this.#directory(parentOf(path)).entries.delete(nameOf(path));
+  }
+
+  fill(inode: Inode, offset: number, data: Uint8Array): void {
+    this.write(inode, offset, data);
+  }
+
+  /** Times are not modelled. */
+  timesAt(): EntryTimes {
+    return { accessedAtUs: 0, modifiedAtUs: 0 };
   }
 
   write(inode: Inode, offset: number, data: Uint8Array): void {

@@ -2,14 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
-import { FakeNode } from './fake-node.ts';
+import { Door } from './door.ts';
 import { Host } from './host.ts';
 
 /** Some hosts on loopback; the test plays etcd and the supervisors. */
 export class Cluster implements AsyncDisposable {
   readonly root = mkdtempSync(join(tmpdir(), 'holdfast-replicator-'));
   readonly hosts: Host[] = [];
-  readonly nodes: FakeNode[] = [];
+  readonly nodes: Door[] = [];
   /** As etcd would hold it. */
   inSync: string[] = [];
   epoch = 0;
@@ -52,15 +52,16 @@ export class Cluster implements AsyncDisposable {
     return host;
   }
 
-  /** A new leadership; everybody else alive follows. Returns the SFTP node that writes on the leader. */
-  async lead(nodeId: string, followers = this.#others(nodeId)): Promise<FakeNode> {
+  /** A new leadership; everybody else alive follows. Returns a door of the leader. */
+  async lead(nodeId: string, followers = this.#others(nodeId)): Promise<Door> {
     this.epoch += 1;
     if (!this.inSync.includes(nodeId)) this.inSync.push(nodeId);
     const leader = this.host(nodeId);
     leader.forget();
     leader.send({ type: 'lead', epoch: this.epoch, inSync: this.inSync, root: leader.rootId });
     for (const follower of followers) this.follow(follower, nodeId);
-    const node = await FakeNode.connect(leader.settings, this.epoch);
+    leader.permit(this.epoch);
+    const node = await Door.connect(leader.settings, this.epoch);
     this.nodes.push(node);
     return node;
   }

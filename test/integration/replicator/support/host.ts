@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { bootTimeMs } from '#contracts/boot-time.ts';
 import type { QuarantineAnswer, QuarantineRequest } from '#contracts/ipc/quarantine.ts';
 import {
   type FromReplicator,
@@ -108,6 +109,11 @@ export class Host {
     });
   }
 
+  /** What a supervisor says with each renewal of its lease, for as long as any test takes. */
+  permit(epoch: number): void {
+    this.send({ type: 'gate', permit: { epoch, validUntilMs: bootTimeMs() + 600_000 } });
+  }
+
   send(message: ToReplicator): void {
     this.#child?.send(message, () => {});
   }
@@ -137,9 +143,10 @@ export class Host {
     return this.#log;
   }
 
-  /** Catch-ups since the process started. */
-  get catchUps(): number {
-    return this.#log.match(/"catching up"/g)?.length ?? 0;
+  /** The most names of which it said at a time, since `forget`, that it does not know what they are. */
+  get mostUncertain(): number {
+    const told = this.received.map((message) => (message.type === 'status' ? message.resync : null));
+    return Math.max(0, ...told.map((resync) => resync?.uncertainNames ?? 0));
   }
 
   get pid(): number {

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import type { FakeNode } from './fake-node.ts';
+import type { Door } from './door.ts';
 
 /** A generator with a seed: a failing run is repeated by its number. */
 export function seededRandom(seed: number): (below: number) => number {
@@ -14,23 +14,23 @@ export function seededRandom(seed: number): (below: number) => number {
 
 /** Random operations on the leader's tree, valid by construction. */
 export class RandomWork {
-  readonly #node: FakeNode;
+  readonly #node: Door;
   readonly #random: (below: number) => number;
   readonly #files = new Set<string>();
   readonly #directories = new Set<string>(['']);
   readonly #handles = new Map<number, string>();
   #next = 1;
 
-  constructor(node: FakeNode, random: (below: number) => number) {
+  constructor(node: Door, random: (below: number) => number) {
     this.#node = node;
     this.#random = random;
   }
 
   async run(operations: number): Promise<void> {
     for (let count = 0; count < operations; count++) {
-      await this.#node.free();
       this.#step();
-      if (count % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+      // A client waits for some of its answers.
+      await this.#node.until(() => this.#node.asked - this.#node.answered < 50);
     }
   }
 
@@ -43,7 +43,6 @@ export class RandomWork {
   }
 
   async finish(): Promise<void> {
-    await this.#node.free();
     for (const handle of [...this.#handles.keys()]) this.#close(handle);
     await this.#node.settled();
   }

@@ -15,7 +15,7 @@ export class RealNode implements AsyncDisposable {
 
   static async start(settings: ReplicatorSettings, epoch: number): Promise<RealNode> {
     const child = fork(program, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
-    const { cluster, nodeId, configRoot, filesRoot, engineSocket, mode } = settings;
+    const { cluster, nodeId, configRoot, filesRoot, engineSocket } = settings;
     const start: ToSftpNode = {
       type: 'start',
       epoch,
@@ -27,7 +27,6 @@ export class RealNode implements AsyncDisposable {
         configRoot,
         filesRoot,
         engineSocket,
-        mode,
         startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
         clientAliveIntervalMs: 0,
         clientAliveCountMax: 3,

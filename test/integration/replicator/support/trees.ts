@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Every path of a tree with its type, mode and content: equal for equal trees. */
+/** Every path of a tree with its type, mode and content, of files and links with their time: equal for equal trees. */
 export function describeTree(root: string, below = ''): string[] {
   return readdirSync(join(root, below))
     .sort()
@@ -11,10 +11,11 @@ export function describeTree(root: string, below = ''): string[] {
       const full = join(root, path);
       const stats = lstatSync(full);
       const mode = (stats.mode & 0o7777).toString(8);
-      if (stats.isSymbolicLink()) return [`${path} -> ${readlinkSync(full)}`];
+      const time = Math.round(stats.mtimeMs * 1000);
+      if (stats.isSymbolicLink()) return [`${path} -> ${readlinkSync(full)} ${time}`];
       if (stats.isDirectory()) return [`${path}/ ${mode}`, ...describeTree(root, path)];
       return [
-        `${path} ${mode} ${stats.size} ${createHash('sha256').update(readFileSync(full)).digest('hex')}`,
+        `${path} ${mode} ${stats.size} ${time} ${createHash('sha256').update(readFileSync(full)).digest('hex')}`,
       ];
     });
 }

@@ -12,8 +12,10 @@ function fileAt(disk: VirtualDisk, path: string): Extract<Found, { kind: 'file' 
 }
 
 function fileAnswer(size: number, names: string[] = []) {
-  return { kind: 'file' as const, mode: 0o644, size, names, handles: [] };
+  return { kind: 'file' as const, mode: 0o644, size, names, handles: [], times: noTimes };
 }
+
+const noTimes = { accessedAtUs: 0, modifiedAtUs: 0 };
 
 describe('a replica', () => {
   it('asks for content first, and for no more names while many files lack some', () => {

@@ -23,6 +23,8 @@ function batch(...lengths: number[]): Buffer {
   return encodeBatch(4, { epoch: 4, sequence: 6 }, emptyChain, [{ kind: 'close', handle: 9 }, ...records]);
 }
 
+const times = { accessedAtUs: 1_700_000_000_000_000, modifiedAtUs: 0 };
+
 const toFollower: readonly ToFollower[] = [
   {
     type: 'welcome',
@@ -52,11 +54,18 @@ const toFollower: readonly ToFollower[] = [
   { type: 'batch', payload: batch(), data: [] },
   { type: 'name', id: 1, answer: { kind: 'absent' } },
   { type: 'name', id: 2, answer: { kind: 'directory', mode: 0o755 } },
-  { type: 'name', id: 3, answer: { kind: 'symlink', target: '../\xff' } },
+  { type: 'name', id: 3, answer: { kind: 'symlink', target: '../\xff', times } },
   {
     type: 'name',
     id: 0xffff_ffff,
-    answer: { kind: 'file', mode: 0o644, size: 2 ** 40, names: ['a/b', 'c\xe9'], handles: [1, 2 ** 40] },
+    answer: {
+      kind: 'file',
+      mode: 0o644,
+      size: 2 ** 40,
+      times,
+      names: ['a/b', 'c\xe9'],
+      handles: [1, 2 ** 40],
+    },
   },
   { type: 'entries', id: 4, page: null },
   { type: 'entries', id: 4, page: { after: null, names: [], upTo: null } },
@@ -288,7 +297,7 @@ describe('the frames between engines', () => {
 
   it('tell as many names of a file as there is room for', () => {
     const names = Array.from({ length: 100 }, (_, index) => `${index}/${'n/'.repeat(30_000)}n`);
-    const answer = { kind: 'file' as const, mode: 0o644, size: 1, names, handles: [] };
+    const answer = { kind: 'file' as const, mode: 0o644, size: 1, names, handles: [], times };
     const read = decodeToFollower(frameOf(encodeToFollower({ type: 'name', id: 1, answer })));
     assert.ok(read?.type === 'name' && read.answer.kind === 'file');
     assert.ok(read.answer.names.length > 10 && read.answer.names.length < 100);

@@ -7,9 +7,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -96,54 +94,5 @@ describe('async mode', () => {
     cluster.host('two').signal('SIGCONT');
     const copy = join(cluster.host('two').settings.filesRoot, 'file');
     await cluster.host('two').until('the file', () => existsSync(copy) && readFileSync(copy).length > 0);
-  });
-});
-
-describe('scrub', () => {
-  it('finds and repairs what the stream could not see, and touches nothing that is being written', async () => {
-    await using cluster = await Cluster.start(['one', 'two']);
-    const [one, two] = [cluster.host('one'), cluster.host('two')];
-    const node = await cluster.lead('one');
-    await cluster.untilInSync('two');
-    node.mkdir('d');
-    node.put('d/rotten', 'good bytes');
-    const times = { accessedAt: 1_600_000_000, modifiedAt: 1_600_000_000 };
-    node.setAttributes('d/rotten', times);
-    node.put('d/missing', 'x');
-    const writing = node.create('d/open');
-    node.write(writing, 0, Buffer.from('being written'));
-    await node.settled();
-
-    const files = two.settings.filesRoot;
-    writeFileSync(join(files, 'd/rotten'), 'bad! bytes');
-    utimesSync(join(files, 'd/rotten'), times.accessedAt, times.modifiedAt);
-    rmSync(join(files, 'd/missing'));
-    writeFileSync(join(files, 'd/extra'), 'put here by hand');
-    writeFileSync(join(files, 'd/open'), 'being WRITTEN');
-    mkdirSync(join(one.settings.filesRoot, 'by-hand'));
-    writeFileSync(join(one.settings.filesRoot, 'by-hand/file'), 'never told to the journal');
-
-    one.send({ type: 'scrub' });
-    const status = await one.until('the result', () => one.status?.lastScrub && one.status);
-    assert.deepEqual(
-      { ...status.lastScrub, finishedAtWallMs: 0 },
-      { finishedAtWallMs: 0, differences: 5, repaired: 5 },
-    );
-    node.write(writing, 0, Buffer.from('being written'));
-    node.closeFile(writing);
-    await node.settled();
-    assert.deepEqual(describeTree(files), describeTree(one.settings.filesRoot));
-    const kept = readdirSync(two.settings.quarantineRoot).find((name) => name.startsWith('aside-1-2')) ?? '';
-    const folder = join(two.settings.quarantineRoot, kept);
-    const rotten = readdirSync(folder).find((name) => name.endsWith('-rotten')) ?? '';
-    assert.equal(readFileSync(join(folder, rotten), 'utf8'), 'bad! bytes');
-
-    one.forget();
-    one.send({ type: 'scrub' });
-    const again = await one.until('the second result', () => {
-      const last = one.status?.lastScrub;
-      return last?.differences === 0 && last;
-    });
-    assert.equal(again.repaired, 0);
   });
 });
