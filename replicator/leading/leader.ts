@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { HoldfastError } from '#contracts/errors.ts';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { FromReplicator, Peer, PeerProgress, ReplicatorSettings } from '#contracts/ipc/replicator.ts';
 import { afterFullPoll, deadline } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
@@ -145,7 +145,9 @@ export class Leader implements Followers {
   }
 
   progress(): PeerProgress[] {
-    const connected = [...this.#sessions.values()].map((session) => this.#progressOf(session));
+    const connected = [...this.#sessions.values()]
+      .filter((session) => session.isServed)
+      .map((session) => this.#progressOf(session));
     const away = this.#acknowledgements.members
       .filter((nodeId) => !this.#sessions.has(nodeId))
       .map((nodeId) => this.#awayProgress(nodeId));
@@ -225,8 +227,12 @@ export class Leader implements Followers {
     for (const look of [...this.#flushWaiters]) look();
     if (this.#sessions.get(session.nodeId) !== session) return;
     this.#sessions.delete(session.nodeId);
-    const reason = String(session.closed.reason);
-    this.#options.log.info({ peer: session.nodeId, reason }, 'a follower is away');
+    const { reason } = session.closed;
+    const code = reason instanceof HoldfastError ? { code: reason.code } : {};
+    this.#options.log.info(
+      { peer: session.nodeId, reason: messageOf(reason), ...code },
+      'a follower is away',
+    );
     this.#options.onChanged();
   }
 

@@ -111,6 +111,11 @@ export class ServingSession implements StreamReader {
     return this.#heardAtMs;
   }
 
+  /** Whether it was told where to go on from. */
+  get isServed(): boolean {
+    return this.#welcome !== null && !this.closed.aborted;
+  }
+
   get isJoined(): boolean {
     return (this.#phase === 'streaming' || this.#phase === 'config-alone') && !this.closed.aborted;
   }

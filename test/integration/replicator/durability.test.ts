@@ -8,14 +8,14 @@ import { Cluster } from './support/cluster.ts';
 
 describe('the disk of a follower', { timeout: 60_000 }, () => {
   it('has what was fetched, and what came with the records', async () => {
-    await using cluster = await Cluster.start(['one', 'two']);
-    const [one, two] = [cluster.host('one'), cluster.host('two')];
-    for (const { settings } of [one, two]) {
+    await using cluster = await Cluster.start(['one', 'two'], {}, ({ nodeId, settings }) => {
       writeFileSync(join(settings.filesRoot, 'equal'), 'text');
       utimesSync(join(settings.filesRoot, 'equal'), 1000, 1000);
-    }
-    mkdirSync(join(one.settings.filesRoot, 'd'));
-    writeFileSync(join(one.settings.filesRoot, 'd/new'), 'text');
+      if (nodeId === 'two') return;
+      mkdirSync(join(settings.filesRoot, 'd'));
+      writeFileSync(join(settings.filesRoot, 'd/new'), 'text');
+    });
+    const two = cluster.host('two');
     const root = realpathSync(two.settings.filesRoot);
     await using watch = await SyncWatch.on(two.pid, join(cluster.root, 'calls'));
     const node = await cluster.lead('one');

@@ -20,12 +20,12 @@ const quarantined = (host: Host) =>
 
 describe('a comparison that would take much away', () => {
   it('waits for an operator before it takes more than a few, and is not in sync meanwhile', async () => {
-    await using cluster = await Cluster.start(['one', 'two']);
-    const [one, two] = [cluster.host('one'), cluster.host('two')];
-    putFiles(one, 1);
-    putFiles(two, many);
-    mkdirSync(join(two.settings.filesRoot, 'bob'));
-    writeFileSync(join(two.settings.filesRoot, 'bob/only-here'), 'x');
+    await using cluster = await Cluster.start(['one', 'two'], {}, (host) => {
+      putFiles(host, host.nodeId === 'one' ? 1 : many);
+      mkdirSync(join(host.settings.filesRoot, 'bob'));
+      if (host.nodeId === 'two') writeFileSync(join(host.settings.filesRoot, 'bob/only-here'), 'x');
+    });
+    const two = cluster.host('two');
     await cluster.lead('one');
     const held = await two.until('the comparison to wait', () => two.status?.heldRemoval);
     assert.deepEqual(held, { files: 101, of: many + 1, leader: 'one' });
@@ -41,9 +41,9 @@ describe('a comparison that would take much away', () => {
   });
 
   it('takes away what is a small share, and what is few', async () => {
-    await using cluster = await Cluster.start(['one', 'two'], { maxRemovalShare: 0.5 });
-    putFiles(cluster.host('one'), 200);
-    putFiles(cluster.host('two'), 350);
+    await using cluster = await Cluster.start(['one', 'two'], { maxRemovalShare: 0.5 }, (host) =>
+      putFiles(host, host.nodeId === 'one' ? 200 : 350),
+    );
     await cluster.lead('one');
     await cluster.untilInSync('two');
     assert.equal(filesOf(cluster.host('two')), 200);

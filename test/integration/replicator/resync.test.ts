@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Cluster } from './support/cluster.ts';
 import { Door } from './support/door.ts';
+import type { Host } from './support/host.ts';
 import { RandomWork, seededRandom } from './support/random-work.ts';
 import { describeTree } from './support/trees.ts';
 
@@ -51,12 +52,8 @@ describe('resync', () => {
   }
 
   it('moves what only a diverged host had to quarantine, with a count', async () => {
-    await using cluster = await Cluster.start(['one', 'two']);
-    const [one, two] = [cluster.host('one'), cluster.host('two')];
-    mkdirSync(join(two.settings.filesRoot, 'alice'));
-    writeFileSync(join(two.settings.filesRoot, 'alice/only-here'), 'unacknowledged');
-    writeFileSync(join(two.settings.filesRoot, 'both'), 'the diverged one');
-    writeFileSync(join(one.settings.filesRoot, 'both'), 'the leader has another');
+    await using cluster = await Cluster.start(['one', 'two'], {}, putDivergedFiles);
+    const two = cluster.host('two');
     await cluster.lead('one');
     await cluster.untilInSync('two');
     assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
@@ -71,12 +68,8 @@ describe('resync', () => {
   });
 
   it('tells what lies in quarantine, and discards of it while it replicates', async () => {
-    await using cluster = await Cluster.start(['one', 'two']);
-    const [one, two] = [cluster.host('one'), cluster.host('two')];
-    mkdirSync(join(two.settings.filesRoot, 'alice'));
-    writeFileSync(join(two.settings.filesRoot, 'alice/only-here'), 'unacknowledged');
-    writeFileSync(join(two.settings.filesRoot, 'both'), 'the diverged one');
-    writeFileSync(join(one.settings.filesRoot, 'both'), 'the leader has another');
+    await using cluster = await Cluster.start(['one', 'two'], {}, putDivergedFiles);
+    const two = cluster.host('two');
     const node = await cluster.lead('one');
     await cluster.untilInSync('two');
     await two.until('the report', () => two.status?.quarantine?.entries === 2);
@@ -223,6 +216,18 @@ describe('resync', () => {
     assert.ok(one.mostUncertain < 20);
   });
 });
+
+function putDivergedFiles({ nodeId, settings }: Host): void {
+  const at = (path: string) => join(settings.filesRoot, path);
+  if (nodeId === 'one') {
+    mkdirSync(at('both'));
+    writeFileSync(at('both/file'), 'the leader has a folder');
+    return;
+  }
+  mkdirSync(at('alice'));
+  writeFileSync(at('alice/only-here'), 'unacknowledged');
+  writeFileSync(at('both'), 'the diverged one');
+}
 
 function seedsFrom(text: string | undefined, usual: number[]): number[] {
   return text === undefined ? usual : text.split(',').map(Number);

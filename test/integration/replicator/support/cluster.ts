@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
@@ -18,14 +18,22 @@ export class Cluster implements AsyncDisposable {
   static async start(
     nodeIds: readonly string[],
     settings: Partial<ReplicatorSettings> = {},
+    prepare: (host: Host) => void = () => {},
   ): Promise<Cluster> {
     const cluster = new Cluster();
-    for (const nodeId of nodeIds) await cluster.addHost(nodeId, settings);
+    for (const nodeId of nodeIds) await cluster.addHost(nodeId, settings, prepare);
     return cluster;
   }
 
-  async addHost(nodeId: string, settings: Partial<ReplicatorSettings> = {}): Promise<Host> {
+  /** @param prepare called before its first start: what lies there then is compared with the leader's */
+  async addHost(
+    nodeId: string,
+    settings: Partial<ReplicatorSettings> = {},
+    prepare: (host: Host) => void = () => {},
+  ): Promise<Host> {
     const host = new Host(nodeId, this.root, settings);
+    mkdirSync(host.settings.filesRoot, { recursive: true });
+    prepare(host);
     host.onMembership = ({ requestId, change, nodeId: member }) => {
       const before = this.inSync.length;
       const others = this.inSync.filter((existing) => existing !== member);

@@ -174,6 +174,7 @@ export class Door {
     };
     this.#asking = this.#asking.then(async () => {
       try {
+        if (!this.#session.permitted) await this.#session.permission({ patienceMs: 10_000 });
         const result = await ask();
         const answer = (result as { answer?: Promise<unknown> } | undefined)?.answer;
         if (answer === undefined) done();
