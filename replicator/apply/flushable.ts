@@ -19,6 +19,8 @@ export class Flushable {
   pending = 0;
   /** The one that has not begun: whoever asks meanwhile shares it. */
   next: Promise<void> | null = null;
+  /** One that has begun, and up to which change it covers. */
+  underWay: { readonly changes: number; readonly ended: Promise<void> } | null = null;
   #changes = 0;
   #flushed = 0;
 

@@ -124,15 +124,26 @@ export class Flusher {
     if (flushable.failure !== null) return Promise.reject(flushable.failure);
     if (!flushable.isDirty) return Promise.resolve();
     if (flushable.next !== null) return flushable.next;
+    const { underWay } = flushable;
+    if (underWay?.changes === flushable.changes) return underWay.ended;
     const isLarge = flushable.unflushedBytes >= this.#limits.largeBytes;
-    flushable.next = this.#run(flushable, isLarge, async () => {
+    let begunAt: number | null = null;
+    const ended = this.#run(flushable, isLarge, async () => {
+      const { changes } = flushable;
+      begunAt = changes;
       flushable.next = null;
       if (!flushable.isDirty) return;
-      const changes = flushable.changes;
-      await this.#covering(flushable, () => this.#calls.fsync(flushable.fd));
-      flushable.flushed(changes);
+      try {
+        await this.#covering(flushable, () => this.#calls.fsync(flushable.fd));
+        flushable.flushed(changes);
+      } finally {
+        if (flushable.underWay?.ended === ended) flushable.underWay = null;
+      }
     });
-    return flushable.next;
+    // It begins within the call when there is a place: then it covers nothing that is changed from now on.
+    if (begunAt === null) flushable.next = ended;
+    else flushable.underWay = { changes: begunAt, ended };
+    return ended;
   }
 
   #written(file: DirtyFile, bytes: number): void {

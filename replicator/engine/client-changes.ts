@@ -7,6 +7,7 @@ import { timesOf } from '../apply/times.ts';
 import type { ClientSession } from '../clients/ports.ts';
 import type { LogRecord } from '../core/record.ts';
 import { joinPath } from '../core/uncertain-names.ts';
+import { wallTime } from '../state/wall-clock.ts';
 import { fromKey, toKey } from '../tree/path.ts';
 import type { SessionHandle } from './client-sessions.ts';
 import type { Store } from './store.ts';
@@ -133,7 +134,13 @@ export class ClientChanges {
       }
       case 'symlink': {
         const path = this.#resolve(session, request.path, false);
-        return this.#one({ kind: 'symlink', path, target: Buffer.from(request.target) }, [path]);
+        const record = { kind: 'symlink', path, target: Buffer.from(request.target) } as const;
+        this.#check(record);
+        // The kernel of each host would give it another time.
+        const nowUs = wallTime().getTime() * 1000;
+        const attributes = { accessedAtUs: nowUs, modifiedAtUs: nowUs };
+        const times = { kind: 'set-attributes', path, attributes, otherNames: [] } as const;
+        return { records: [record, times], paths: [path] };
       }
       case 'link': {
         const existing = this.#resolve(session, request.existing, false);

@@ -4,14 +4,15 @@ import type { LogRecord } from '../core/record.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import type { LoggedBatch } from '../log/batch-reader.ts';
 import type { LeaderPort, OpenContent, OpenDirectory, WriteData } from '../peers/ports.ts';
+import { fromKey } from '../tree/path.ts';
 import { ContentReader } from './open-content.ts';
 import { OpenDirectories } from './open-directories.ts';
 import type { Store } from './store.ts';
 import { StoreLog } from './store-log.ts';
 import { suspectRecords } from './suspects.ts';
 
-/** Records of one batch. */
-const closesAtOnce = 1000;
+/** Of one batch. */
+const recordsAtOnce = 100;
 
 type Listener = (batch: LoggedBatch, data: WriteData | null) => void;
 
@@ -32,8 +33,12 @@ export class Leading extends StoreLog implements LeaderPort {
     this.epoch = epoch;
     this.#directories = new OpenDirectories(store.tree, store.places);
     this.#unsubscribe = store.onRecords((records) => this.#directories.touch(records));
-    if (store.log.position.epoch === epoch) this.#closeAll();
-    else this.order([{ kind: 'leadership', epoch, node, previous: store.log.position }], []);
+    const open = [...store.log.handles.keys()];
+    const times = open.flatMap((handle) => this.#timesOf(handle));
+    if (store.log.position.epoch === epoch) {
+      this.#orderAll(open.map((handle) => ({ kind: 'close', handle })));
+    } else this.order([{ kind: 'leadership', epoch, node, previous: store.log.position }], []);
+    this.#orderAll(times);
     if (!store.replica.isComplete) this.#saySuspect();
   }
 
@@ -89,12 +94,20 @@ export class Leading extends StoreLog implements LeaderPort {
     this.#unsubscribe();
   }
 
-  #closeAll(): void {
-    const open = [...this.store.log.handles.keys()];
-    for (let at = 0; at < open.length; at += closesAtOnce) {
-      const closes = open.slice(at, at + closesAtOnce).map((handle) => ({ kind: 'close', handle }) as const);
-      this.order(closes, []);
-    }
+  /** A file that was open has the time of its last write, which is another one on each host. */
+  #timesOf(handle: number): LogRecord[] {
+    const { replica, tree } = this.store;
+    const inode = replica.handles.get(handle)?.inode ?? null;
+    const name = inode === null ? null : tree.nameOf(inode);
+    if (inode === null || name === null || !replica.isCertain(name)) return [];
+    const otherNames = tree.namesOf(inode).filter((other) => other !== name);
+    const attributes = tree.timesAt(name);
+    return [{ kind: 'set-attributes', path: fromKey(name), attributes, otherNames: otherNames.map(fromKey) }];
+  }
+
+  #orderAll(records: readonly LogRecord[]): void {
+    for (let at = 0; at < records.length; at += recordsAtOnce)
+      this.order(records.slice(at, at + recordsAtOnce), []);
   }
 
   /** What this host doubts counts as it lies here; followers fetch it anew. */

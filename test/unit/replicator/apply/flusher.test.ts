@@ -103,6 +103,23 @@ describe('flushing what was changed', () => {
     assert.equal(openDescriptors(), descriptors);
   });
 
+  it('flushes what is changed again, also while the flush before is under way', async () => {
+    start();
+    void barrier(record.open(1, 'f', { created: true }), record.write(1, 0, 1), record.sync(1)).promise;
+    await setImmediate();
+    assert.deepEqual(disk.waiting, ['/', 'f']);
+    const second = barrier(record.write(1, 1, 1), record.sync(1));
+    assert.deepEqual(disk.asked, ['f', '/', 'f'], 'the flush that had begun does not cover it');
+    await disk.endAll();
+    await second.promise;
+    const third = barrier(record.write(1, 2, 1), record.sync(1));
+    await setImmediate();
+    assert.equal(third.state, 'waiting');
+    await disk.endAll();
+    await third.promise;
+    assert.deepEqual(disk.asked, ['f', '/', 'f', 'f']);
+  });
+
   it('covers a closed file and every folder without which it is not found', async () => {
     const done = barrier(
       record.mkdir('a'),
