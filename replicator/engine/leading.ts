@@ -38,8 +38,8 @@ export class Leading extends StoreLog implements LeaderPort {
     if (store.log.position.epoch === epoch) {
       this.#orderAll(open.map((handle) => ({ kind: 'close', handle })));
     } else this.order([{ kind: 'leadership', epoch, node, previous: store.log.position }], []);
-    this.#orderAll(times);
     if (!store.replica.isComplete) this.#saySuspect();
+    this.#orderAll(times);
   }
 
   read(from: number): AsyncGenerator<LoggedBatch> {

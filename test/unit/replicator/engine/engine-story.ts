@@ -287,6 +287,18 @@ export class EngineStory {
     if (next.length > 0) await this.#promote(this.random.pick(next));
   }
 
+  /** null: its process died in the middle. */
+  async #lead(host: RealHost): Promise<Leading | null> {
+    try {
+      return await host.up.lead(this.#epoch, host.id);
+    } catch (error) {
+      if (!(error instanceof ProcessDied)) throw error;
+      this.#count('died in a promotion');
+      await this.#kill(host, false);
+      return null;
+    }
+  }
+
   async #promote(host: RealHost): Promise<void> {
     this.#epoch += 1;
     this.checker.checkPromotion(host.asModel);
@@ -299,7 +311,8 @@ export class EngineStory {
       const suspect = host.up.store.replica.doubts();
       this.checker.issued({ epoch: this.#epoch, sequence: position.sequence + 2 }, suspect, host.asModel);
     }
-    const leading = await host.up.lead(this.#epoch, host.id);
+    const leading = await this.#lead(host);
+    if (leading === null) return;
     this.#leader = host;
     this.#leading = leading;
     this.#stream = new LiveStream(leading, this.random.pick([1500, 8000, 1_000_000]), () => {});
