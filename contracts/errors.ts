@@ -103,6 +103,8 @@ export const errorTable = {
     'Both hosts must run releases of Holdfast whose replication protocols have a version in common: `holdfast doctor --cluster` tells the releases.',
   HISTORY_DIFFERS:
     'Two hosts have different records at the same place of the log: a disk changed what was on it, or a host was restored from an image. Find out which by their kernel logs; give the host that is wrong an empty state folder, and it compares everything with the leader.',
+  ENGINE_SILENT:
+    'Its disk stands still, or the process was stopped: see the kernel log of that host. Another host takes over if one is fit.',
   STANDBY_WENT_BACK:
     'A standby lost records that it had acknowledged: its disk lost what was flushed, or it was restored from an image. It leaves the in-sync set and fetches what it lacks; look at the disk of that host.',
   EPOCH_STALE: 'A newer leader exists; this host steps back by itself.',

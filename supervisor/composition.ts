@@ -50,6 +50,7 @@ export function realParts(
         config,
         watchdog,
         askForAddresses: () => vips.conflict(),
+        engine: { ask: (id) => replicator?.ask(id), answer: () => replicator?.answer ?? null },
         node: { ask: (id) => node?.ask(id), answer: () => node?.answer ?? null },
         lateness,
         quarantine: () => replicator?.quarantine ?? null,

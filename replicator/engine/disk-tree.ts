@@ -258,6 +258,11 @@ export class DiskTree implements Tree {
     return { fd, inode: stats.ino };
   }
 
+  /** Files that nobody has open are open here no longer: whoever waits for that may take the disk away. */
+  closeIdle(): void {
+    for (const inode of [...this.#unheld]) this.#close(inode);
+  }
+
   close(): void {
     for (const inode of [...this.#open.keys()]) this.#close(inode);
   }

@@ -9,12 +9,16 @@ import type { EngineOptions } from './options.ts';
 import { type Opened, recoverStore, type Start } from './recovery.ts';
 import type { Store } from './store.ts';
 
+/** How often files are closed that answers or changes of a moment ago have left open. */
+const idleMs = 1000;
+
 /** The storage engine of one host: it follows a leader, or leads, and recovers what it had. */
 export class StorageEngine {
   readonly #options: EngineOptions;
   readonly #opened: Opened;
   #clients: ClientWork | null = null;
   #leading: Leading | null = null;
+  #idling: NodeJS.Timeout | undefined;
 
   private constructor(options: EngineOptions, opened: Opened) {
     this.#options = options;
@@ -28,6 +32,7 @@ export class StorageEngine {
   static async open(options: EngineOptions): Promise<StorageEngine> {
     const engine = new StorageEngine(options, await recoverStore(options));
     engine.store.checkpointWhenDue();
+    engine.#idling = setInterval(() => engine.store.tree.closeIdle(), idleMs).unref();
     return engine;
   }
 
@@ -112,6 +117,7 @@ export class StorageEngine {
 
   async #end(endLog: () => Promise<void>): Promise<void> {
     this.stopLeading();
+    clearInterval(this.#idling);
     const { store, dirty, unlocked, directories } = this.#opened;
     store.end();
     await store.settled();

@@ -9,6 +9,7 @@ import { etcdFacts, lookAtMembers } from './checks/etcd-members.ts';
 import type { NodeQuestions } from './checks/liveness.ts';
 import { quarantineFact } from './checks/quarantine.ts';
 import { sftpPortFact } from './checks/sftp-port.ts';
+import { type EngineQuestions, EngineWatch } from './engine-watch.ts';
 import { kernelChecks } from './facts.ts';
 import { FileCheckProcess } from './file-check-process.ts';
 import { fileCheckPlan } from './file-checks.ts';
@@ -29,6 +30,7 @@ export interface MonitorOptions {
   /** Asks the network who has one of the virtual IPs. */
   readonly askForAddresses: () => Promise<VipConflict | null>;
   readonly node: NodeQuestions;
+  readonly engine: EngineQuestions;
   readonly lateness: Lateness;
   /** As the replicator told it last; null: it has not yet. */
   readonly quarantine: () => QuarantineSummary | null;
@@ -45,12 +47,14 @@ export class HealthMonitor implements Health {
   readonly #loops: readonly CheckLoop[];
   readonly #etcd: CheckLoop;
   readonly #node: NodeWatch;
+  readonly #engine: EngineWatch;
 
   constructor(options: MonitorOptions) {
     this.#options = options;
-    const { node, lateness, reports } = options;
+    const { node, engine, lateness, reports } = options;
     const loop = new LoopWatch({ onLate: (byMs) => lateness.add('supervisor', byMs) }).start();
     this.#node = new NodeWatch(node, loop, reports);
+    this.#engine = new EngineWatch(engine, loop, reports);
     const tell = () => this.#tell();
     this.#files = new FileCheckProcess(fileCheckPlan(options.config), tell);
     this.#loops = this.#checks().map((check) => new CheckLoop(check, tell));
@@ -58,9 +62,9 @@ export class HealthMonitor implements Health {
   }
 
   get facts(): readonly HealthFact[] {
-    const { fact } = this.#node;
+    const watched = [this.#node.fact, this.#engine.fact].filter((fact) => fact !== null);
     const { lateness } = this.#options;
-    return [...this.#hostFacts, ...this.#etcd.facts, ...lateness.facts, ...(fact === null ? [] : [fact])];
+    return [...this.#hostFacts, ...this.#etcd.facts, ...lateness.facts, ...watched];
   }
 
   get latenessMs(): Readonly<Record<string, number>> {
@@ -74,6 +78,7 @@ export class HealthMonitor implements Health {
     await Promise.all([
       this.#files.run(signal),
       this.#node.run(signal),
+      this.#engine.run(signal),
       this.#etcd.run(signal),
       ...this.#loops.map((loop) => loop.run(signal)),
     ]);

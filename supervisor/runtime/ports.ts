@@ -271,6 +271,8 @@ export interface HealthReports {
   unfit(unfit: Cause[]): void;
   /** The SFTP node has been silent for a while; `again`: it was so before, and is still there. */
   silentNode(again: boolean): void;
+  /** The storage engine says nothing for a while, or is well again. */
+  silentEngine(isSilent: boolean): void;
 }
 
 /** Looks at this host all the time. */

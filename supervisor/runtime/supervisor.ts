@@ -165,6 +165,7 @@ export class Supervisor {
       leaderLinks: () => leaderLinksIn(this.#state),
       unfit: (unfit) => observe({ type: 'health', unfit }),
       silentNode: (again) => this.#onSilentNode(again),
+      silentEngine: (isSilent) => observe({ type: 'engine-silent', isSilent }),
     });
     const readAgain = () => this.#reader.readSoon();
     this.#executor = new Executor({

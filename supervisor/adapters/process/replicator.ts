@@ -21,6 +21,7 @@ import type {
 } from '../../runtime/ports.ts';
 import { Child, compileCacheOf } from './child.ts';
 
+type Pong = Extract<FromReplicator, { type: 'pong' }>;
 type RoleOrder = Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>;
 
 /** The first pause before a replicator that died is started again; it doubles up to the last. */
@@ -43,6 +44,7 @@ export class ReplicatorProcess implements ReplicatorControl {
   readonly #asked = new Map<number, (answer: QuarantineAnswer) => void>();
   readonly #onLate: (byMs: number) => void;
   status: ReplicatorStatus | null = null;
+  #answer: Pong | null = null;
 
   /** @param onLate the process stood still for so long */
   constructor(config: Config, reports: ReplicatorReports, log: Logger, onLate: (byMs: number) => void) {
@@ -54,6 +56,15 @@ export class ReplicatorProcess implements ReplicatorControl {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** Asks its control lane: EngineQuestions of the health checks. */
+  ask(id: number): void {
+    this.#child?.send({ type: 'ping', id });
+  }
+
+  get answer(): Pong | null {
+    return this.#answer;
   }
 
   get followers(): readonly PeerProgress[] {
@@ -161,6 +172,7 @@ export class ReplicatorProcess implements ReplicatorControl {
         this.#onLate(message.byMs);
         return;
       case 'pong':
+        this.#answer = message;
         return;
       case 'membership':
         void this.#changeMembership(message);
@@ -188,6 +200,7 @@ export class ReplicatorProcess implements ReplicatorControl {
 
   #exited(how: string): void {
     this.#child = null;
+    this.#answer = null;
     this.status = null;
     if (this.#closed) return;
     this.#log.error(

@@ -26,6 +26,8 @@ export function absorb(state: RoleState, event: RoleEvent, timing: Timing): Role
     case 'replicator-gone':
     case 'handed-off':
       return absorbReplicator(state, event);
+    case 'engine-silent':
+      return { ...state, engineSilentSinceMs: event.isSilent ? event.at : null };
     case 'spare':
       return { ...state, spare: event.is };
     case 'node-starting':
@@ -141,9 +143,15 @@ function absorbReplicator(state: RoleState, event: ReplicatorEvent): RoleState {
   const { replicator } = state;
   switch (event.type) {
     case 'replicator-ready':
-      return { ...state, replicator: { ...absentReplicator, ready: true } };
+      return {
+        ...state,
+        replicator: { ...absentReplicator, awaySinceMs: replicator.awaySinceMs, ready: true },
+      };
     case 'replicator-gone':
-      return { ...state, replicator: absentReplicator };
+      return {
+        ...state,
+        replicator: { ...absentReplicator, awaySinceMs: replicator.awaySinceMs ?? event.at },
+      };
     case 'handed-off': {
       const { epoch, complete, reason } = event;
       return { ...state, replicator: { ...replicator, handedOff: { epoch, complete, reason } } };
@@ -154,6 +162,7 @@ function absorbReplicator(state: RoleState, event: ReplicatorEvent): RoleState {
       const told = {
         ...{ role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints },
         ...{ roots, heldRemoval },
+        awaySinceMs: role === 'leader' ? null : (replicator.awaySinceMs ?? event.at),
       };
       const epoch = Math.max(highestEpoch, event.status.toldEpoch);
       const seen = epoch > replicator.seen.epoch ? { epoch, sinceMs: event.at } : replicator.seen;

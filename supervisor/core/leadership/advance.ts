@@ -1,5 +1,6 @@
 import type { Cause } from '../cause.ts';
 import { failoverEnded, failoverReport } from '../operation/failover.ts';
+import { successorOf } from './candidates.ts';
 import { beginRelief, beginStop, beginSwitchover, fromHandingOver } from './handing-over.ts';
 import { isLeaseOver, isOff, isServing, leaderKeyIsMine, lossOf } from './leadership.ts';
 import { isReplicated } from './replicated-cause.ts';
@@ -171,8 +172,28 @@ function fromLeading(state: RoleState, phase: Phased<'leading'>, at: number, tim
   if (state.failedPromotions > 0 && at - phase.sinceMs >= timing.provenAfterMs) {
     return { state: { ...state, failedPromotions: 0, lastFailure: null }, cause: null };
   }
+  const withoutEngine = engineLossOf(state, at, timing);
+  if (withoutEngine !== null) {
+    // Its own claim waits: the others take over at once.
+    const waiting = { ...state, claimNotBeforeMs: at + timing.backoffMs };
+    return enterSteppingDown(waiting, at, phase.epoch, withoutEngine);
+  }
   if (state.stopping) return beginStop(state, phase.epoch, at);
   return beginSwitchover(state, phase.epoch, at, timing) ?? beginRelief(state, phase.epoch, at, timing);
+}
+
+/** H1: an engine that is not back soon, or says nothing, where another host could do better. */
+function engineLossOf(state: RoleState, at: number, timing: Timing): Cause | null {
+  const { engineSilentSinceMs, replicator, cluster } = state;
+  if (cluster?.paused || successorOf(state) === null) return null;
+  // It has said nothing for a second already.
+  if (engineSilentSinceMs !== null) {
+    return { code: 'ENGINE_SILENT', sentence: 'the storage engine says nothing: its disk stands still' };
+  }
+  const { awaySinceMs } = replicator;
+  if (awaySinceMs === null || at - awaySinceMs < timing.engineLimitMs) return null;
+  const sentence = `the storage engine is gone, and not back within ${timing.engineLimitMs} ms`;
+  return { code: 'REPLICATOR_DOWN', sentence };
 }
 
 /** The same host goes on under a new epoch: the virtual IP stays on, so there is nothing to probe. */

@@ -22,6 +22,8 @@ export function ineligibility(state: RoleState, at: number, timing: Timing): Cau
     add('NO_LEASE', 'this host holds no live lease at etcd');
   }
   if (!state.replicator.ready) add('REPLICATOR_DOWN', 'the replicator is not running');
+  if (state.engineSilentSinceMs !== null)
+    add('ENGINE_SILENT', 'the storage engine says nothing: its disk stands still, or it was stopped');
   if (state.vip.is === 'unknown')
     add('VIP_UNKNOWN', 'it is not certain that the virtual IP is off this host');
   if (state.phase.name === 'standby' && state.node.is !== 'absent') {

@@ -23,6 +23,8 @@ export type RoleEvent = { readonly at: number } & (
   | { readonly type: 'replicator-ready' }
   | { readonly type: 'replicator-status'; readonly status: ReplicatorStatus }
   | { readonly type: 'replicator-gone' }
+  /** The storage engine says nothing, or does again. */
+  | { readonly type: 'engine-silent'; readonly isSilent: boolean }
   | {
       readonly type: 'handed-off';
       readonly epoch: Epoch;

@@ -100,6 +100,8 @@ export interface ReplicatorFact {
   readonly seen: { readonly epoch: Epoch; readonly sinceMs: number };
   readonly position: Position;
   readonly caughtUp: boolean;
+  /** Since when it does not lead, by boot time; null: it leads, or has said nothing yet. */
+  readonly awaySinceMs: number | null;
   readonly configDigest: string;
   readonly hostKeyFingerprints: readonly string[];
   /** The host's roots as it found them; null until it has told. */
@@ -143,6 +145,8 @@ export interface RoleState {
   readonly unfitSinceMs: number | null;
   /** The SFTP node neither answers nor dies: it waits for a disk that stands still. */
   readonly nodeIsStuck: boolean;
+  /** Since when the storage engine says nothing, by boot time; null: it is well. */
+  readonly engineSilentSinceMs: number | null;
   /** Boot times at which the SFTP node died under this leadership. */
   readonly nodeDeaths: readonly number[];
   /** Failed attempts in a row to keep the virtual IP on. */
@@ -173,6 +177,7 @@ export const absentReplicator: ReplicatorFact = {
   seen: { epoch: 0, sinceMs: 0 },
   position: { epoch: 0, sequence: 0 },
   caughtUp: false,
+  awaySinceMs: null,
   configDigest: '',
   hostKeyFingerprints: [],
   roots: null,
@@ -210,6 +215,7 @@ export function initialState(
     unfit: [],
     unfitSinceMs: null,
     nodeIsStuck: false,
+    engineSilentSinceMs: null,
     nodeDeaths: [],
     vipFailures: 0,
     failure: null,

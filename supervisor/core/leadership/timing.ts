@@ -16,6 +16,8 @@ export interface Timing {
   readonly precedenceMs: number;
   /** A leader that has been unfit for this long hands over to a host that is fit. */
   readonly unfitLimitMs: number;
+  /** A leader whose storage engine is away for longer gives way to a host that is fit (H1). */
+  readonly engineLimitMs: number;
   /** An operation that could not begin for this long is not begun any more. */
   readonly missedAfterMs: number;
   /** The wait after the first failed promotion; it doubles with each further one. */
@@ -48,6 +50,7 @@ export function timingOf(lease: { ttl: number; margin: number }, vipCommandMs = 
     /** Longer than a claim takes from the watch to the answer, on a busy host. */
     precedenceMs: 400,
     unfitLimitMs: 3000,
+    engineLimitMs: 1000,
     missedAfterMs: 60_000,
     backoffMs: 1000,
     maxBackoffMs: 60_000,

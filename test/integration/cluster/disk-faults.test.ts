@@ -7,6 +7,7 @@ import type { HistoryRecord } from '../../../supervisor/core/records/history.ts'
 import type { LabDisk } from '../../lab/disk.ts';
 import type { LabHost } from '../../lab/host.ts';
 import { Lab } from '../../lab/lab.ts';
+import { waitFor } from '../../lab/wait.ts';
 
 /** A container may have none. */
 const skip = existsSync('/dev/loop-control') ? false : 'there are no loop devices here';
@@ -74,7 +75,15 @@ describe('a disk of the leader', { timeout: 240_000, skip }, () => {
   it('that is write-protected moves the service', async () => {
     const leader = await healthyLeader();
     await put('before-read-only');
-    await diskOf(leader).writeProtect(true);
+    // The kernel takes it only while nobody has a file open for writing.
+    await waitFor('the disk to be write-protected', () =>
+      diskOf(leader)
+        .writeProtect(true)
+        .then(
+          () => true,
+          () => false,
+        ),
+    );
     const successor = await lab.waitForLeader(lab.others(leader));
     assert.equal(await whyItMoved(successor), 'ROOT_UNUSABLE');
     await put('while-read-only');
@@ -101,7 +110,7 @@ describe('a disk of the leader', { timeout: 240_000, skip }, () => {
     await assertEverywhere('larger');
   });
 
-  it('that stands still, so that the SFTP node cannot even be killed, moves the service', async () => {
+  it('that stands still moves the service, though the storage engine cannot even be killed', async () => {
     const leader = await healthyLeader();
     await put('before-frozen');
     const { epoch, processes } = await leader.status();
@@ -110,11 +119,11 @@ describe('a disk of the leader', { timeout: 240_000, skip }, () => {
     try {
       const successor = await lab.waitForLeader(lab.others(leader), 40_000);
       assert.ok((await successor.status()).epoch > epoch);
-      assert.ok(existsSync(`/proc/${processes.sftpNode}`), 'the old SFTP node waits for its disk');
+      assert.ok(existsSync(`/proc/${processes.replicator}`), 'its engine waits for the disk');
       assert.ok(!(await leader.network.addresses()).includes(lab.vipV4));
       await put('while-frozen');
       const { ineligible } = await leader.status();
-      assert.ok(ineligible.some(({ code }) => code === 'SFTP_NODE_STUCK'));
+      assert.ok(ineligible.some(({ code }) => code === 'ENGINE_SILENT'));
     } finally {
       await diskOf(leader).thaw();
       hanging.kill('SIGKILL');

@@ -20,6 +20,7 @@ replication: { address: 10.0.0.11 }
       watchdog: null,
       askForAddresses: async () => null,
       node: { ask: () => {}, answer: () => null },
+      engine: { ask: () => {}, answer: () => null },
       lateness: new Lateness(() => 0),
       quarantine: () => null,
       reports: {
@@ -29,6 +30,7 @@ replication: { address: 10.0.0.11 }
         unfit: (causes) => {
           unfit = causes;
         },
+        silentEngine: () => {},
         silentNode: () => {},
       },
     });
