@@ -20,7 +20,6 @@ import { Aside } from './following/aside.ts';
 import { Follower } from './following/follower.ts';
 import { RemovalGate } from './following/removal-gate.ts';
 import { Leader } from './leading/leader.ts';
-import { ScrubSchedule } from './leading/scrub-schedule.ts';
 import { Quarantine } from './quarantine/quarantine.ts';
 import { KeeperThread } from './quarantine/thread.ts';
 import { Holdings } from './state/holdings.ts';
@@ -55,7 +54,6 @@ export class Replicator {
   readonly #holdings: Holdings;
   readonly #config: ConfigRoot;
   readonly #status: StatusReporter;
-  readonly #scrubs: ScrubSchedule;
   readonly #quarantine: KeeperThread;
   readonly #loop: LoopWatch;
   readonly #engine: StorageEngine;
@@ -134,7 +132,6 @@ export class Replicator {
       wallClock: wallTime,
       onChange: () => this.#onConfigChanged(),
     });
-    this.#scrubs = new ScrubSchedule(settings.scrubSchedule, log, () => this.#scrub());
     this.#loop = new LoopWatch({ onLate: (byMs) => send({ type: 'late', byMs }) }).start();
     this.#quarantine = new KeeperThread({
       ...settings,
@@ -180,9 +177,6 @@ export class Replicator {
         void this.#quarantine
           .ask(message.request)
           .then((answer) => this.#send({ type: 'quarantine-answer', requestId: message.requestId, answer }));
-        break;
-      case 'scrub':
-        this.#scrub();
         break;
     }
   }
@@ -388,8 +382,6 @@ export class Replicator {
     );
   }
 
-  #scrub(): void {}
-
   #onConfigChanged(): void {
     if (this.#leader !== null) this.#config.keepLastGood();
     this.#leader?.onConfigChanged();
@@ -430,7 +422,6 @@ export class Replicator {
       quarantine: this.#quarantine.summary,
       roots: this.#roots.report,
       heldRemoval: this.#removals.pending,
-      lastScrub: this.#scrubs.last,
     };
   }
 }

@@ -33,8 +33,6 @@ export const replicatorSettingsSchema = z.object({
   mode: z.enum(['sync', 'async', 'shared']),
   strict: z.boolean(),
   syncTimeoutMs: z.number().positive(),
-  /** Cron expression of the full comparison (node-cron). */
-  scrubSchedule: z.string(),
   /** A comparison that would take away more than this share of the files (0 to 1) waits for an operator. */
   maxRemovalShare: z.number().min(0).max(1),
   logLevel: z.string(),
@@ -97,8 +95,6 @@ export const toReplicatorSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('quarantine'), requestId: z.int(), request: quarantineRequestSchema }),
   /** Answered by `pong`: whether the process lives, and the thread that orders. */
   z.object({ type: z.literal('ping'), id: z.int() }),
-  /** Compare everything now. */
-  z.object({ type: z.literal('scrub') }),
 ]);
 export type ToReplicator = z.infer<typeof toReplicatorSchema>;
 
@@ -177,7 +173,6 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     heldRemoval: z
       .object({ files: z.int().nonnegative(), of: z.int().nonnegative(), leader: z.string() })
       .nullable(),
-    lastScrub: z.object({ finishedAtWallMs: z.number(), differences: z.int(), repaired: z.int() }).nullable(),
   }),
   /**
    * Leader: change the in-sync set in etcd before anything is acknowledged that depends on it (G3, G5). The

@@ -8,7 +8,8 @@ import { splitPath } from '../tree/path.ts';
  *     aside-<epoch>-<time>/000001-<name>      the thing itself, under the last part of its path
  *     <epoch>-host-keys-<digest>/             host keys of this host, as one thing
  *     <epoch>-host-keys-<digest>.record.json  their record
- *     .staging/, .discarded/                  not quarantine: files on their way in, and on their way out
+ *     .discarded/                             not quarantine: files on their way out
+ *     .staging/                               of releases before the storage engine: files on their way in
  *
  * Anything else is one thing without a record: releases before these records made folders `<epoch>-<time>`.
  */

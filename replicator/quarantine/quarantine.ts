@@ -121,10 +121,6 @@ export class Quarantine {
   }
 }
 
-export function stagingRoot(quarantineRoot: string): string {
-  return join(quarantineRoot, '.staging');
-}
-
 export function typeOf(stats: Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>) {
   if (stats.isFile()) return 'file';
   if (stats.isDirectory()) return 'folder';

@@ -205,7 +205,11 @@ const replication = z.strictObject({
     .string()
     .refine((expression) => isCronExpression(expression), 'is not a cron expression')
     .default('17 3 * * *')
-    .meta({ description: 'When all hosts are compared in full (cron)', example: '17 3 * * *' }),
+    .meta({
+      description:
+        'When all hosts are to be compared in full (cron). This release does not do it: see the limits in the README',
+      example: '17 3 * * *',
+    }),
   maxRemovalShare: z.int().min(0).max(100).default(20).meta({
     description:
       'A comparison that would take away more than this share of the files of a host, in percent (and more than 100 files), waits for `holdfast replication accept-removal`',

@@ -305,7 +305,6 @@ export class ReplicatorModel implements ReplicatorControl {
         quarantine: null,
         roots: this.#roots(),
         heldRemoval: null,
-        lastScrub: null,
       }),
     );
   }

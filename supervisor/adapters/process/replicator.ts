@@ -235,7 +235,6 @@ function settingsOf(config: Config): ReplicatorSettings {
     mode: replication.mode,
     strict: replication.strict,
     syncTimeoutMs: replication.syncTimeout,
-    scrubSchedule: replication.scrub,
     maxRemovalShare: replication.maxRemovalShare / 100,
     logLevel: config.log.level,
   };

@@ -52,7 +52,6 @@ export class Host {
       mode: 'sync',
       strict: false,
       syncTimeoutMs: 3000,
-      scrubSchedule: '0 3 * * *',
       maxRemovalShare: 0.2,
       logLevel: 'debug',
       ...settings,

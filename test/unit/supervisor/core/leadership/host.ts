@@ -191,7 +191,6 @@ export function statusOf(host: string): ReplicatorStatus {
     quarantine: null,
     roots: rootsOf(host),
     heldRemoval: null,
-    lastScrub: null,
   };
 }
 

@@ -86,7 +86,6 @@ describe('an etcd that went back to an older snapshot', () => {
     peers: [],
     quarantined: 0,
     quarantine: null,
-    lastScrub: null,
   };
 
   it('is over when an operator began a new era', () => {
