@@ -14,6 +14,7 @@ import { rootIdsOf } from '#contracts/roots.ts';
 import { ConfigRoot } from './config/config-root.ts';
 import { ensureHostKeys } from './config/host-keys.ts';
 import { Doors } from './doors.ts';
+import { EarlyPeers } from './early-peers.ts';
 import { StorageEngine } from './engine/engine.ts';
 import { engineOptions, logFolderOf } from './engine-options.ts';
 import { Aside } from './following/aside.ts';
@@ -22,6 +23,7 @@ import { RemovalGate } from './following/removal-gate.ts';
 import { Leader } from './leading/leader.ts';
 import { Quarantine } from './quarantine/quarantine.ts';
 import { KeeperThread } from './quarantine/thread.ts';
+import { RoleTurns } from './role-turns.ts';
 import { Holdings } from './state/holdings.ts';
 import { makeRoots } from './state/make-roots.ts';
 import { Newcomer } from './state/newcomer.ts';
@@ -34,12 +36,6 @@ import type { ToEngineThread } from './thread/messages.ts';
 import { listenForPeers, type PeerListener } from './transport/listener.ts';
 import { type TlsOptions, tlsOptions } from './transport/tls.ts';
 import type { WriteGate } from './write-gate.ts';
-
-/** A peer that connected before this host was told to lead. */
-interface Waiting {
-  readonly stream: Duplex;
-  readonly hangUp: () => void;
-}
 
 /** What the supervisor's messages mean: this host's part in replication, whatever its role. */
 export class Replicator {
@@ -65,11 +61,8 @@ export class Replicator {
   #peers = new Map<string, Peer>();
   #leader: Leader | null = null;
   #follower: Follower | null = null;
-  /** The role that was told last; one that is over never begins. */
-  #role: { readonly epoch: number; readonly leader: string } | null = null;
-  /** The engine has one user at a time: what the role before does with it ends first. */
-  #before: Promise<void> = Promise.resolve();
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #roles: RoleTurns;
+  readonly #early = new EarlyPeers();
   #quarantined = 0;
   #toldEpoch = 0;
 
@@ -121,6 +114,13 @@ export class Replicator {
     this.#removals = new RemovalGate({ filesRoot, share, log, onChanged: () => this.#status.changed() });
     this.#key = loadPeerKey(settings.stateRoot, settings.nodeId);
     this.#tls = tlsOptions(this.#key, settings.nodeId);
+    this.#roles = new RoleTurns(
+      (error) => {
+        this.#tellFailure(error);
+        this.#endRole();
+      },
+      () => this.#status.now(),
+    );
     this.#positions = new PositionStore(settings.stateRoot);
     this.#roots = new Roots(settings, log, bootTimeMs);
     this.#newcomer = new Newcomer(settings.stateRoot);
@@ -189,7 +189,7 @@ export class Replicator {
       tls: this.#tls,
       log: this.#log,
       peers: () => this.#peers,
-      onChannel: (nodeId, stream, hangUp) => this.#onPeerChannel(nodeId, { stream, hangUp }),
+      onChannel: (nodeId, stream, hangUp) => this.#onPeerChannel(nodeId, stream, hangUp),
     });
     this.#send({ type: 'ready', publicKey: this.#key.publicKey, port: this.#listener.port });
     this.#status.now();
@@ -228,7 +228,7 @@ export class Replicator {
   #lead({ epoch, inSync, root }: Extract<ToEngineThread, { type: 'lead' }>): void {
     this.#checkRoot(root);
     const { nodeId } = this.#settings;
-    if (this.#isRole(epoch, nodeId)) {
+    if (this.#roles.is(epoch, nodeId)) {
       this.#leader?.onLeadRepeated(inSync);
       return;
     }
@@ -257,15 +257,14 @@ export class Replicator {
       this.#leader = leader;
       this.#doors.serve(epoch, this.#engine.serve(leading, this.#gate.of(epoch), leader));
       this.#log.info({ epoch, inSync }, 'leading: taking changes from doors and serving followers');
-      for (const [id, { stream, hangUp }] of this.#waiting) leader.attach(id, stream, hangUp);
-      this.#waiting.clear();
+      this.#early.takeAll((id, stream, hangUp) => leader.attach(id, stream, hangUp));
     });
   }
 
   #follow({ epoch, leader, root }: Extract<ToEngineThread, { type: 'follow' }>): void {
     if (root === null) this.#roots.distrust();
     else this.#checkRoot(root);
-    if (this.#isRole(epoch, leader)) return;
+    if (this.#roles.is(epoch, leader)) return;
     this.#begin(epoch, leader, async (isOver) => {
       this.#engine.stopLeading();
       if (root === null) await this.#distrustOnce();
@@ -309,30 +308,13 @@ export class Replicator {
     this.#status.changed();
   }
 
-  #isRole(epoch: number, leader: string): boolean {
-    return this.#role?.epoch === epoch && this.#role.leader === leader;
-  }
-
-  /** Ends the role before, and begins another once the engine is free. */
   #begin(epoch: number, leader: string, run: (isOver: () => boolean) => Promise<void>): void {
     this.#endRole();
-    const role = { epoch, leader };
-    this.#role = role;
-    const isOver = () => this.#role !== role;
-    this.#before = this.#before.then(async () => {
-      if (isOver()) return;
-      try {
-        await run(isOver);
-      } catch (error) {
-        this.#tellFailure(error);
-        if (!isOver()) this.#endRole();
-      }
-      this.#status.now();
-    });
+    this.#roles.begin(epoch, leader, run);
   }
 
   #endRole(): void {
-    this.#role = null;
+    this.#roles.end();
     this.#doors.shut();
     this.#leader?.stop();
     this.#leader = null;
@@ -351,17 +333,9 @@ export class Replicator {
     this.#newcomer.begun(ids);
   }
 
-  #onPeerChannel(nodeId: string, waiting: Waiting): void {
-    const { stream, hangUp } = waiting;
-    if (this.#leader !== null) {
-      this.#leader.attach(nodeId, stream, hangUp);
-      return;
-    }
-    this.#waiting.get(nodeId)?.hangUp();
-    this.#waiting.set(nodeId, waiting);
-    stream.once('close', () => {
-      if (this.#waiting.get(nodeId) === waiting) this.#waiting.delete(nodeId);
-    });
+  #onPeerChannel(nodeId: string, stream: Duplex, hangUp: () => void): void {
+    if (this.#leader === null) this.#early.add(nodeId, { stream, hangUp });
+    else this.#leader.attach(nodeId, stream, hangUp);
   }
 
   #onHigherEpoch(epoch: number): void {
@@ -403,15 +377,14 @@ export class Replicator {
     const leader = this.#leader;
     const follower = this.#follower;
     if (follower?.caughtUp) this.#removals.clear();
-    const { sequence } = this.#engine.store.log.position;
-    const { epoch } = this.#engine.store.log.position;
-    this.#positions.advance({ epoch, sequence });
+    const { position } = this.#engine.store.log;
+    this.#positions.advance(position);
     return {
       type: 'status',
       role: leader !== null ? 'leader' : follower !== null ? 'follower' : 'idle',
       highestEpoch: this.#positions.highestEpoch,
       toldEpoch: this.#toldEpoch,
-      position: { epoch, sequence },
+      position: { ...position },
       caughtUp: follower?.caughtUp ?? false,
       resync: follower?.resync ?? null,
       configDigest: this.#config.snapshot.digest,

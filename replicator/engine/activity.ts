@@ -2,7 +2,7 @@ import { ActivitySet, type Noted, type Touched } from '../apply/activity-set.ts'
 import type { LocalRecord } from '../core/local-record.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import { fromKey, rootPath } from '../tree/path.ts';
-import type { BeforeChange } from './disk-tree.ts';
+import type { BeforeChange } from './disk-tree-parts.ts';
 
 export type Active = Extract<LocalRecord, { kind: 'active' }>;
 

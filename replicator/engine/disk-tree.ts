@@ -1,37 +1,17 @@
 import { type BigIntStats, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { Applier } from '../apply/applier.ts';
 import { type Directories, through } from '../apply/directories.ts';
-import type { DirtyFile, DirtyFiles, FlushScope } from '../apply/dirty-files.ts';
+import type { DirtyFile, FlushScope } from '../apply/dirty-files.ts';
 import { errnoOf } from '../apply/errno.ts';
-import { openDirectory, openForReading, type Places } from '../apply/open-file.ts';
+import { openDirectory, openForReading } from '../apply/open-file.ts';
 import { timesOf } from '../apply/times.ts';
 import type { LoggedAttributes, LogRecord } from '../core/record.ts';
 import type { EntryTimes, Found, Inode, NewEntry, Removal, Tree } from '../core/tree.ts';
-import { joinPath, parentOf, type TreePath } from '../core/uncertain-names.ts';
+import { parentOf, type TreePath } from '../core/uncertain-names.ts';
 import { fromKey, toKey } from '../tree/path.ts';
+import type { DiskTreeParts } from './disk-tree-parts.ts';
+import { filesIn } from './files-in.ts';
 import { NameHints } from './name-hints.ts';
-
-/** What is told of a change before it is made (P1). It may throw: then nothing is changed. */
-export interface BeforeChange {
-  /** Names or attributes in this directory change. */
-  names(directory: TreePath): void;
-  /** The content of this file changes, or its attributes. */
-  file(names: () => readonly TreePath[]): void;
-  /** A directory gets another name. */
-  moves(from: TreePath, to: TreePath): void;
-  /** Changes whenever what was told before counts no longer. */
-  readonly generation: number;
-}
-
-export interface DiskTreeParts {
-  readonly places: Places;
-  readonly dirty: DirtyFiles;
-  readonly before: BeforeChange;
-  /** Takes what lies at an entry out of the tree: it was displaced, and may be the only copy. */
-  readonly setAside: (entry: Buffer, path: TreePath, why: Removal) => void;
-  /** Whether the file lacks ranges: its name is remembered. */
-  readonly isNeeded: (inode: Inode) => boolean;
-}
 
 interface OpenInode {
   /** The applier's. */
@@ -371,16 +351,9 @@ export class DiskTree implements Tree {
     const isGone = file !== null && fstatSync(file.fd, { bigint: true }).nlink === 0n;
     if (isGone || this.#nameless.has(inode)) return [];
     const found: TreePath[] = [];
-    const folders = [''];
-    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-      for (const name of this.entries(folder)) {
-        const path = joinPath(folder, name);
-        const stats = this.#stats(path);
-        if (stats?.isDirectory()) folders.push(path);
-        if (!stats?.isFile()) continue;
-        if (stats.ino === inode) found.push(path);
-        if (stats.ino === inode || stats.nlink > 1n) this.#hints.add(stats.ino, path);
-      }
+    for (const { path, stats } of filesIn(this, (path) => this.#stats(path))) {
+      if (stats.ino === inode) found.push(path);
+      if (stats.ino === inode || stats.nlink > 1n) this.#hints.add(stats.ino, path);
     }
     if (found.length === 0) this.#nameless.add(inode);
     return found;

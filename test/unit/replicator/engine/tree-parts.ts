@@ -15,7 +15,8 @@ import { Directories } from '../../../../replicator/apply/directories.ts';
 import { DirtyFiles } from '../../../../replicator/apply/dirty-files.ts';
 import { Unlocked } from '../../../../replicator/apply/unlocked.ts';
 import { joinPath, type TreePath } from '../../../../replicator/core/uncertain-names.ts';
-import { type BeforeChange, DiskTree } from '../../../../replicator/engine/disk-tree.ts';
+import { DiskTree } from '../../../../replicator/engine/disk-tree.ts';
+import type { BeforeChange } from '../../../../replicator/engine/disk-tree-parts.ts';
 import { removeAll } from '../apply/engine.ts';
 
 export class TreeFolder {
