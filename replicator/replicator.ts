@@ -110,8 +110,7 @@ export class Replicator {
     this.#doors = doors;
     this.#gate = gate;
     this.#aside = aside;
-    const { filesRoot, maxRemovalShare: share } = settings;
-    this.#removals = new RemovalGate({ filesRoot, share, log, onChanged: () => this.#status.changed() });
+    this.#removals = new RemovalGate(settings, log, () => this.#status.changed());
     this.#key = loadPeerKey(settings.stateRoot, settings.nodeId);
     this.#tls = tlsOptions(this.#key, settings.nodeId);
     this.#roles = new RoleTurns(

@@ -1,5 +1,6 @@
 import { type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { HoldfastError } from '#contracts/errors.ts';
+import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
 import type { Logger } from '#contracts/log.ts';
 
 /** Small trees change by large shares: so many files may go whatever share of them that is. */
@@ -12,28 +13,30 @@ export interface PendingRemoval {
   readonly leader: string;
 }
 
-export interface RemovalGateOptions {
-  readonly filesRoot: string;
-  /** Of the files, 0 to 1. */
-  readonly share: number;
-  readonly log: Logger;
-  readonly onChanged: () => void;
-}
-
 /**
  * What a comparison with the leader may take away from this host by itself. What clients removed comes with the records; a
  * leader that lacks many files may have lost them, and then this host has the last copies.
  */
 export class RemovalGate {
-  readonly #options: RemovalGateOptions;
+  readonly #filesRoot: string;
+  readonly #share: number;
+  readonly #log: Logger;
+  readonly #onChanged: () => void;
   #pending: PendingRemoval | null = null;
   #isAccepted = false;
   #removed = 0;
   /** The files of this host, as far as they had to be counted. */
   #here: { readonly removedBefore: number; readonly files: FileCount } | null = null;
 
-  constructor(options: RemovalGateOptions) {
-    this.#options = options;
+  constructor(
+    { filesRoot, maxRemovalShare }: Pick<ReplicatorSettings, 'filesRoot' | 'maxRemovalShare'>,
+    log: Logger,
+    onChanged: () => void,
+  ) {
+    this.#filesRoot = filesRoot;
+    this.#share = maxRemovalShare;
+    this.#log = log;
+    this.#onChanged = onChanged;
   }
 
   get pending(): PendingRemoval | null {
@@ -46,12 +49,11 @@ export class RemovalGate {
    * @throws HoldfastError RESYNC_REMOVES_MUCH: an operator has to say
    */
   admit(entry: Buffer, leader: string): void {
-    const { filesRoot, share } = this.#options;
     const files = this.#removed + new FileCount(entry).atLeast(Number.POSITIVE_INFINITY);
     if (files > alwaysRemovable && !this.#isAccepted) {
-      this.#here ??= { removedBefore: this.#removed, files: new FileCount(Buffer.from(filesRoot)) };
+      this.#here ??= { removedBefore: this.#removed, files: new FileCount(Buffer.from(this.#filesRoot)) };
       const { removedBefore } = this.#here;
-      const enough = files / share;
+      const enough = files / this.#share;
       const of = removedBefore + this.#here.files.atLeast(enough - removedBefore);
       if (of < enough) this.#hold({ files, of, leader });
     }
@@ -62,8 +64,8 @@ export class RemovalGate {
   accept(): void {
     this.#isAccepted = true;
     this.#pending = null;
-    this.#options.log.warn('an operator lets the comparison take files away');
-    this.#options.onChanged();
+    this.#log.warn('an operator lets the comparison take files away');
+    this.#onChanged();
   }
 
   /** A comparison went through, or another leader is followed: what waited or was allowed is over. */
@@ -73,17 +75,16 @@ export class RemovalGate {
     this.#here = null;
     if (this.#pending === null) return;
     this.#pending = null;
-    this.#options.onChanged();
+    this.#onChanged();
   }
 
   #hold(removal: PendingRemoval): never {
-    const { log, onChanged } = this.#options;
     const { files, of, leader } = removal;
     const what = `the comparison with ${leader} would take away at least ${files} of the ${of} files here, which ${leader} does not have`;
     if (this.#pending?.files !== files || this.#pending.leader !== leader)
-      log.error({ code: 'RESYNC_REMOVES_MUCH', files, of, leader }, `${what}: an operator has to say`);
+      this.#log.error({ code: 'RESYNC_REMOVES_MUCH', files, of, leader }, `${what}: an operator has to say`);
     this.#pending = removal;
-    onChanged();
+    this.#onChanged();
     throw new HoldfastError('RESYNC_REMOVES_MUCH', what);
   }
 }
