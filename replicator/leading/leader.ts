@@ -263,11 +263,15 @@ export class Leader implements Followers {
       syncTimeoutMs: settings.syncTimeoutMs,
       isAlive: (nodeId) => peer(nodeId)?.alive ?? false,
       caughtUp: [...this.#sessions.values()]
-        .filter((session) => this.#mayBeReliedOn(session) && session.lagBytes <= joinsWithinBytes)
+        .filter((session) => this.#mayBeReliedOn(session) && this.#isClose(session))
         .map(({ nodeId }) => nodeId),
       fallenBack: [...this.#fallenBack],
     });
     this.#advanced();
+  }
+
+  #isClose({ lagBytes }: ServingSession): boolean {
+    return !this.#replicatesFiles || lagBytes <= joinsWithinBytes;
   }
 
   /** Whether it has everything up to some position of this leadership, the configuration too. */

@@ -3,8 +3,8 @@
  *
  *     node scripts/bench/sftp-throughput.ts [--mb 256] [--runs 5] [--cipher aes128-gcm@openssh.com]
  *
- * Needs root (for sshd) and Debian's openssh-server; build first. The SFTP node waits for a journal that acknowledges
- * at once, so what is measured is the node and not a network. Prints ratios: above 1 the node is faster.
+ * Needs root (for sshd) and Debian's openssh-server; build first. The storage engine is in the process of this script and
+ * has no follower, so what is measured is node and engine and not a network. Prints ratios: above 1 the node is faster.
  */
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';

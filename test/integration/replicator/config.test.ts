@@ -73,7 +73,10 @@ describe('configuration', () => {
 describe('shared mode', () => {
   it('replicates the configuration alone', async () => {
     await using cluster = await Cluster.start(['one', 'two'], { mode: 'shared' });
-    const node = await cluster.lead('one');
+    const node = await cluster.lead('one', []);
+    node.put('large', Buffer.alloc(3_000_000));
+    await node.settled();
+    cluster.follow('two', 'one');
     await cluster.untilInSync('two');
     node.put('file', 'on shared storage');
     await node.settled();

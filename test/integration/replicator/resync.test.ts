@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -184,6 +184,29 @@ describe('resync', () => {
     assert.ok(two.mostUncertain < 20);
     assert.doesNotMatch(two.log, /HISTORY_DIFFERS/);
     idle.close();
+  });
+
+  it('of a member that lost its log begins with its leaving the in-sync set (F4)', async () => {
+    await using cluster = await Cluster.start(['one', 'two'], { syncTimeoutMs: 600_000 });
+    const [one, two] = [cluster.host('one'), cluster.host('two')];
+    const node = await cluster.lead('one');
+    await cluster.untilInSync('two');
+    node.put('file', 'acknowledged');
+    await node.settled();
+    await two.kill();
+    rmSync(join(two.settings.stateRoot, 'log'), { recursive: true });
+    one.forget();
+    await cluster.restart('two');
+    cluster.follow('two', 'one');
+    const changes = () => one.received.filter((message) => message.type === 'membership');
+    await one.until('it to leave and to join', () => changes().length === 2);
+    assert.deepEqual(
+      changes().map(({ change, nodeId }) => `${change} ${nodeId}`),
+      ['remove two', 'add two'],
+    );
+    assert.match(one.log, /STANDBY_WENT_BACK/);
+    assert.deepEqual(...(trees(cluster, 'two', 'one') as [string[], string[]]));
+    assert.equal(two.status?.quarantined, 0);
   });
 
   it('takes back what a deposed leader did and nobody else has', async () => {
