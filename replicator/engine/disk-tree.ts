@@ -152,7 +152,11 @@ export class DiskTree implements Tree {
     this.#changed.paths.add(from).add(to);
     this.#apply({ kind: 'rename', from: fromKey(from), to: fromKey(to) });
     if (target !== null) this.#lostName(target, to);
-    this.#hints.moved(from, to);
+    if (isDirectory || source === null) this.#hints.moved(from, to);
+    else {
+      this.#hints.remove(source.ino, from);
+      if (source.isFile()) this.#hints.add(source.ino, to);
+    }
   }
 
   /** A directory that is not empty is never deleted: its content was not seen by the record. */

@@ -5,6 +5,7 @@ import { emptyChain } from '../log/batch.ts';
 import { ClientWork, type Followers, type Gate } from './client-work.ts';
 import { Following } from './following.ts';
 import { Leading } from './leading.ts';
+import { rememberLinks } from './link-walk.ts';
 import type { EngineOptions } from './options.ts';
 import { type Opened, recoverStore, type Start } from './recovery.ts';
 import type { Store } from './store.ts';
@@ -18,6 +19,7 @@ export class StorageEngine {
   readonly #opened: Opened;
   #clients: ClientWork | null = null;
   #leading: Leading | null = null;
+  #hasEnded = false;
   #idling: NodeJS.Timeout | undefined;
 
   private constructor(options: EngineOptions, opened: Opened) {
@@ -33,6 +35,7 @@ export class StorageEngine {
     const engine = new StorageEngine(options, await recoverStore(options));
     engine.store.checkpointWhenDue();
     engine.#idling = setInterval(() => engine.store.tree.closeIdle(), idleMs).unref();
+    void rememberLinks(engine.store.tree, () => engine.#hasEnded);
     return engine;
   }
 
@@ -118,6 +121,7 @@ export class StorageEngine {
   async #end(endLog: () => Promise<void>): Promise<void> {
     this.stopLeading();
     clearInterval(this.#idling);
+    this.#hasEnded = true;
     const { store, dirty, unlocked, directories } = this.#opened;
     store.end();
     await store.settled();
