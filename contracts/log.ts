@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { isatty } from 'node:tty';
 import pino, { type Logger } from 'pino';
 
 export type { Logger };
@@ -23,7 +24,8 @@ export function createLogger(
     },
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  if (process.stdout.isTTY) {
+  // In a thread `process.stdout` is a pipe to the main thread: the descriptor tells.
+  if (isatty(1)) {
     // Loaded only here, and as a stream: pino would run it in a thread of its own, from a file that no bundle has.
     const pretty: typeof import('pino-pretty') = createRequire(import.meta.url)('pino-pretty');
     return pino({ ...options, formatters: {} }, pretty({ ignore: 'pid', sync: true }));
