@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster } from './support/cluster.ts';
 import type { Host } from './support/host.ts';
 
@@ -81,6 +82,8 @@ describe('a newcomer', () => {
     two.send({ type: 'follow', epoch: cluster.epoch, leader: 'one', root: null });
     await two.until('the live stream', () => two.status?.caughtUp);
     assert.equal(readFileSync(join(two.settings.filesRoot, 'alice/file-0'), 'utf8'), '0');
+    // Longer than it takes a host to join whose roots have their identity.
+    await delay(1500);
     assert.deepEqual(cluster.inSync, ['one']);
     const before = two.rootId;
     await two.admitAnew();

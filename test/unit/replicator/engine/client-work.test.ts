@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { linkSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { diskCalls } from '../../../../replicator/apply/disk-calls.ts';
 import { Space } from '../../../../replicator/apply/space.ts';
 import { timesOf } from '../../../../replicator/apply/times.ts';
@@ -52,6 +53,42 @@ describe('the clients of a leadership', () => {
 
   afterEach(async () => {
     await host.remove();
+  });
+
+  it('are acknowledged when the log is on the disk, and not before', async () => {
+    await start();
+    // From then on its directory is active: what is changed there waits for no flush before.
+    const handle = await client.open('a');
+    const { log } = host.up.store;
+    const flush = log.flush.bind(log);
+    const held = Promise.withResolvers<void>();
+    log.flush = async () => {
+      await held.promise;
+      return await flush();
+    };
+    let answered = false;
+    const closing = client.turn({ kind: 'close', handle }).then((outcomes) => {
+      answered = true;
+      return outcomes;
+    });
+    await delay(50);
+    assert.equal(answered, false);
+    held.resolve();
+    assert.deepEqual(await closing, [done()]);
+  });
+
+  it('whose engine leads again under the same epoch find no handle open in its log', async () => {
+    await start();
+    const handle = await client.open('a');
+    await client.turn({ kind: 'write', handle, offset: 0, data: at('text') });
+    await host.stop();
+    await start();
+    assert.equal(host.up.store.log.handles.size, 0);
+    assert.equal((await kinds()).filter((kind) => kind === 'leadership').length, 1);
+    const again = await client.open('a');
+    assert.deepEqual(await client.turn({ kind: 'close', handle: again }), [
+      { kind: 'done', durable: false, paths: [] },
+    ]);
   });
 
   it('write files, durably at their close, with the times that the log says', async () => {
