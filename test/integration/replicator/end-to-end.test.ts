@@ -23,7 +23,7 @@ it('G3: at the moment the CLOSE is acknowledged the bytes are on the follower; O
   );
   cluster.epoch = 1;
   one.send({ type: 'lead', epoch: 1, inSync: ['one'], root: one.rootId });
-  one.permit(1);
+  await one.permit(1);
   await one.until('host keys', () => (one.status?.hostKeyFingerprints.length ?? 0) > 0);
   cluster.follow('two', 'one');
   await using node = await RealNode.start(one.settings, 1);

@@ -81,7 +81,7 @@ describe('leadership', () => {
     node.mkdir('late');
     await assert.rejects(node.settled(), { code: 'EAGAIN' });
     node.failures.length = 0;
-    one.permit(cluster.epoch);
+    await one.permit(cluster.epoch);
     node.closeFile(handle);
     await node.settled();
   });
@@ -101,7 +101,7 @@ describe('leadership', () => {
     const answer = await one.until('handoff', () => one.received.find(({ type }) => type === 'handoff'));
     assert.ok(answer.type === 'handoff' && !answer.complete && answer.reason !== '');
     cluster.host('two').signal('SIGCONT');
-    one.permit(cluster.epoch);
+    await one.permit(cluster.epoch);
     node.closeFile(handle);
     await node.settled();
   });

@@ -175,7 +175,7 @@ describe('resync', () => {
     await cluster.restart('one');
     await node.until(() => node.isLost);
     one.send({ type: 'lead', epoch: cluster.epoch, inSync: cluster.inSync, root: one.rootId });
-    one.permit(cluster.epoch);
+    await one.permit(cluster.epoch);
     idle.put('after', 'by a session that goes on');
     await idle.settled();
     assert.ok(!idle.isLost);

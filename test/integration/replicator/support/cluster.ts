@@ -68,7 +68,7 @@ export class Cluster implements AsyncDisposable {
     leader.forget();
     leader.send({ type: 'lead', epoch: this.epoch, inSync: this.inSync, root: leader.rootId });
     for (const follower of followers) this.follow(follower, nodeId);
-    leader.permit(this.epoch);
+    await leader.permit(this.epoch);
     const node = await Door.connect(leader.settings, this.epoch);
     this.nodes.push(node);
     return node;

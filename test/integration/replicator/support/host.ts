@@ -108,9 +108,17 @@ export class Host {
     });
   }
 
-  /** What a supervisor says with each renewal of its lease, for as long as any test takes. */
-  permit(epoch: number): void {
+  /**
+   * What a supervisor says with each renewal of its lease, for as long as any test takes. Resolves when the gate is open:
+   * what a door sends comes another way and could overtake the permit.
+   */
+  async permit(epoch: number): Promise<void> {
     this.send({ type: 'gate', permit: { epoch, validUntilMs: bootTimeMs() + 600_000 } });
+    const id = ++this.#requests;
+    this.send({ type: 'ping', id });
+    await this.until('the permit to be read', () =>
+      this.received.some((message) => message.type === 'pong' && message.id === id),
+    );
   }
 
   send(message: ToReplicator): void {
