@@ -16,8 +16,8 @@ export interface GateOptions {
 
 /**
  * Whether this process may acknowledge changes (G1). Shut until the supervisor opens it, and again by itself when the
- * permit ends: the check is by boot time, which goes on while a process is frozen or a machine suspended. It is read
- * anew for each check (4 µs), since a disk call before the check may have taken as long as it liked.
+ * permit ends: the check is by boot time, which goes on while a process is frozen or a machine suspended. It is asked
+ * for at each check, since a disk call before the check may have taken as long as it liked.
  */
 export class WriteGate {
   readonly #epoch: Epoch;

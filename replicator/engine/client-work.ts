@@ -23,8 +23,8 @@ export interface Gate {
 /** The hosts that follow, as clients have to do with them. */
 export interface Followers {
   /**
-   * Resolves when everything up to a sequence is on the disks of those hosts that must have it (G3). Rejects when that
-   * will never be known.
+   * Resolves when what was ordered last, the batch that ends here, is on the disks of those hosts that must have it (G3).
+   * Rejects when that will never be known. To be called before anything else is ordered.
    */
   durable(sequence: number): Promise<void>;
   /** One of them lacks so much that clients are to wait, until `onRoom`. */
@@ -187,8 +187,8 @@ export class ClientWork implements Engine {
         return;
       }
       case 'sync': {
-        const file = this.#store.fileOf(this.#handle(session, request.handle).handle);
-        this.#settleWhenDurable(client, [], { files: file ? [file] : [], paths: [] });
+        const { handle } = this.#handle(session, request.handle);
+        this.#settleWhenDurable(client, [], this.#order([{ kind: 'sync', handle }]));
         return;
       }
       case 'set-handle-attributes': {
@@ -222,12 +222,7 @@ export class ClientWork implements Engine {
       client.settle({ kind: 'done', durable: false, paths: [] });
       return;
     }
-    const scopes = left.map((handle) => this.#order(this.#changes.close(handle)));
-    const scope = {
-      files: scopes.flatMap(({ files }) => files),
-      paths: scopes.flatMap(({ paths }) => paths),
-    };
-    this.#settleWhenDurable(client, [], scope);
+    this.#settleWhenDurable(client, [], this.#order(left.flatMap((handle) => this.#changes.close(handle))));
   }
 
   #open(client: RequestOf<'open'>): void {
@@ -331,10 +326,10 @@ export class ClientWork implements Engine {
     return scope;
   }
 
-  /** Here and where it must be, side by side (P3). */
+  /** Where it must be and here, side by side (P3). To be called in the turn in which it was ordered. */
   #settleWhenDurable(client: ClientRequest, paths: readonly Buffer[], scope: FlushScope): void {
     const { sequence } = this.#store.log.position;
-    Promise.all([this.#store.barrier(scope), this.#options.followers.durable(sequence)]).then(
+    Promise.all([this.#options.followers.durable(sequence), this.#store.barrier(scope)]).then(
       () => {
         if (this.mayAcknowledge) client.settle({ kind: 'done', durable: true, paths });
         else client.settle(refusal('EIO'));

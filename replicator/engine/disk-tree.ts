@@ -56,6 +56,12 @@ export class DiskTree implements Tree {
     return { files: [...files], paths: [...paths].map(fromKey) };
   }
 
+  /** The next scope has this file too, though nothing of it was changed (FSYNC). */
+  addToScope(inode: Inode): void {
+    const file = this.fileOf(inode);
+    if (file !== null) this.#changed.files.add(file);
+  }
+
   /** The descriptor of a file that is held; null when it is not. */
   fileOf(inode: Inode): DirtyFile | null {
     const open = this.#open.get(inode);

@@ -1,4 +1,5 @@
 import { HoldfastError } from '#contracts/errors.ts';
+import type { FlushScope } from '../apply/dirty-files.ts';
 import type { Want } from '../core/answer-taker.ts';
 import type { EntriesPage, NameAnswer } from '../core/answers.ts';
 import type { EpochTable, LogPosition } from '../core/position.ts';
@@ -14,6 +15,8 @@ import { StoreLog } from './store-log.ts';
 /** The engine of a host that follows, for the session with its leader. */
 export class Following extends StoreLog implements FollowerPort {
   readonly #beginAnew: Opened['beginAnew'];
+  /** What the batch changed that came last. */
+  #lastBatch: FlushScope = { files: [], paths: [] };
 
   constructor({ store, beginAnew }: Opened) {
     super(store);
@@ -32,7 +35,9 @@ export class Following extends StoreLog implements FollowerPort {
   consume(payload: Buffer, data: WriteData): void {
     this.#settle(null, () => {
       const { first, records } = this.store.orderBatch(payload);
+      this.store.tree.takeScope();
       this.store.make(first, records, data);
+      this.#lastBatch = this.store.tree.takeScope();
     });
   }
 
@@ -68,6 +73,10 @@ export class Following extends StoreLog implements FollowerPort {
 
   flush(): Promise<Flushed> {
     return this.store.flush();
+  }
+
+  async barrier(): Promise<boolean> {
+    return (await this.store.barrier(this.#lastBatch)).complete;
   }
 
   /**

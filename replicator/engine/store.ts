@@ -165,16 +165,20 @@ export class Store {
   /** Has all that was logged and made before the call on the disk. */
   async flush(): Promise<Flushed> {
     this.note();
+    return this.#flushing(this.flusher.everything());
+  }
+
+  /** The same of the log, and of what the scope names. To be called in the turn in which that was made. */
+  barrier(scope: FlushScope): Promise<Flushed> {
+    return this.#flushing(this.flusher.barrier(scope));
+  }
+
+  async #flushing(files: Promise<void>): Promise<Flushed> {
     const { position } = this.log;
     const complete = this.replica.isComplete;
     const cuts = this.#cuts;
-    await Promise.all([this.flushLog(), this.flusher.everything(), this.inherited()]);
+    await Promise.all([this.flushLog(), files, this.inherited()]);
     return { position, complete: complete && cuts === this.#cuts };
-  }
-
-  /** Has the log, and what the scope names, on the disk. To be called in the turn in which that was made. */
-  async barrier(scope: FlushScope): Promise<void> {
-    await Promise.all([this.flushLog(), this.flusher.barrier(scope), this.inherited()]);
   }
 
   /** @throws HoldfastError LOG_FLUSH_FAILED: then the engine is to be given up */
@@ -298,6 +302,7 @@ export class Store {
     try {
       this.replica.consume(sequence, record, data);
       if (record.kind === 'open') this.noteOpened(record.handle);
+      if (record.kind === 'sync') this.#addToScope(record.handle);
       return true;
     } catch (error) {
       // A system call refused it: whether something of it was made is not known.
@@ -305,6 +310,11 @@ export class Store {
       this.replica.doubtRecord(record);
       return false;
     }
+  }
+
+  #addToScope(handle: number): void {
+    const inode = this.replica.handles.get(handle)?.inode ?? null;
+    if (inode !== null) this.tree.addToScope(inode);
   }
 
   /** Which file a handle is bound to. */

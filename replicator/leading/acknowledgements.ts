@@ -1,6 +1,21 @@
+/** What one host has on its disk. */
+interface Acknowledged {
+  /** Everything up to here. */
+  readonly sequence: number;
+  /** And these. */
+  readonly beyond: Set<number>;
+  progressAtMs: number;
+}
+
+interface Waiting {
+  readonly sequence: number;
+  readonly sinceMs: number;
+}
+
 /**
  * Which changes may be acknowledged to clients (G3): pure bookkeeping of who is in sync and who has what. Sequences are
- * those of the log; what a host acknowledges it has flushed, and lacks nothing of.
+ * those of the log; what a host acknowledges it has flushed, and lacks nothing of: everything up to a sequence, or one
+ * change by itself, which does not wait for larger ones before it (P3).
  *
  * A host counts from before it is asked to be added until after it is known to be removed, so at every instant the
  * set that is waited for contains the set that etcd holds (G5).
@@ -20,16 +35,21 @@ export class Acknowledgements {
   #members = new Set<string>();
   /** What etcd holds, by the last word of it: a member that took itself out is waited for, and may join again. */
   #recorded = new Set<string>();
-  readonly #joining = new Set<string>();
-  readonly #acknowledged = new Map<string, { sequence: number; progressAtMs: number }>();
+  /** With what clients had been told of when it began to count. */
+  readonly #joining = new Map<string, number>();
+  readonly #acknowledged = new Map<string, Acknowledged>();
   /** The last one that clients wait for. */
   #received = 0;
   #durable = 0;
-  /** Those that clients wait for, oldest first. */
-  #waiting: { sequence: number; sinceMs: number }[] = [];
+  /** The last one that a client may have been told of. */
+  #promised: number;
+  /** Those that clients wait for and that not everybody has, oldest first. */
+  #waiting: Waiting[] = [];
 
-  constructor(rules: AcknowledgementRules, inSync: readonly string[]) {
+  /** @param promised the end of the log when the leadership began: clients may have been told of all of it */
+  constructor(rules: AcknowledgementRules, inSync: readonly string[], promised = 0) {
     this.#rules = rules;
+    this.#promised = promised;
     this.setMembers(inSync);
   }
 
@@ -55,9 +75,18 @@ export class Acknowledgements {
     this.#recorded = new Set(inSync);
   }
 
-  /** From now on acknowledgements wait for it as if it were a member. */
+  /**
+   * From now on acknowledgements wait for it as if it were a member. What was acknowledged before did not: it has that once
+   * it `hasPromised`.
+   */
   beginJoining(nodeId: string): void {
-    this.#joining.add(nodeId);
+    this.#joining.set(nodeId, this.#promised);
+  }
+
+  /** Whether a joiner has all that clients were told of before it began to count. */
+  hasPromised(nodeId: string): boolean {
+    const promised = this.#joining.get(nodeId);
+    return promised !== undefined && (this.#acknowledged.get(nodeId)?.sequence ?? 0) >= promised;
   }
 
   endJoining(nodeId: string): void {
@@ -77,15 +106,34 @@ export class Acknowledgements {
     this.#advance();
   }
 
+  /** It has everything up to there. */
   acknowledge(nodeId: string, sequence: number, atMs: number): void {
     const before = this.#acknowledged.get(nodeId);
     if (before !== undefined && before.sequence >= sequence) return;
-    this.#acknowledged.set(nodeId, { sequence, progressAtMs: atMs });
+    const beyond = new Set([...(before?.beyond ?? [])].filter((one) => one > sequence));
+    this.#acknowledged.set(nodeId, { sequence, beyond, progressAtMs: atMs });
     this.#advance();
   }
 
+  /** It has this change. */
+  acknowledgeOne(nodeId: string, sequence: number, atMs: number): void {
+    const held = this.#acknowledged.get(nodeId) ?? { sequence: -1, beyond: new Set(), progressAtMs: atMs };
+    this.#acknowledged.set(nodeId, held);
+    if (has(held, sequence)) return;
+    held.beyond.add(sequence);
+    held.progressAtMs = atMs;
+    this.#advance();
+  }
+
+  /** The last change that it said it has: its log reaches there. */
   acknowledgedBy(nodeId: string): number {
-    return this.#acknowledged.get(nodeId)?.sequence ?? 0;
+    const held = this.#acknowledged.get(nodeId);
+    return held === undefined ? 0 : Math.max(0, held.sequence, ...held.beyond);
+  }
+
+  /** Whether a change that clients wait for is on the disk of everybody who counts. */
+  isDurable(sequence: number): boolean {
+    return sequence <= this.#durable || (!this.refuses && this.#isEverywhere(sequence));
   }
 
   /** Everything up to here is on the disk of everybody who counts. Never goes back. */
@@ -105,7 +153,7 @@ export class Acknowledgements {
   overdue(atMs: number, timeoutMs: number): string[] {
     return this.counted.filter((nodeId) => {
       const held = this.#acknowledged.get(nodeId);
-      const oldest = this.#waiting.find(({ sequence }) => sequence > (held?.sequence ?? -1));
+      const oldest = this.#waiting.find(({ sequence }) => !has(held, sequence));
       if (oldest === undefined) return false;
       return atMs - Math.max(oldest.sinceMs, held?.progressAtMs ?? 0) >= timeoutMs;
     });
@@ -113,8 +161,13 @@ export class Acknowledgements {
 
   #advance(): void {
     this.#durable = Math.max(this.#durable, this.#reached());
-    const done = this.#waiting.findIndex(({ sequence }) => sequence > this.#reachedByAll());
-    if (done !== 0) this.#waiting.splice(0, done === -1 ? this.#waiting.length : done);
+    this.#promised = Math.max(this.#promised, this.#durable);
+    const waiting: Waiting[] = [];
+    for (const waiter of this.#waiting) {
+      if (!this.#isEverywhere(waiter.sequence)) waiting.push(waiter);
+      else if (!this.refuses) this.#promised = Math.max(this.#promised, waiter.sequence);
+    }
+    this.#waiting = waiting;
   }
 
   #reached(): number {
@@ -124,7 +177,14 @@ export class Acknowledgements {
 
   /** Those whose disks are waited for. */
   get counted(): string[] {
-    return [...new Set([...this.#members, ...this.#joining])];
+    return [...new Set([...this.#members, ...this.#joining.keys()])];
+  }
+
+  #isEverywhere(sequence: number): boolean {
+    if (sequence > this.#received) return false;
+    return (
+      !this.#rules.waits || this.counted.every((nodeId) => has(this.#acknowledged.get(nodeId), sequence))
+    );
   }
 
   #reachedByAll(): number {
@@ -134,4 +194,8 @@ export class Acknowledgements {
     }
     return reached;
   }
+}
+
+function has(held: Acknowledged | undefined, sequence: number): boolean {
+  return held !== undefined && (sequence <= held.sequence || held.beyond.has(sequence));
 }

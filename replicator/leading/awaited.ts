@@ -8,11 +8,14 @@ export class Awaited {
     return promise;
   }
 
-  /** Everything up to here is there. */
-  reached(durable: number): void {
-    const firstBeyond = this.#waiting.findIndex(({ sequence }) => sequence > durable);
-    const done = this.#waiting.splice(0, firstBeyond === -1 ? this.#waiting.length : firstBeyond);
-    for (const { resolve } of done) resolve();
+  /** Lets those go on whose sequence is there by now. */
+  settle(isThere: (sequence: number) => boolean): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const waiter of waiting) {
+      if (isThere(waiter.sequence)) waiter.resolve();
+      else this.#waiting.push(waiter);
+    }
   }
 
   /** Of none of them it will ever be known. */

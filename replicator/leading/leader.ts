@@ -70,6 +70,7 @@ export class Leader implements Followers {
     this.#acknowledgements = new Acknowledgements(
       { self: settings.nodeId, waits: settings.mode === 'sync', strict: settings.strict },
       inSync,
+      this.#replicatesFiles ? leading.position.sequence : 0,
     );
     this.#membership = new Membership(this.epoch, this.#acknowledgements, send);
     this.#ticking = setInterval(() => this.#tick(), tickMs);
@@ -86,14 +87,14 @@ export class Leader implements Followers {
   }
 
   /**
-   * Resolves when everything up to a sequence is on the disks of all who count (G3).
+   * Resolves when the batch that ends here, which was ordered last, is on the disks of all who count (G3).
    * @throws Error when that will never be known: the leadership is over, or refuses changes
    */
   durable(sequence: number): Promise<void> {
     const { now, settings } = this.#options;
     if (settings.mode !== 'sync') return Promise.resolve();
     this.#acknowledgements.received(sequence, now());
-    if (this.#acknowledgements.durable >= sequence) return Promise.resolve();
+    if (this.#acknowledgements.isDurable(sequence)) return Promise.resolve();
     for (const nodeId of this.#acknowledgements.counted) this.#sessions.get(nodeId)?.barrier(sequence);
     return this.#awaited.until(sequence);
   }
@@ -136,6 +137,10 @@ export class Leader implements Followers {
       now,
       onReceived: (from, position) => this.#onReceived(from, position),
       onFlushed: (from, flushed) => this.#onFlushed(from, flushed),
+      onPassed: ({ nodeId: from }, sequence) => {
+        this.#acknowledgements.acknowledgeOne(from, sequence, now());
+        this.#advanced();
+      },
       onChanged: (from) => this.#onSessionChanged(from),
       onHigherEpoch,
     });
@@ -161,7 +166,7 @@ export class Leader implements Followers {
     if (!this.#mayBeReliedOn(session)) throw new Error(`${target} has not caught up`);
     if (!this.#replicatesFiles) return;
     const { sequence } = this.#options.leading.position;
-    session.barrier(sequence);
+    session.flush(sequence);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const look = () => {
       if (completeUpTo(session) >= sequence) resolve();
@@ -252,7 +257,7 @@ export class Leader implements Followers {
     this.#flushAskedAtMs = atMs;
     const { sequence } = this.#options.leading.position;
     for (const session of this.#sessions.values()) {
-      if (session.isJoined && completeUpTo(session) < sequence) session.barrier(sequence);
+      if (session.isJoined && completeUpTo(session) < sequence) session.flush(sequence);
     }
   }
 
@@ -282,12 +287,15 @@ export class Leader implements Followers {
 
   /** Who counts, or what they have, is other than before. */
   #advanced(): void {
-    const { counted, durable, refuses } = this.#acknowledgements;
+    const { counted, refuses } = this.#acknowledgements;
     for (const session of this.#sessions.values()) {
       const counts = counted.includes(session.nodeId);
-      if (session.isMember !== counts) session.setMember(counts);
+      if (session.isMember === counts) continue;
+      session.setMember(counts);
+      // What was ordered before it counted has no barriers of its own.
+      if (counts && this.#replicatesFiles) session.flush(this.#options.leading.position.sequence);
     }
-    this.#awaited.reached(durable);
+    this.#awaited.settle((sequence) => this.#acknowledgements.isDurable(sequence));
     this.#options.onRefusal(refuses ? 'no standby is in sync, and `strict` is set' : null);
     if (!refuses) {
       this.#cancelRefusal?.();

@@ -26,6 +26,8 @@ export class Membership {
   readonly #send: (request: MembershipRequest) => void;
   #outstanding: { request: MembershipRequest; sentAtMs: number } | null = null;
   #nextId = 1;
+  /** Who counts already, and is not asked for yet. */
+  #candidate: string | null = null;
   readonly #addedAtMs = new Map<string, number>();
 
   /** @param epoch of the leadership that it acts for */
@@ -42,16 +44,36 @@ export class Membership {
       if (atMs - this.#outstanding.sentAtMs >= repeatAfterMs) this.#request(this.#outstanding.request, atMs);
       return;
     }
+    this.#forgetCandidate(facts);
     const leaver = this.#leaver(facts);
     if (leaver !== undefined) {
       this.#change('remove', leaver.nodeId, leaver.reason, atMs);
       return;
     }
-    const joiner = facts.caughtUp.find((nodeId) => this.#mayJoin(nodeId, atMs));
-    if (joiner === undefined) return;
-    this.#addedAtMs.set(joiner, atMs);
-    this.#acknowledgements.beginJoining(joiner);
-    this.#change('add', joiner, 'it holds everything and receives the live stream', atMs);
+    this.#candidate ??= this.#chooseCandidate(facts);
+    const candidate = this.#candidate;
+    if (candidate === null || !this.#acknowledgements.hasPromised(candidate)) return;
+    this.#candidate = null;
+    this.#change('add', candidate, 'it holds everything and receives the live stream', atMs);
+  }
+
+  /** It counts from now on, and is asked for once it has what was acknowledged without it. */
+  #chooseCandidate({ caughtUp, atMs }: MembershipFacts): string | null {
+    const candidate = caughtUp.find((nodeId) => this.#mayJoin(nodeId, atMs)) ?? null;
+    if (candidate === null) return null;
+    this.#addedAtMs.set(candidate, atMs);
+    this.#acknowledgements.beginJoining(candidate);
+    return candidate;
+  }
+
+  /** Of a candidate etcd knows nothing: nobody need wait for one that is not well. */
+  #forgetCandidate({ atMs, syncTimeoutMs, caughtUp, isAlive }: MembershipFacts): void {
+    const candidate = this.#candidate;
+    if (candidate === null) return;
+    const isLate = this.#acknowledgements.overdue(atMs, syncTimeoutMs).includes(candidate);
+    if (caughtUp.includes(candidate) && isAlive(candidate) && !isLate) return;
+    this.#candidate = null;
+    this.#acknowledgements.endJoining(candidate);
   }
 
   /**

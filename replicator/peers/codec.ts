@@ -25,10 +25,12 @@ export const frameType = {
   content: 7,
   digest: 8,
   answered: 9,
-  barrier: 10,
+  flush: 10,
+  barrier: 11,
   received: 16,
   flushed: 17,
   want: 18,
+  passed: 19,
   /** The sender lives; no body. */
   alive: 130,
 } as const;
@@ -62,8 +64,9 @@ export function encodeToFollower(message: ToFollower | BatchToSend): Buffer[] {
       for (const digest of digests) writer.raw(digest);
       return frame(frameType.digest, writer.finish());
     }
+    case 'flush':
     case 'barrier':
-      return frame(frameType.barrier, new ByteWriter(8).u64(message.sequence).finish());
+      return frame(frameType[message.type], new ByteWriter(8).u64(message.sequence).finish());
     case 'config':
       return json(frameType.config, limits.config, message);
     default:
@@ -81,6 +84,8 @@ export function encodeToLeader(message: ToLeader): Buffer[] {
         frameType.flushed,
         writePosition(new ByteWriter(17), message.position).flag(message.complete).finish(),
       );
+    case 'passed':
+      return frame(frameType.passed, new ByteWriter(8).u64(message.sequence).finish());
     case 'want-name':
     case 'want-entries':
     case 'want-content':
@@ -117,6 +122,8 @@ export function decodeToFollower({ type, body }: Frame): ToFollower | null {
       return readContent(reader);
     case frameType.digest:
       return whole(reader, readDigest(reader));
+    case frameType.flush:
+      return whole(reader, { type: 'flush', sequence: reader.u64('sequence') });
     case frameType.barrier:
       return whole(reader, { type: 'barrier', sequence: reader.u64('sequence') });
     default:
@@ -140,6 +147,8 @@ export function decodeToLeader({ type, body }: Frame): ToLeader | null {
       const position = readPosition(reader);
       return whole(reader, { type: 'flushed', position, complete: reader.flag('complete') });
     }
+    case frameType.passed:
+      return whole(reader, { type: 'passed', sequence: reader.u64('sequence') });
     case frameType.want:
       return whole(reader, readWant(reader));
     default:

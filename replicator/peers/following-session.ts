@@ -223,7 +223,12 @@ export class FollowingSession {
       case 'answered':
         this.#requests.done(message.id);
         return;
+      case 'flush':
+        this.#checkCame(message);
+        this.#flush();
+        return;
       case 'barrier':
+        this.#checkCame(message);
         this.#onBarrier(message.sequence);
         return;
     }
@@ -249,11 +254,23 @@ export class FollowingSession {
     this.#during(compared.then(() => this.#requests.done(id)));
   }
 
-  #onBarrier(sequence: number): void {
+  #checkCame({ type, sequence }: { readonly type: string; readonly sequence: number }): void {
     if (sequence > this.#port.position.sequence) {
-      throw new HoldfastError('PEER_PROTOCOL', `a barrier at ${sequence}, which has not come`);
+      throw new HoldfastError('PEER_PROTOCOL', `a ${type} at ${sequence}, which has not come`);
     }
-    this.#flush();
+  }
+
+  /** By itself, whatever else there is to flush. What lacks something cannot pass: the flush behind it says when it can. */
+  #onBarrier(sequence: number): void {
+    if (sequence < this.#port.position.sequence) {
+      throw new HoldfastError('PEER_PROTOCOL', `a barrier at ${sequence}, behind later records`);
+    }
+    this.#during(
+      this.#port.barrier().then((passed) => {
+        if (passed) this.#send({ type: 'passed', sequence });
+        else this.#flush();
+      }),
+    );
   }
 
   /** A flush that is under way does not cover what came since: another one follows. */

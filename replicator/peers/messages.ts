@@ -48,7 +48,9 @@ export type ToFollower =
     }
   /** Nothing more comes for this request; without `opened` before, the leader has no such file. */
   | { readonly type: 'answered'; readonly id: number }
-  /** Flush what was consumed up to here. Cumulative. */
+  /** Flush everything that was consumed up to here. Cumulative. */
+  | { readonly type: 'flush'; readonly sequence: number }
+  /** Directly behind the batch that ends here: flush what that batch changed (P3). */
   | { readonly type: 'barrier'; readonly sequence: number };
 
 /** All that a follower sends, apart from signs of life. */
@@ -58,4 +60,6 @@ export type ToLeader =
   /** Everything up to here is consumed: in the log and applied, in the page cache. */
   | { readonly type: 'received'; readonly position: LogPosition }
   /** Everything up to here is on the disk; `complete` by R5. */
-  | { readonly type: 'flushed'; readonly position: LogPosition; readonly complete: boolean };
+  | { readonly type: 'flushed'; readonly position: LogPosition; readonly complete: boolean }
+  /** What the batch changed that ends here is on the disk, with the log up to there; nothing was missing (R5). */
+  | { readonly type: 'passed'; readonly sequence: number };

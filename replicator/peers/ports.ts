@@ -116,4 +116,10 @@ export interface FollowerPort extends LogPort {
   wants(limit: number): Want[];
   /** Has everything flushed that was consumed before the call. */
   flush(): Promise<Flushed>;
+  /**
+   * Has the log flushed, and what the batch consumed last changed, with the directories that lead there (P3). To be called
+   * before anything else is consumed.
+   * @returns whether that counts (R5): nothing was uncertain or missing
+   */
+  barrier(): Promise<boolean>;
 }

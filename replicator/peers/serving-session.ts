@@ -29,6 +29,8 @@ export interface ServingOptions {
   readonly onReceived: (session: ServingSession, position: LogPosition) => void;
   /** The same for its disk; only what is `complete` counts for acknowledgements (R5). */
   readonly onFlushed: (session: ServingSession, flushed: Flushed) => void;
+  /** What the batch changed that ends there is on its disk, and its log up to there. */
+  readonly onPassed: (session: ServingSession, sequence: number) => void;
   /** It joined, its configuration was applied, or it is gone. */
   readonly onChanged: (session: ServingSession) => void;
   /** A follower has seen a higher epoch than this leadership's. */
@@ -61,7 +63,9 @@ export class ServingSession implements StreamReader {
   #cursor = 0;
   /** Ascending. */
   #due: Due[] = [];
-  #barrier: number | null = null;
+  #flushUpTo: number | null = null;
+  /** Ascending, each the end of a batch that is not sent yet, or was sent last. */
+  #barriers: number[] = [];
   /** Requests that are not answered completely. */
   readonly #requests = new Set<number>();
   #received: LogPosition = { epoch: 0, sequence: 0 };
@@ -145,8 +149,21 @@ export class ServingSession implements StreamReader {
   }
 
   /** Asks for a flush of everything up to a sequence. Cumulative: a later one includes those before. */
+  flush(sequence: number): void {
+    this.#flushUpTo = Math.max(sequence, this.#flushUpTo ?? 0);
+    this.pump();
+  }
+
+  /**
+   * Asks for a flush of what the batch changed that ends here: it overtakes larger ones (P3). To be called before the next
+   * batch is issued; else, or while the follower is joining, everything up to there is flushed.
+   */
   barrier(sequence: number): void {
-    this.#barrier = Math.max(sequence, this.#barrier ?? 0);
+    if (this.#phase !== 'streaming' || sequence + 1 < this.#cursor) {
+      this.flush(sequence);
+      return;
+    }
+    if (sequence > (this.#barriers.at(-1) ?? 0)) this.#barriers.push(sequence);
     this.pump();
   }
 
@@ -192,9 +209,15 @@ export class ServingSession implements StreamReader {
   }
 
   #sendDue(): boolean {
-    if (this.#barrier !== null && this.#barrier < this.#cursor) {
-      this.#send({ type: 'barrier', sequence: this.#barrier });
-      this.#barrier = null;
+    const [barrier] = this.#barriers;
+    if (barrier !== undefined && barrier < this.#cursor) {
+      this.#barriers.shift();
+      this.#send({ type: 'barrier', sequence: barrier });
+      return true;
+    }
+    if (this.#flushUpTo !== null && this.#flushUpTo < this.#cursor) {
+      this.#send({ type: 'flush', sequence: this.#flushUpTo });
+      this.#flushUpTo = null;
       return true;
     }
     const [due] = this.#due;
@@ -306,6 +329,10 @@ export class ServingSession implements StreamReader {
         this.#options.onFlushed(this, this.#flushed);
         return;
       }
+      case 'passed':
+        this.#checkSent(message.sequence);
+        this.#options.onPassed(this, message.sequence);
+        return;
       case 'want-name':
       case 'want-entries':
       case 'want-content':
@@ -320,9 +347,12 @@ export class ServingSession implements StreamReader {
   /** What a follower says it has counts only when it is of this leader's history, and was sent. */
   #checkOwn({ epoch, sequence }: LogPosition): void {
     if (epochAt(this.#options.port.epochs, sequence) !== epoch) throw historyDiffers(this.nodeId, sequence);
-    if (sequence >= this.#cursor) {
-      throw new HoldfastError('PEER_PROTOCOL', `${this.nodeId} has record ${sequence}, which was not sent`);
-    }
+    this.#checkSent(sequence);
+  }
+
+  #checkSent(sequence: number): void {
+    if (sequence < this.#cursor) return;
+    throw new HoldfastError('PEER_PROTOCOL', `${this.nodeId} has record ${sequence}, which was not sent`);
   }
 
   #onWant(want: WantFrame): void {
@@ -353,6 +383,7 @@ export class ServingSession implements StreamReader {
     this.#reads.close();
     this.#directories.close();
     this.#due = [];
+    this.#barriers = [];
     this.#options.stream.remove(this);
     this.#options.onChanged(this);
   }

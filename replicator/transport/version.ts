@@ -3,7 +3,7 @@
  * new one, with a row in the history of PROTOCOL.md; adjacent releases have one in common. The connection says which
  * one it is, by ALPN.
  */
-export const spokenVersions: readonly number[] = [3];
+export const spokenVersions: readonly number[] = [4];
 
 const name = 'holdfast-replication';
 const spoken = `${name} speaks `;

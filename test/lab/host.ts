@@ -44,6 +44,8 @@ export class LabHost {
   #supervisorEnded = true;
   #wallClock: WallClock | null = null;
   #hasSlowWays = false;
+  /** For Holdfast, from its next start on. */
+  environment: Readonly<Record<string, string>> = {};
   #logTo: string;
 
   constructor(name: string, network: NetworkHost, folder: string, plan: ClusterPlan) {
@@ -191,7 +193,7 @@ export class LabHost {
     const supervisor = this.network.spawn(
       this.#logTo,
       [process.execPath, bundle, 'supervisor', '--config', this.configFile],
-      { env: this.#wallClock?.env },
+      { env: { ...this.environment, ...this.#wallClock?.env } },
     );
     this.#supervisor = supervisor;
     this.#supervisorEnded = false;

@@ -1,4 +1,4 @@
-import { cpus, loadavg } from 'node:os';
+import { availableParallelism, loadavg } from 'node:os';
 import { mem } from 'systeminformation';
 import type { HealthFact } from '../../runtime/ports.ts';
 
@@ -18,6 +18,6 @@ export function loadFact(): HealthFact {
     name: 'load',
     level: 'ok',
     code: '',
-    detail: `load average ${lastMinute.toFixed(2)} on ${cpus().length} cores`,
+    detail: `load average ${lastMinute.toFixed(2)} on ${availableParallelism()} cores`,
   };
 }

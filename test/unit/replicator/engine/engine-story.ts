@@ -165,7 +165,7 @@ export class EngineStory {
     const host = this.random.pick(this.hosts);
     if (host.engine === null) return;
     const { up, id } = host;
-    if (id === this.#leader?.id) this.#connection?.serving.barrier(up.store.log.position.sequence);
+    if (id === this.#leader?.id) this.#connection?.serving.flush(up.store.log.position.sequence);
     const flushed = await up.store.flush();
     if (id === this.#leader?.id && this.random.chance(0.5)) {
       const { sequence } = up.store.log.position;
@@ -200,6 +200,7 @@ export class EngineStory {
       now: () => 0,
       onReceived: changed,
       onFlushed: changed,
+      onPassed: changed,
       onChanged: changed,
       onHigherEpoch: changed,
     });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { diskCalls } from '../../../../replicator/apply/disk-calls.ts';
 import type { LogRecord } from '../../../../replicator/core/record.ts';
 import type { Following } from '../../../../replicator/engine/following.ts';
 import { encodeBatch } from '../../../../replicator/log/batch.ts';
@@ -51,6 +53,86 @@ describe('a host that follows', () => {
     following.onName('x', { kind: 'absent' });
     const flushed = await following.flush();
     assert.deepEqual(flushed, { position: { epoch: 1, sequence: 1 }, complete: true });
+  });
+
+  describe('asked for a barrier', () => {
+    /** What was flushed, by its name; what is held takes until it is let go. */
+    let flushed: string[];
+    let held: PromiseWithResolvers<void>;
+
+    beforeEach(async () => {
+      flushed = [];
+      held = Promise.withResolvers<void>();
+      const root = host.options.files;
+      const flush = (call: 'fsync' | 'fdatasync') => async (fd: number) => {
+        const name = relative(root, readlinkSync(`/proc/self/fd/${fd}`));
+        if (name === 'large') await held.promise;
+        await diskCalls[call](fd);
+        flushed.push(name);
+      };
+      await host.stop();
+      Object.assign(host.options, {
+        flushCalls: { fsync: flush('fsync'), fdatasync: flush('fdatasync') },
+      });
+      await host.start();
+      following = host.up.follow();
+      leads();
+      open(2, 'large');
+      following.consume(
+        encodeBatch(1, following.position, following.chain, [
+          { kind: 'write', handle: 2, offset: 0, length: 5 },
+        ]),
+        [Buffer.from('large')],
+      );
+      consume({ kind: 'mkdir', path: at('d'), mode: 0o755 });
+    });
+
+    afterEach(() => held.resolve());
+
+    const open = (handle: number, path: string) =>
+      consume({
+        ...{ kind: 'open', handle, path: at(path), created: true, truncate: false },
+        ...{ mode: 0o644, otherNames: [] },
+      });
+
+    it('flushes what the last batch changed, the way there and the log, and waits for nothing larger', async () => {
+      const everything = following.flush();
+      open(9, 'd/small');
+      consume({ kind: 'close', handle: 9 });
+      const { log } = host.up.store;
+      assert.equal(await following.barrier(), true);
+      assert.deepEqual([...new Set(flushed)].sort(), ['', 'd', 'd/small']);
+      assert.equal(log.durable.position.sequence, following.position.sequence);
+      held.resolve();
+      assert.equal((await everything).complete, true);
+      assert.ok(flushed.includes('large'));
+    });
+
+    it('flushes the file that an FSYNC is about, and no other', async () => {
+      open(9, 'd/small');
+      consume({ kind: 'sync', handle: 9 });
+      assert.equal(await following.barrier(), true);
+      assert.ok(flushed.includes('d/small') && !flushed.includes('large'), `${flushed}`);
+    });
+
+    it('waits for what it is about', async () => {
+      consume({ kind: 'close', handle: 2 });
+      let passed = false;
+      const barrier = following.barrier().then(() => {
+        passed = true;
+      });
+      await delay(50);
+      assert.equal(passed, false);
+      held.resolve();
+      await barrier;
+    });
+
+    it('does not pass while anything is doubted', async () => {
+      open(9, 'd/small');
+      host.up.store.replica.doubt('elsewhere', 'name');
+      consume({ kind: 'close', handle: 9 });
+      assert.equal(await following.barrier(), false);
+    });
   });
 
   it('sets aside what the leader does not have', () => {

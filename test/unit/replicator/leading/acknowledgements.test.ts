@@ -19,6 +19,25 @@ describe('acknowledgements (G3)', () => {
     assert.equal(acks.durable, 3);
   });
 
+  it('of one change do not wait for those before it, and say nothing of them (P3)', () => {
+    const acks = ledger(['one', 'two', 'three']);
+    for (let sequence = 1; sequence <= 5; sequence++) acks.received(sequence, 0);
+    acks.acknowledgeOne('two', 4, 1);
+    assert.equal(acks.isDurable(4), false);
+    acks.acknowledgeOne('three', 4, 1);
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map((sequence) => acks.isDurable(sequence)),
+      [false, false, false, true, false],
+    );
+    assert.equal(acks.durable, 0);
+    assert.deepEqual(acks.overdue(100, 99), ['two', 'three']);
+    acks.acknowledge('two', 5, 100);
+    acks.acknowledge('three', 3, 100);
+    assert.equal(acks.durable, 3);
+    assert.deepEqual(acks.overdue(300, 100), ['three']);
+    assert.equal(acks.acknowledgedBy('three'), 4, 'its log reaches there');
+  });
+
   it('are waited for from the very first operation', () => {
     const acks = ledger(['one', 'two']);
     acks.received(0, 100);

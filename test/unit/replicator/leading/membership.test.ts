@@ -94,6 +94,7 @@ describe('membership', () => {
     review(4000, ['three']);
     assert.deepEqual(sent[1], sent[0]);
     membership.onResult(1, true, ['one']);
+    acknowledgements.acknowledge('three', 1, 4040);
     review(4050, ['three']);
     assert.deepEqual(sent[2], { requestId: 2, change: 'add', nodeId: 'three' });
   });
@@ -126,6 +127,48 @@ describe('membership', () => {
       fallenBack: [],
     });
     assert.equal(durableWhenSent, 0);
+  });
+
+  it('asks for a joiner once it has what was acknowledged without it, and lets it count from before', () => {
+    const { acknowledgements, sent, review } = setUp(['one']);
+    acknowledgements.received(5, 0);
+    assert.equal(acknowledgements.durable, 5);
+    acknowledgements.acknowledge('two', 3, 10);
+    review(20, ['two']);
+    assert.deepEqual(sent, [], 'a change was acknowledged that it has not got');
+    acknowledgements.received(6, 30);
+    assert.ok(!acknowledgements.isDurable(6), 'it counts');
+    acknowledgements.acknowledgeOne('two', 6, 40);
+    assert.ok(acknowledgements.isDurable(6));
+    review(50, ['two']);
+    assert.deepEqual(sent, [], 'one change says nothing of those before');
+    acknowledgements.acknowledge('two', 5, 60);
+    review(70, ['two']);
+    assert.deepEqual(sent, [{ requestId: 1, change: 'add', nodeId: 'two' }]);
+  });
+
+  it('takes for acknowledged what the log had when the leadership began', () => {
+    const acknowledgements = new Acknowledgements({ self: 'one', waits: true, strict: false }, ['one'], 20);
+    acknowledgements.beginJoining('two');
+    acknowledgements.acknowledge('two', 19, 0);
+    assert.equal(acknowledgements.hasPromised('two'), false);
+    acknowledgements.acknowledge('two', 20, 0);
+    assert.equal(acknowledgements.hasPromised('two'), true);
+  });
+
+  it('waits no longer for a candidate that is late, gone or lacks something, and asks etcd nothing of it', () => {
+    for (const trouble of ['late', 'gone', 'lacks something']) {
+      const { acknowledgements, sent, review } = setUp(['one']);
+      acknowledgements.received(5, 0);
+      review(0, ['two']);
+      acknowledgements.received(6, 0);
+      assert.equal(acknowledgements.isDurable(6), false);
+      if (trouble === 'late') review(1000, ['two']);
+      if (trouble === 'gone') review(50, ['two'], false);
+      if (trouble === 'lacks something') review(50, []);
+      assert.equal(acknowledgements.isDurable(6), true, trouble);
+      assert.deepEqual(sent, []);
+    }
   });
 
   it('goes on waiting for a joiner that etcd may have taken in without saying so', () => {

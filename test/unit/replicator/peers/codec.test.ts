@@ -82,6 +82,7 @@ const toFollower: readonly ToFollower[] = [
   },
   { type: 'digest', id: 7, from: 10, to: 10, blockBytes: 10, digests: [] },
   { type: 'answered', id: 8 },
+  { type: 'flush', sequence: 2 ** 45 },
   { type: 'barrier', sequence: 2 ** 45 },
 ];
 
@@ -102,6 +103,7 @@ const toLeader: readonly ToLeader[] = [
   { type: 'received', position: { epoch: 5, sequence: 9 } },
   { type: 'flushed', position: { epoch: 5, sequence: 9 }, complete: false },
   { type: 'flushed', position: { epoch: 5, sequence: 9 }, complete: true },
+  { type: 'passed', sequence: 2 ** 45 },
   { type: 'want-name', id: 1, path: 'a/\xe9' },
   { type: 'want-entries', id: 2, path: '', after: null },
   { type: 'want-entries', id: 2, path: 'a', after: 'x' },

@@ -40,16 +40,46 @@ describe('a follower’s session', () => {
     await settle();
     assert.deepEqual(pair.serving.receivedPosition, { epoch: 1, sequence: 3 });
     assert.deepEqual(pair.flushed, []);
-    pair.serving.barrier(3);
+    pair.serving.flush(3);
     await settle();
     assert.deepEqual(pair.flushed, [{ position: { epoch: 1, sequence: 3 }, complete: true }]);
+    assert.deepEqual(b.host.disk.snapshot(), a.host.disk.snapshot());
+  });
+
+  it('passes a barrier while a flush of everything is under way', async () => {
+    const { a, b, pair, settle } = await joined();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    b.flush = async () => {
+      const { position } = b;
+      await promise;
+      return { position, complete: true };
+    };
+    b.barrier = async () => true;
+    order(a, [opened(1, 'f')]);
+    pair.serving.flush(2);
+    order(a, [opened(2, 'g')]);
+    pair.serving.barrier(3);
+    await settle();
+    assert.deepEqual([pair.passed, pair.flushed], [[3], []]);
+    resolve();
+    await settle();
+    assert.equal(pair.flushed.length, 1);
+  });
+
+  it('passes no barrier while it lacks something, and says by itself when it lacks nothing', async () => {
+    const { a, b, pair, settle } = await joined();
+    order(a, [opened(1, 'f'), { kind: 'write', handle: 1, offset: 0, length: 3 }], [null]);
+    pair.serving.barrier(3);
+    await settle();
+    assert.deepEqual(pair.passed, []);
+    assert.deepEqual(pair.flushed.at(-1), { position: { epoch: 1, sequence: 3 }, complete: true });
     assert.deepEqual(b.host.disk.snapshot(), a.host.disk.snapshot());
   });
 
   it('says by itself when a flush became complete that was not', async () => {
     const { a, b, pair } = await joined();
     order(a, [opened(1, 'f'), { kind: 'write', handle: 1, offset: 0, length: 3 }], [null]);
-    pair.serving.barrier(3);
+    pair.serving.flush(3);
     const step = async () => {
       for (const end of pair.ends) while (end.hasSomething) end.deliver();
       await new Promise((resolve) => setImmediate(resolve));
@@ -105,7 +135,7 @@ describe('a follower’s session', () => {
       return { position: b.position, complete: false };
     };
     order(a, [opened(1, 'f')]);
-    pair.serving.barrier(2);
+    pair.serving.flush(2);
     await settle();
     assert.ok(flushes <= 3, `${flushes}`);
     const before = flushes;
@@ -126,7 +156,7 @@ describe('a follower’s session', () => {
     };
     for (const handle of [1, 2, 3, 4]) {
       order(a, [opened(handle, `f${handle}`)]);
-      pair.serving.barrier(a.position.sequence);
+      pair.serving.flush(a.position.sequence);
       await settle();
     }
     assert.equal(flushes, 1);
@@ -162,7 +192,7 @@ describe('a follower’s session', () => {
     assert.equal((await answerTo([{ type: 'batch', payload: later, data: [] }])).code, 'HISTORY_DIFFERS');
   });
 
-  it('takes no answer to what it did not ask, and no barrier before its records', async () => {
+  it('takes no answer to what it did not ask, and no barrier or flush before its records', async () => {
     const wrong: ToFollower[] = [
       { type: 'name', id: 7, answer: { kind: 'absent' } },
       { type: 'entries', id: 7, page: null },
@@ -170,7 +200,9 @@ describe('a follower’s session', () => {
       { type: 'content', id: 7, offset: 0, data: Buffer.from('x') },
       { type: 'answered', id: 7 },
       { type: 'digest', id: 7, from: 0, to: 0, blockBytes: 1, digests: [] },
+      { type: 'flush', sequence: 9 },
       { type: 'barrier', sequence: 9 },
+      { type: 'barrier', sequence: 0 },
     ];
     for (const message of wrong) {
       const { code, told } = await answerTo([message]);
@@ -186,7 +218,7 @@ describe('a follower’s session', () => {
   it('is over when nothing of it touches the engine any more', async () => {
     const { a, b, pair, ended } = await joined();
     order(a, [opened(1, 'f')]);
-    pair.serving.barrier(2);
+    pair.serving.flush(2);
     const step = async () => {
       for (const end of pair.ends) while (end.hasSomething) end.deliver();
       await new Promise((resolve) => setImmediate(resolve));

@@ -262,6 +262,12 @@ export class ModelEngine implements LeaderPort, FollowerPort {
     );
   }
 
+  /** The model's disks flush everything. */
+  async barrier(): Promise<boolean> {
+    const { complete } = await this.flush();
+    return complete;
+  }
+
   crash(): void {
     this.#end();
     this.host.crash();

@@ -83,6 +83,7 @@ export class Pair {
   readonly ends: readonly [leader: MemoryEnd, follower: MemoryEnd];
   readonly serving: ServingSession;
   readonly flushed: Flushed[] = [];
+  readonly passed: number[] = [];
   readonly higherEpochs: number[] = [];
   rooms = 0;
 
@@ -116,6 +117,7 @@ export class Pair {
       now: () => 0,
       onReceived: () => {},
       onFlushed: (_session, flushed) => this.flushed.push(flushed),
+      onPassed: (_session, sequence) => this.passed.push(sequence),
       onChanged: () => {},
       onHigherEpoch: (epoch) => this.higherEpochs.push(epoch),
     });

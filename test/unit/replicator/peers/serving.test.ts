@@ -271,13 +271,35 @@ describe('a leader’s session', () => {
     const { leader, pair, received } = await joined({ highWater: 1 });
     order(leader, [opened(1, 'x')]);
     order(leader, [opened(2, 'y')]);
-    pair.serving.barrier(2);
-    pair.serving.barrier(3);
-    pair.serving.barrier(2);
+    pair.serving.flush(2);
+    pair.serving.flush(3);
+    pair.serving.flush(2);
     order(leader, [opened(3, 'z')]);
     await pair.settle(leader);
-    assert.deepEqual(typesOf(received).slice(1), ['batch', 'batch', 'barrier', 'batch']);
-    assert.deepEqual(received.at(-2), { type: 'barrier', sequence: 3 });
+    assert.deepEqual(typesOf(received).slice(1), ['batch', 'batch', 'flush', 'batch']);
+    assert.deepEqual(received.at(-2), { type: 'flush', sequence: 3 });
+  });
+
+  it('asks for a barrier directly behind the batch that it is about, each by itself', async () => {
+    const { leader, pair, received } = await joined({ highWater: 1 });
+    order(leader, [opened(1, 'x')]);
+    pair.serving.barrier(2);
+    order(leader, [opened(2, 'y')]);
+    pair.serving.flush(3);
+    order(leader, [opened(3, 'z')]);
+    pair.serving.barrier(4);
+    await pair.settle(leader);
+    assert.deepEqual(typesOf(received).slice(1), ['batch', 'barrier', 'batch', 'flush', 'batch', 'barrier']);
+    assert.deepEqual(received.at(-1), { type: 'barrier', sequence: 4 });
+    pair.send({ type: 'passed', sequence: 2 });
+    await pair.settle(leader);
+    assert.deepEqual(pair.passed, [2]);
+    pair.serving.barrier(3);
+    await pair.settle(leader);
+    assert.deepEqual(received.at(-1), { type: 'flush', sequence: 3 }, 'too late for a barrier');
+    pair.send({ type: 'passed', sequence: 5 });
+    await pair.settle(leader);
+    assert.equal(codeOf(pair.serving.closed.reason), 'PEER_PROTOCOL', 'of what was not sent');
   });
 
   it('counts what is flushed when it is of its own history, and was sent', async () => {

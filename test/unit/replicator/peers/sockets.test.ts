@@ -39,6 +39,7 @@ describe('the sessions on sockets', () => {
       onFlushed: (_session, { position, complete }) => {
         if (complete) flushed = position.sequence;
       },
+      onPassed: () => {},
       onChanged: () => {},
       onHigherEpoch: () => {},
     });
@@ -62,7 +63,7 @@ describe('the sessions on sockets', () => {
       for (let at = 0; at < 300; at++) {
         order(a, [{ kind: 'write', handle: 2, offset: at * 1000, length: 1000 }], [Buffer.alloc(1000, at)]);
       }
-      serving.barrier(a.position.sequence);
+      serving.flush(a.position.sequence);
       await until(() => flushed === a.position.sequence);
       assert.deepEqual(b.host.disk.snapshot(), a.host.disk.snapshot());
       assert.ok(b.counts.withData > 0 && b.counts.anew === 1);

@@ -179,7 +179,9 @@ export class PeerStory {
   #barrier(): void {
     const leader = this.#leader;
     const connection = this.#pick(this.#connections);
-    if (leader !== null) connection?.serving.barrier(leader.position.sequence);
+    if (leader === null) return;
+    if (this.random.chance(0.5)) connection?.serving.flush(leader.position.sequence);
+    else connection?.serving.barrier(leader.position.sequence);
   }
 
   #flushLeader(): void {
@@ -207,6 +209,7 @@ export class PeerStory {
       now: () => 0,
       onReceived: () => {},
       onFlushed: (session, flushed) => this.#onFlushed(session, flushed),
+      onPassed: () => {},
       onChanged: (session) => session.setMember(this.#inSync.has(nodeId)),
       onHigherEpoch: () => {},
     });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Server, Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { offeredProtocols, spokenVersions } from '../../../../replicator/transport/version.ts';
 import { until } from '../../until.ts';
 import { Port, tlsOf } from './fixture.ts';
 
@@ -25,7 +26,7 @@ describe('the port for peers', () => {
   it('lets go of who has shaken hands, is refused and reads nothing', async () => {
     using port = await Port.listen({ loginTimeoutMs: 300 });
     const socket = port
-      .connectTls({ ...tlsOf('stranger'), ALPNProtocols: ['holdfast-replication/3'] })
+      .connectTls({ ...tlsOf('stranger'), ALPNProtocols: offeredProtocols(spokenVersions) })
       .pause();
     await once(socket, 'secureConnect');
     await until(() => port.log.includes('PEER_REFUSED'));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { RefusalLog } from '../../../../replicator/transport/refusal-log.ts';
+import { offeredProtocols, spokenVersions } from '../../../../replicator/transport/version.ts';
 import { until } from '../../until.ts';
 import { Port, tlsOf } from './fixture.ts';
 
@@ -11,7 +12,10 @@ describe('what the log tells of who is refused', () => {
   it('is one line for who comes again and again', async () => {
     using port = await Port.listen();
     for (let turn = 0; turn < 3; turn++) {
-      const socket = port.connectTls({ ...tlsOf('stranger'), ALPNProtocols: ['holdfast-replication/3'] });
+      const socket = port.connectTls({
+        ...tlsOf('stranger'),
+        ALPNProtocols: offeredProtocols(spokenVersions),
+      });
       await once(socket.resume(), 'close');
     }
     await until(() => refusalsIn(port.log) > 0);
@@ -22,7 +26,7 @@ describe('what the log tells of who is refused', () => {
     using port = await Port.listen();
     const socket = port.connectTls({
       ...tlsOf('stranger', 'a\u009b2J\u202eb'),
-      ALPNProtocols: ['holdfast-replication/3'],
+      ALPNProtocols: offeredProtocols(spokenVersions),
     });
     await once(socket.resume(), 'close');
     await until(() => refusalsIn(port.log) > 0);

@@ -8,10 +8,11 @@ import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { dialPeer } from '../../../../replicator/transport/dialer.ts';
 import { isKeyOf, proofOf } from '../../../../replicator/transport/peer-trust.ts';
 import { tlsOptions } from '../../../../replicator/transport/tls.ts';
+import { offeredProtocols, spokenVersions } from '../../../../replicator/transport/version.ts';
 import { until } from '../../until.ts';
 import { keys, Port, peerOf, tlsOf } from './fixture.ts';
 
-const alpn = { ALPNProtocols: ['holdfast-replication/3'] };
+const alpn = { ALPNProtocols: offeredProtocols(spokenVersions) };
 
 describe('who listens', () => {
   it('lets the key in that etcd names', async () => {
