@@ -9,6 +9,8 @@ export interface Frame {
 
 export const maxFrameBytes = 1024 * 1024;
 const lengthBytes = 4;
+/** Longer frames have memory of their own in any case. */
+const keptBytes = 1024 * 1024;
 
 /**
  * Joins the parts of one frame into what goes on the wire: the header with the first part, and the others as they
@@ -47,9 +49,13 @@ export class FrameDecoder {
   #partial: Buffer | null = null;
   #partialFilled = 0;
   readonly #limit: number;
+  /** Used again for one frame after the other; null: each has memory of its own. */
+  #memory: Buffer | null;
 
-  constructor(limit = maxFrameBytes) {
+  /** @param options.usesMemoryAgain a frame is good until the next one is asked for, or `push` is called again */
+  constructor(limit = maxFrameBytes, { usesMemoryAgain = false } = {}) {
     this.#limit = limit;
+    this.#memory = usesMemoryAgain ? Buffer.alloc(0) : null;
   }
 
   *push(chunk: Buffer): Generator<Frame, void, void> {
@@ -74,10 +80,16 @@ export class FrameDecoder {
         yield frameOf(chunk.subarray(at, at + length));
         at += length;
       } else {
-        this.#partial = Buffer.allocUnsafe(length);
+        this.#partial = this.#room(length);
         this.#partialFilled = 0;
       }
     }
+  }
+
+  #room(length: number): Buffer {
+    if (this.#memory === null || length > keptBytes) return Buffer.allocUnsafe(length);
+    if (length > this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(length);
+    return this.#memory.subarray(0, length);
   }
 
   #gather(partial: Buffer, chunk: Buffer): number {

@@ -150,7 +150,7 @@ export class Follower {
         this.#note(`the address or key of ${leader} changed while it was called`);
         return null;
       }
-      const channel = new StreamChannel(dialed.channel, this.#options.now);
+      const channel = new StreamChannel(dialed.channel, this.#options.now, dialed.incoming);
       channel.closed.addEventListener('abort', () => this.#onClosed(dialed.hangUp), { once: true });
       this.#connectedTo = target;
       this.#session = this.#begin(channel);

@@ -234,7 +234,9 @@ export class FollowingSession {
     }
   }
 
-  #consume({ payload, data }: Extract<ToFollower, { type: 'batch' }>): void {
+  /** The frame's memory is used again: of the records paths are kept, of the data nothing. */
+  #consume({ payload: framed, data }: Extract<ToFollower, { type: 'batch' }>): void {
+    const payload = Buffer.from(framed);
     const { position, chain } = this.#port;
     const { epoch, first, previous } = readBatchHead(payload);
     if (first !== position.sequence + 1) {
@@ -248,7 +250,9 @@ export class FollowingSession {
   }
 
   #compare(message: Extract<ToFollower, { type: 'digest' }>): void {
-    const { id, digests, ...range } = message;
+    const { id, ...range } = message;
+    // The frame's memory is used again.
+    const digests = message.digests.map((digest) => Buffer.from(digest));
     const { inode, at } = this.#requests.digest(message).opened;
     const compared = inode === null ? Promise.resolve() : this.#port.onDigest(inode, at, range, digests);
     this.#during(compared.then(() => this.#requests.done(id)));

@@ -90,7 +90,9 @@ export interface FollowerPort extends LogPort {
   beginAnew(position: LogPosition, chain: Buffer, epochs: EpochTable): Promise<void>;
   /**
    * Appends the next batch and applies it, in this call. It is known to follow the chain.
-   * @param data one for each `write` record, with the record's length; null where it did not come along
+   * @param payload the callee's from now on
+   * @param data one for each `write` record, with the record's length; null where it did not come along; good until it
+   *   returns
    */
   consume(payload: Buffer, data: WriteData): void;
   onName(path: TreePath, answer: NameAnswer): void;
@@ -98,7 +100,10 @@ export interface FollowerPort extends LogPort {
   onEntries(path: TreePath, page: EntriesPage | null): void;
   /** Which file of this host the leader has opened; null when that is not known here. */
   onOpened(path: TreePath): Inode | null;
-  /** @param openedAt the sequence at which the leader opened the file */
+  /**
+   * @param openedAt the sequence at which the leader opened the file
+   * @param data good until it returns
+   */
   onContent(inode: Inode, openedAt: number, offset: number, data: Buffer): void;
   /**
    * Compares what lies here with the leader's hashes, off the ordering thread, and notes what is the same and what

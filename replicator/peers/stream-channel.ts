@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { encodeFrameWithin, type Frame, FrameDecoder } from '#contracts/frames.ts';
 import { writeGathered } from '../transport/gathered-write.ts';
+import type { Incoming } from '../transport/incoming.ts';
 import { frameType } from './codec.ts';
 import type { FrameChannel } from './frame-channel.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -11,12 +12,18 @@ export class StreamChannel implements FrameChannel {
   readonly closed: AbortSignal;
   readonly #closing = new AbortController();
   readonly #stream: Duplex;
-  readonly #decoder = new FrameDecoder(limits.frame);
+  readonly #incoming: Incoming | null;
+  readonly #decoder: FrameDecoder;
   readonly #heartbeat: Heartbeat;
 
-  /** @param now attended time, ms */
-  constructor(stream: Duplex, now: () => number) {
+  /**
+   * @param now attended time, ms
+   * @param incoming where what comes is read, if not from the stream: then frames are good until their handler returns
+   */
+  constructor(stream: Duplex, now: () => number, incoming: Incoming | null = null) {
     this.#stream = stream;
+    this.#incoming = incoming;
+    this.#decoder = new FrameDecoder(limits.frame, { usesMemoryAgain: incoming !== null });
     this.closed = this.#closing.signal;
     this.#heartbeat = new Heartbeat({
       now,
@@ -32,7 +39,7 @@ export class StreamChannel implements FrameChannel {
 
   receive(handle: (frame: Frame) => void, fail: (error: unknown) => void): void {
     this.#heartbeat.listening();
-    this.#stream.on('data', (chunk: Buffer) => {
+    const onChunk = (chunk: Buffer) => {
       this.#heartbeat.listening();
       try {
         for (const frame of this.#decoder.push(chunk)) {
@@ -42,7 +49,9 @@ export class StreamChannel implements FrameChannel {
       } catch (error) {
         if (!this.closed.aborted) fail(error);
       }
-    });
+    };
+    if (this.#incoming === null) this.#stream.on('data', onChunk);
+    else this.#incoming.listen(onChunk);
   }
 
   send(parts: readonly Buffer[]): boolean {

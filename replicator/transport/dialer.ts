@@ -4,6 +4,7 @@ import { HoldfastError } from '#contracts/errors.ts';
 import type { Peer } from '#contracts/ipc/replicator.ts';
 import { deadline } from '#contracts/lateness.ts';
 import { readGreeting } from './greeting.ts';
+import { Incoming } from './incoming.ts';
 import { isKeyOf, proofOf } from './peer-trust.ts';
 import { type TlsOptions, tlsProblem, tuneSocket } from './tls.ts';
 import { offeredProtocols, spokenVersions } from './version.ts';
@@ -11,7 +12,9 @@ import { offeredProtocols, spokenVersions } from './version.ts';
 const timeoutMs = 3000;
 
 export interface Dialed {
+  /** To write to. */
   readonly channel: Duplex;
+  readonly incoming: Incoming;
   hangUp(): void;
 }
 
@@ -29,14 +32,17 @@ export async function dialPeer(
   versions = spokenVersions,
 ): Promise<Dialed> {
   signal.throwIfAborted();
-  const socket = connect({
+  const incoming = new Incoming();
+  const options = {
     ...tls,
     host: peer.address,
     port: peer.port,
     // No authority vouches for peers: whose key it is is looked at below.
     rejectUnauthorized: false,
     ALPNProtocols: offeredProtocols(versions),
-  });
+    onread: incoming.onread,
+  };
+  const socket = connect(options);
   const hangUp = () => void socket.destroy();
   signal.addEventListener('abort', hangUp, { once: true });
   socket.once('close', () => signal.removeEventListener('abort', hangUp));
@@ -44,8 +50,8 @@ export async function dialPeer(
   const giveUp = () => socket.destroy(new Error(`no answer within ${timeoutMs} ms`));
   const cancelDeadline = deadline(timeoutMs, giveUp);
   try {
-    await Promise.race([logIn(socket, peer, versions), ended(socket)]);
-    return { channel: socket, hangUp };
+    await Promise.race([logIn({ socket, incoming }, peer, versions), ended(socket)]);
+    return { channel: socket, incoming, hangUp };
   } catch (error) {
     hangUp();
     signal.throwIfAborted();
@@ -55,13 +61,17 @@ export async function dialPeer(
   }
 }
 
-async function logIn(socket: TLSSocket, peer: Peer, versions: readonly number[]): Promise<void> {
+async function logIn(
+  { socket, incoming }: { readonly socket: TLSSocket; readonly incoming: Incoming },
+  peer: Peer,
+  versions: readonly number[],
+): Promise<void> {
   await new Promise((resolve) => socket.once('secureConnect', resolve));
   const proof = proofOf(socket);
   if (proof === null || !isKeyOf(peer, proof.key)) {
     throw new HoldfastError('PEER_REFUSED', `${nameOf(peer)} shows a key that is not the one in etcd`);
   }
-  const greeting = await readGreeting(socket);
+  const greeting = await readGreeting(incoming);
   if (greeting.type === 'accepted') return;
   const ours = greeting.code === 'PEER_PROTOCOL' ? `, this host in ${versions.join(', ')}` : '';
   throw new HoldfastError(greeting.code, `${nameOf(peer)} refused this host: ${greeting.message}${ours}`);

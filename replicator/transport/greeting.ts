@@ -1,6 +1,6 @@
-import type { Duplex } from 'node:stream';
 import * as z from 'zod';
 import { HoldfastError } from '#contracts/errors.ts';
+import type { Incoming } from './incoming.ts';
 
 /**
  * The first thing that a listener says, `u16 length | JSON`, once it has checked the key of who called: a dialer then
@@ -17,40 +17,41 @@ const greetingSchema = z.discriminatedUnion('type', [
 export type Greeting = z.infer<typeof greetingSchema>;
 
 const maxGreetingBytes = 4096;
+const headBytes = 2;
 
 export function encodeGreeting(greeting: Greeting): Buffer {
   const json = Buffer.from(JSON.stringify(greeting));
-  const head = Buffer.alloc(2);
+  const head = Buffer.alloc(headBytes);
   head.writeUInt16BE(json.length);
   return Buffer.concat([head, json]);
 }
 
 /**
- * Takes no byte more of the stream.
- * @throws HoldfastError PEER_PROTOCOL when it is none; never settles when the stream ends before
+ * Takes no byte more of what comes.
+ * @throws HoldfastError PEER_PROTOCOL when it is none; never settles when the connection ends before
  */
-export async function readGreeting(stream: Duplex): Promise<Greeting> {
-  const head = await take(stream, 2);
-  const length = head.readUInt16BE(0);
-  if (length === 0 || length > maxGreetingBytes) throw notUnderstood();
-  const json = (await take(stream, length)).toString('utf8');
+export async function readGreeting(incoming: Incoming): Promise<Greeting> {
+  const text = await takeGreeting(incoming);
   try {
-    return greetingSchema.parse(JSON.parse(json));
+    return greetingSchema.parse(JSON.parse(text));
   } catch {
     throw notUnderstood();
   }
 }
 
-function take(stream: Duplex, bytes: number): Promise<Buffer> {
-  return new Promise((resolve) => {
-    const look = () => {
-      const taken: Buffer | null = stream.read(bytes);
-      if (taken === null || taken.length < bytes) return;
-      stream.off('readable', look);
-      resolve(taken);
-    };
-    stream.on('readable', look);
-    look();
+function takeGreeting(incoming: Incoming): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let received: Buffer = Buffer.alloc(0);
+    incoming.listen((chunk) => {
+      received = Buffer.concat([received, chunk]);
+      if (received.length < headBytes) return;
+      const end = headBytes + received.readUInt16BE(0);
+      const isPossible = end > headBytes && end <= headBytes + maxGreetingBytes;
+      if (isPossible && received.length < end) return;
+      incoming.unlisten(received.subarray(end));
+      if (isPossible) resolve(received.toString('utf8', headBytes, end));
+      else reject(notUnderstood());
+    });
   });
 }
 

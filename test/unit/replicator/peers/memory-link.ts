@@ -75,6 +75,8 @@ export class MemoryEnd implements FrameChannel {
     const wasFull = this.sentBytes >= this.#highWater;
     this.sentBytes -= bytes.length;
     other.take(bytes);
+    // Memory of a frame is used again.
+    bytes.fill(0xee);
     if (wasFull && this.writable) for (const drain of this.#drains) drain();
   }
 

@@ -146,8 +146,8 @@ export class Pair {
   byHand(): ToFollower[] {
     const received: ToFollower[] = [];
     this.ends[1].receive(
-      (frame: Frame) => {
-        const message = decodeToFollower(frame);
+      ({ type, body }: Frame) => {
+        const message = decodeToFollower({ type, body: Buffer.from(body) });
         if (message !== null) received.push(message);
       },
       (error) => this.ends[1].close(error as Error),

@@ -6,13 +6,15 @@ import type { Frame } from '#contracts/frames.ts';
 import { encodeToFollower, encodeToLeader } from '../../../../replicator/peers/codec.ts';
 import { limits } from '../../../../replicator/peers/limits.ts';
 import { StreamChannel } from '../../../../replicator/peers/stream-channel.ts';
+import { Incoming } from '../../../../replicator/transport/incoming.ts';
 
-async function sockets(): Promise<[Socket, Socket]> {
+async function sockets(incoming?: Incoming): Promise<[Socket, Socket]> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   assert.ok(typeof address === 'object' && address !== null);
-  const one = connect(address.port, '127.0.0.1');
+  const onread = incoming === undefined ? {} : { onread: incoming.onread };
+  const one = connect({ port: address.port, host: '127.0.0.1', ...onread });
   const [other] = (await once(server, 'connection')) as [Socket];
   server.close();
   return [one, other];
@@ -53,6 +55,38 @@ describe('frames on a byte stream', () => {
     await closed(other);
     assert.equal(one.closed.reason.message, 'enough');
     assert.match(other.closed.reason.message, /ended/);
+  });
+
+  it('arrive whole in memory that is used again', async () => {
+    const incoming = new Incoming();
+    const [one, two] = await sockets(incoming);
+    const [near, far] = [new StreamChannel(one, () => 0, incoming), new StreamChannel(two, () => 0)];
+    const lengths = [0, 1, 70_000, 3, limits.contentPiece, 200, limits.contentPiece, 17_000];
+    const bodies = new Set<ArrayBufferLike>();
+    const received: string[] = [];
+    const all = Promise.withResolvers<void>();
+    near.receive(
+      ({ body }) => {
+        const content = body.subarray(12);
+        bodies.add(body.buffer);
+        received.push(`${content.length} of ${[...new Set(content)]}`);
+        if (received.length === 4 * lengths.length) all.resolve();
+      },
+      (error) => all.reject(error),
+    );
+    const expected: string[] = [];
+    for (let round = 0; round < 4; round++) {
+      for (const [index, length] of lengths.entries()) {
+        const byte = 16 * round + index;
+        far.send(encodeToFollower({ type: 'content', id: 1, offset: 0, data: Buffer.alloc(length, byte) }));
+        expected.push(`${length} of ${length === 0 ? '' : byte}`);
+      }
+    }
+    await all.promise;
+    assert.deepEqual(received, expected);
+    assert.ok(bodies.size <= 4, `${bodies.size} buffers for ${received.length} frames`);
+    near.close(new Error('enough'));
+    await closed(far);
   });
 
   it('say when more can be sent, and when not', async () => {

@@ -217,16 +217,16 @@ describe('who connects', () => {
       setTimeout(() => socket.write(bytes.subarray(1, 9)), 20);
       setTimeout(() => socket.end(bytes.subarray(9)), 40);
     });
-    const { channel, hangUp } = await dialPeer(
+    const { channel, incoming, hangUp } = await dialPeer(
       peerOf('here', 'here', port),
       tlsOf('there'),
       AbortSignal.timeout(5000),
     );
     let text = '';
-    channel.on('data', (chunk) => {
+    incoming.listen((chunk) => {
       text += chunk;
     });
-    await once(channel, 'end');
+    await once(channel.resume(), 'end');
     assert.equal(text, 'then more');
     hangUp();
   });
