@@ -29,6 +29,8 @@ export interface Followers {
   durable(sequence: number): Promise<void>;
   /** One of them lacks so much that clients are to wait, until `onRoom`. */
   readonly isFull: boolean;
+  /** What is ordered now is kept to be sent: its data must not change afterwards. */
+  readonly keepsData: boolean;
 }
 
 export interface ClientWorkOptions {
@@ -279,7 +281,7 @@ export class ClientWork implements Engine {
     try {
       this.#order(
         writes.map(({ record }) => record),
-        writes.map(({ data }) => (this.#options.leading.isFollowed ? Buffer.from(data) : data)),
+        writes.map(({ data }) => (this.#options.followers.keepsData ? Buffer.from(data) : data)),
       );
     } catch (error) {
       for (const { client } of writes) this.#refuse(client, error);

@@ -69,14 +69,9 @@ export class Leading extends StoreLog implements LeaderPort {
     }
   }
 
-  /** Whether somebody gets what is ordered: then data must stay as it is. */
-  get isFollowed(): boolean {
-    return this.#listeners.size > 0;
-  }
-
   /**
    * Logs records, streams them and makes them, in this turn.
-   * @param data of the writes, in order; not changed afterwards when `isFollowed`
+   * @param data of the writes, in order; who listens says whether it may be changed afterwards
    * @returns whether all of them could be made; else what they name is suspect, as the log says
    * @throws as OperationLog.append: nothing was logged
    */

@@ -16,7 +16,7 @@ import { Awaited } from './awaited.ts';
 import { Membership } from './membership.ts';
 
 /** What followers are sent from; what has left it is sent from the log, without data. */
-const windowBytes = 64 * 1024 * 1024;
+const windowBytes = 16 * 1024 * 1024;
 /** On their way to a member: what a small CLOSE waits behind, at most. */
 const creditBytes = 2 * 1024 * 1024;
 /** A follower that lacks more is not taken into the in-sync set: everybody would wait for it. */
@@ -66,7 +66,8 @@ export class Leader implements Followers {
     const { settings, leading, inSync, send, onRoom } = options;
     this.#options = options;
     this.epoch = leading.epoch;
-    this.#stream = new LiveStream(leading, windowBytes, onRoom, creditBytes);
+    const awaitsMember = () => this.#acknowledgements.counted.length > 0;
+    this.#stream = new LiveStream(leading, windowBytes, onRoom, creditBytes, awaitsMember);
     this.#acknowledgements = new Acknowledgements(
       { self: settings.nodeId, waits: settings.mode === 'sync', strict: settings.strict },
       inSync,
@@ -80,6 +81,10 @@ export class Leader implements Followers {
   /** Whether clients are to be held back: a member lacks too much. */
   get isFull(): boolean {
     return this.#stream.isFull;
+  }
+
+  get keepsData(): boolean {
+    return this.#stream.keepsData;
   }
 
   get #replicatesFiles(): boolean {

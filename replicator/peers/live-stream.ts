@@ -21,22 +21,36 @@ export class LiveStream {
   readonly #onRoom: () => void;
   readonly #unsubscribe: () => void;
   readonly #creditBytes: number;
+  readonly #expectsReader: () => boolean;
   #wasFull = false;
 
   /**
    * @param windowBytes of batches with their data that are kept
    * @param onRoom `isFull` is over
    * @param creditBytes what a member may lack before clients are held back
+   * @param expectsReader somebody who is not here is to go on soon
    */
-  constructor(port: LeaderPort, windowBytes: number, onRoom: () => void, creditBytes = windowBytes) {
+  constructor(
+    port: LeaderPort,
+    windowBytes: number,
+    onRoom: () => void,
+    creditBytes = windowBytes,
+    expectsReader: () => boolean = () => false,
+  ) {
     this.#creditBytes = creditBytes;
+    this.#expectsReader = expectsReader;
     this.window = new SendWindow(windowBytes, port.position.sequence + 1);
     this.#onRoom = onRoom;
     this.#unsubscribe = port.subscribe((batch, data) => {
-      this.window.append(batch, data);
+      this.window.append(batch, this.keepsData ? data : null);
       this.#trim();
       for (const reader of this.#readers) reader.pump();
     });
+  }
+
+  /** Whether data is kept for anybody: who comes later gets records without, and fetches. */
+  get keepsData(): boolean {
+    return this.#readers.size > 0 || this.#expectsReader();
   }
 
   /** Whether a member lacks so much that clients are to be held back: it makes progress, or leaves the set. */

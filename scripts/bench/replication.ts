@@ -7,7 +7,7 @@
  *
  * Needs root, Debian's openssh-server, a build and scripts/setup --test; with --flush-ms a C compiler. Both hosts, their
  * etcd members and the clients share the cores of this machine. Ratios above 1: Holdfast is faster. CPU seconds are those
- * of one run, by process. --flush-ms: each flush takes so long in addition, of Holdfast and of sshd, not of etcd.
+ * of one run, by process, memory the most that it ever had. --flush-ms: each flush takes so long in addition, of Holdfast and of sshd, not of etcd.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -66,19 +66,27 @@ interface Row {
   readonly ms: number;
   readonly rounds: readonly number[];
   readonly timesOpenSsh: number;
-  readonly cpuSeconds: Readonly<Record<string, number>>;
+  readonly used: Readonly<Record<string, Usage>>;
 }
 
-/** CPU seconds so far of Holdfast's processes on a host, by program. */
-async function cpuOf(host: LabHost): Promise<[string, number][]> {
+interface Usage {
+  readonly cpuSeconds: number;
+  /** The most memory that the process ever had. */
+  readonly peakMiB: number;
+}
+
+/** What Holdfast's processes on a host have used so far, by program. */
+async function usageOf(host: LabHost): Promise<[string, Usage][]> {
   const { stdout } = await execa('ip', ['netns', 'pids', host.network.namespace]);
   return stdout.split('\n').flatMap((pid) => {
     try {
       const program = /dist\/([\w-]+)\.js/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
       const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      const seconds = (Number(fields[11]) + Number(fields[12])) / 100;
-      return program === null ? [] : [[`${host.name} ${program[1]}`, seconds] as [string, number]];
+      const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / 100;
+      const [, kibibytes] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+      const usage = { cpuSeconds, peakMiB: Math.round(Number(kibibytes) / 1024) };
+      return program === null ? [] : [[`${host.name} ${program[1]}`, usage] as [string, Usage]];
     } catch {
       // It has ended.
       return [];
@@ -86,8 +94,8 @@ async function cpuOf(host: LabHost): Promise<[string, number][]> {
   });
 }
 
-async function cpuOfAll(lab: Lab): Promise<Map<string, number>> {
-  const all = await Promise.all(lab.hosts.map(cpuOf));
+async function usageOfAll(lab: Lab): Promise<Map<string, Usage>> {
+  const all = await Promise.all(lab.hosts.map(usageOf));
   return new Map(all.flat());
 }
 
@@ -152,28 +160,29 @@ async function compare(
   contestants: readonly Contestant[],
 ): Promise<Row[]> {
   const tree = makeTree(lab.client.folder, load);
-  const samples = contestants.map(() => ({ ms: [] as number[], cpu: {} as Record<string, number> }));
+  const samples = contestants.map(() => ({ ms: [] as number[], used: {} as Record<string, Usage> }));
   // The first round warms caches and compilers, and what it uploaded is compared.
   for (let round = 0; round <= rounds; round++)
     for (const [index, contestant] of contestants.entries()) {
-      const before = await cpuOfAll(lab);
+      const before = await usageOfAll(lab);
       const ms = await upload(lab, contestant, tree, load);
-      const after = await cpuOfAll(lab);
+      const after = await usageOfAll(lab);
       if (round === 0) await verify(lab, contestant, tree, load);
       await clean(lab, contestant, load);
       process.stderr.write(`${hosts}, ${load.name}, ${contestant.name}: ${Math.round(ms)} ms\n`);
       if (round === 0) continue;
       samples[index]?.ms.push(ms);
-      const spent = [...after].map(([name, seconds]) => [name, seconds - (before.get(name) ?? 0)] as const);
-      if (samples[index])
-        samples[index].cpu = Object.fromEntries(
-          spent.filter(([, s]) => s >= 0.05).map(([name, s]) => [name, Number(s.toFixed(2))]),
-        );
+      const sample = samples[index];
+      if (sample === undefined) continue;
+      for (const [name, { cpuSeconds, peakMiB }] of after) {
+        const spent = cpuSeconds - (before.get(name)?.cpuSeconds ?? 0);
+        if (spent >= 0.05) sample.used[name] = { cpuSeconds: Number(spent.toFixed(2)), peakMiB };
+      }
     }
   rmSync(tree, { recursive: true });
   const base = median(samples[0]?.ms ?? []);
   return contestants.map(({ name }, index) => {
-    const { ms = [], cpu = {} } = samples[index] ?? {};
+    const { ms = [], used = {} } = samples[index] ?? {};
     const timesOpenSsh = base / median(ms);
     return {
       hosts,
@@ -182,7 +191,7 @@ async function compare(
       ms: median(ms),
       rounds: ms,
       timesOpenSsh,
-      cpuSeconds: cpu,
+      used,
     };
   });
 }
@@ -259,12 +268,14 @@ const rows = await run();
 if (values.json) console.log(JSON.stringify({ flushMs: Number(values['flush-ms']), rows }));
 else {
   const table = new Table({
-    head: ['hosts', 'load', '', 'ms', 'times OpenSSH', 'CPU s'],
+    head: ['hosts', 'load', '', 'ms', 'times OpenSSH', 'CPU s, peak MiB'],
     style: { head: [] },
   });
-  for (const { hosts, load, contestant, ms, timesOpenSsh, cpuSeconds } of rows) {
-    const cpu = Object.entries(cpuSeconds).map(([name, seconds]) => `${name} ${seconds}`);
-    table.push([hosts, load, contestant, ms.toFixed(0), timesOpenSsh.toFixed(2), cpu.join('\n')]);
+  for (const { hosts, load, contestant, ms, timesOpenSsh, used } of rows) {
+    const lines = Object.entries(used).map(
+      ([name, { cpuSeconds, peakMiB }]) => `${name} ${cpuSeconds}, ${peakMiB}`,
+    );
+    table.push([hosts, load, contestant, ms.toFixed(0), timesOpenSsh.toFixed(2), lines.join('\n')]);
   }
   console.log(table.toString());
 }

@@ -32,7 +32,7 @@ const engine = await StorageEngine.open({
 });
 try {
   const leading = await engine.lead(1, 'a');
-  const work = engine.serve(leading, gate, { durable: async () => {}, isFull: false });
+  const work = engine.serve(leading, gate, { durable: async () => {}, isFull: false, keepsData: false });
   const client = new TestClient(work);
   await client.begin();
   for (const atOnce of [1, 16, 64]) {

@@ -49,6 +49,7 @@ export class LeadingEngine implements Engine {
     this.#work = engine.serve(leading, this.gate, {
       durable: (sequence) => this.#durable(sequence),
       isFull: false,
+      keepsData: false,
     });
     this.#server = await ClientServer.listen({ path: this.path, engine: this, log: this.#log });
     this.#server.lead(this.epoch);

@@ -31,7 +31,11 @@ describe('the clients of a leadership', () => {
     Object.assign(host.options, changes);
     await host.start();
     leading = await host.up.lead(1, 'a');
-    work = host.up.serve(leading, gate, { durable: (sequence) => elsewhere(sequence), isFull: false });
+    work = host.up.serve(leading, gate, {
+      durable: (sequence) => elsewhere(sequence),
+      isFull: false,
+      keepsData: false,
+    });
     client = new TestClient(work);
     await client.begin();
   }

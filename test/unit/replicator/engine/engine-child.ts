@@ -10,7 +10,9 @@ const random = new Random(Number(seed));
 const engine = await StorageEngine.open(optionsIn(folder));
 const leading = await engine.lead(Number(epoch), 'a');
 const gate = { mayChange: true, mayAcknowledge: true };
-const client = new TestClient(engine.serve(leading, gate, { durable: async () => {}, isFull: false }));
+const client = new TestClient(
+  engine.serve(leading, gate, { durable: async () => {}, isFull: false, keepsData: false }),
+);
 await client.begin();
 
 const names = ['a', 'b', 'c', 'd'];

@@ -30,7 +30,7 @@ describe('a host that starts again', () => {
     await host.start();
     epoch += 1;
     const leading = await host.up.lead(epoch, 'a');
-    const work = host.up.serve(leading, gate, { durable: async () => {}, isFull: false });
+    const work = host.up.serve(leading, gate, { durable: async () => {}, isFull: false, keepsData: false });
     const client = new TestClient(work);
     await client.begin();
     return { work, client };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { LogRecord } from '../../../../replicator/core/record.ts';
 import { limits } from '../../../../replicator/peers/limits.ts';
+import { LiveStream } from '../../../../replicator/peers/live-stream.ts';
 import type { ToFollower } from '../../../../replicator/peers/messages.ts';
 import type { OpenContent } from '../../../../replicator/peers/ports.ts';
 import type { ModelEngine } from './model-engine.ts';
@@ -278,6 +279,34 @@ describe('a leader’s session', () => {
     await pair.settle(leader);
     assert.deepEqual(typesOf(received).slice(1), ['batch', 'batch', 'flush', 'batch']);
     assert.deepEqual(received.at(-2), { type: 'flush', sequence: 3 });
+  });
+
+  it('keeps data for those who follow, or are to go on following, and for nobody else', async () => {
+    const leader = engine('a');
+    lead(leader, 1);
+    let expected = false;
+    const stream = new LiveStream(
+      leader,
+      1_000_000,
+      () => {},
+      1_000_000,
+      () => expected,
+    );
+    const kept = (handle: number) => {
+      const { sequence } = leader.position;
+      order(leader, [{ kind: 'write', handle, offset: 0, length: 3 }], [Buffer.from('abc')]);
+      return stream.window.at(sequence + 1)?.data !== null;
+    };
+    order(leader, [opened(1, 'f')]);
+    assert.equal(kept(1), false);
+    expected = true;
+    assert.equal(kept(1), true);
+    expected = false;
+    const reader = { isMember: false, received: 0, pump: () => {} };
+    stream.add(reader);
+    assert.equal(kept(1), true);
+    stream.remove(reader);
+    assert.equal(kept(1), false);
   });
 
   it('asks for a barrier directly behind the batch that it is about, each by itself', async () => {
