@@ -66,7 +66,8 @@ export class Leader implements Followers {
     const { settings, leading, inSync, send, onRoom } = options;
     this.#options = options;
     this.epoch = leading.epoch;
-    const awaitsMember = () => this.#acknowledgements.counted.length > 0;
+    const awaitsMember = () =>
+      this.#acknowledgements.counted.some((nodeId) => this.#sessions.get(nodeId)?.isJoined !== true);
     this.#stream = new LiveStream(leading, windowBytes, onRoom, creditBytes, awaitsMember);
     this.#acknowledgements = new Acknowledgements(
       { self: settings.nodeId, waits: settings.mode === 'sync', strict: settings.strict },

@@ -82,13 +82,19 @@ export class LiveStream {
   }
 
   #trim(): void {
-    this.window.trim(this.#receivedByMembers);
+    // Who is to come has received nobody knows what.
+    const byAll = this.#expectsReader() ? 0 : this.#receivedBy(() => true);
+    this.window.trim(this.#receivedByMembers, byAll);
     this.#wasFull ||= this.isFull;
   }
 
   get #receivedByMembers(): number {
+    return this.#receivedBy(({ isMember }) => isMember);
+  }
+
+  #receivedBy(counts: (reader: StreamReader) => boolean): number {
     let received = this.window.next - 1;
-    for (const reader of this.#readers) if (reader.isMember) received = Math.min(received, reader.received);
+    for (const reader of this.#readers) if (counts(reader)) received = Math.min(received, reader.received);
     return received;
   }
 }

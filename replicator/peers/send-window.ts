@@ -13,8 +13,8 @@ export interface SentBatch {
 }
 
 /**
- * The latest batches with the data of their writes, in order and without gaps: what all followers are sent from. Bounded
- * in bytes: the oldest go first. What a member of the in-sync set has not received is kept up to twice the bound; the
+ * The latest batches with the data of their writes, in order and without gaps: what all followers are sent from, until all
+ * have it. Bounded in bytes: the oldest go first. What a member of the in-sync set has not received is kept up to twice the bound; the
  * leader takes no more from its clients while `lackingBytes` has reached it.
  */
 export class SendWindow {
@@ -31,10 +31,6 @@ export class SendWindow {
   constructor(limitBytes: number, next: number) {
     this.#limitBytes = limitBytes;
     this.#next = next;
-  }
-
-  get limitBytes(): number {
-    return this.#limitBytes;
   }
 
   get bytes(): number {
@@ -68,11 +64,17 @@ export class SendWindow {
     return this.#totalBytes - (after === undefined ? this.#droppedBytes : after.endsAt - after.bytes);
   }
 
-  /** Drops the oldest until the window fits. @param received the last sequence that all members have received */
-  trim(received: number): void {
+  /**
+   * Drops what nobody needs any more, and then the oldest until the window fits.
+   * @param received the last sequence that all members have received
+   * @param receivedByAll the same of everybody who is sent anything
+   */
+  trim(received: number, receivedByAll = 0): void {
     for (const [first, { batch, bytes, endsAt }] of this.#batches) {
-      const isNeeded = batch.last > received && this.#bytes <= 2 * this.#limitBytes;
-      if (this.#bytes <= this.#limitBytes || isNeeded) return;
+      if (batch.last > receivedByAll) {
+        const isNeeded = batch.last > received && this.#bytes <= 2 * this.#limitBytes;
+        if (this.#bytes <= this.#limitBytes || isNeeded) return;
+      }
       this.#batches.delete(first);
       this.#bytes -= bytes;
       this.#droppedBytes = endsAt;

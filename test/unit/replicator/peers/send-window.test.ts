@@ -42,6 +42,15 @@ describe('the window of what is sent', () => {
     assert.ok(window.bytes <= 10_000);
   });
 
+  it('drops at once what everybody has received', () => {
+    const window = new SendWindow(10_000, 1);
+    for (let count = 0; count < 5; count++) append(window, 1000);
+    window.trim(8, 6);
+    assert.equal(window.at(5), undefined);
+    assert.ok(window.at(7) !== undefined, 'somebody has not received it');
+    assert.equal(window.lackingBytes(6), window.bytes);
+  });
+
   it('tells how much is lacking behind a sequence, as far as it has it', () => {
     const window = new SendWindow(10_000, 1);
     append(window, 1000);
