@@ -110,7 +110,8 @@ export class ClientWork implements Engine {
       const { turn } = next;
       let { release } = next;
       try {
-        if (!this.#mayChange && turn.requests.some(({ request }) => needsGate(request))) {
+        if (this.#mayChange) this.#waitsUntilMs = null;
+        else if (turn.requests.some(({ request }) => needsGate(request))) {
           release ??= turn.retain();
           await this.#gateOpens();
         }
@@ -132,11 +133,13 @@ export class ClientWork implements Engine {
     this.#isRunning = false;
   }
 
-  /** The gate of a process that is new opens with the next renewal of the lease: clients wait for it, for a while. */
+  /**
+   * The gate of a process that is new, or that was to hand over and did not, opens with the next renewal of the lease:
+   * clients wait for it, for a while.
+   */
   async #gateOpens(): Promise<void> {
     this.#waitsUntilMs ??= performance.now() + gatePatienceMs;
     while (!this.#mayChange && !this.#hasEnded && performance.now() < this.#waitsUntilMs) await delay(lookMs);
-    if (this.#mayChange) this.#waitsUntilMs = null;
   }
 
   get #mayChange(): boolean {

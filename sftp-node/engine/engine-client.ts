@@ -1,4 +1,4 @@
-import type { FromEngine, Grant } from '#contracts/engine/message.ts';
+import type { FromEngine, GoodbyeCode, Grant } from '#contracts/engine/message.ts';
 import { commonVersion, engineProtocol } from '#contracts/engine/version.ts';
 import type { Epoch } from '#contracts/identities.ts';
 import { LoopWatch } from '#contracts/lateness.ts';
@@ -48,6 +48,9 @@ export class EngineClient implements Engine, SessionHome {
   #credits: Credits | null = null;
   #lastSession = 0;
   #refusal = '';
+  /** Why the engine sent this process away last; null: the last connection had no such end. */
+  #goodbye: GoodbyeCode | null = null;
+  #wasSentAway = false;
   #heardAtMs = 0;
   #retryMs = firstRetryMs;
   #isClosed = false;
@@ -66,6 +69,12 @@ export class EngineClient implements Engine, SessionHome {
     const own = this.#options.ownRefusal?.() ?? '';
     if (own !== '') return own;
     return this.#refusal === '' ? '' : `Writes are refused: ${this.#refusal}`;
+  }
+
+  get absence(): string {
+    return this.#goodbye === 'no-room'
+      ? 'The storage engine takes no more connections'
+      : 'The storage engine is not connected';
   }
 
   get unanswered(): number {
@@ -130,6 +139,8 @@ export class EngineClient implements Engine, SessionHome {
     const { log } = this.#options;
     if (this.#credits !== null && !this.#isClosed)
       log.warn({ code: 'REPLICATION_STOPPED' }, 'the storage engine went away: changes wait');
+    if (!this.#wasSentAway) this.#goodbye = null;
+    this.#wasSentAway = false;
     this.#credits = null;
     this.#linked = new Map();
     this.#stalled = new Set();
@@ -149,6 +160,8 @@ export class EngineClient implements Engine, SessionHome {
         this.#welcome(message);
         break;
       case 'goodbye':
+        this.#goodbye = message.code;
+        this.#wasSentAway = true;
         this.#options.log.warn(
           { goodbye: message.code, reason: message.sentence },
           'the storage engine sends us away',
@@ -177,6 +190,7 @@ export class EngineClient implements Engine, SessionHome {
     if (epoch !== this.#options.epoch)
       throw new Error(`a welcome of epoch ${epoch} to ${this.#options.epoch}`);
     this.#retryMs = firstRetryMs;
+    this.#goodbye = null;
     this.#refusal = '';
     this.#credits = new Credits(allowance);
     for (const session of this.#sessions) this.#begin(session, this.#credits);

@@ -18,12 +18,12 @@ import { waitForPermission } from './permission.ts';
 import type { Done, EngineSession, Opened, Patience, WritePiece, Written } from './ports.ts';
 import type { Waiters } from './waiters.ts';
 
-const notConnected = 'The storage engine is not connected';
-
 /** What all sessions of this process share. */
 export interface SessionHome {
   /** Why no change is made now; empty: they are. */
   readonly refusal: string;
+  /** What there is to say while there is no connection. */
+  readonly absence: string;
   /** Anything changed that somebody may wait for. */
   readonly waiters: Waiters;
   /** It could not send what it has: to be pumped when something was answered. */
@@ -83,7 +83,7 @@ export class Session implements EngineSession {
       if (this.#refusedBegin !== null) throw this.#refusedBegin;
       return this.permitted;
     };
-    const reason = () => (this.#isBegun ? this.#home.refusal : notConnected);
+    const reason = () => (this.#isBegun ? this.#home.refusal : this.#home.absence);
     await waitForPermission({ ...patience, waiters: this.#home.waiters, isSo, reason });
   }
 
@@ -92,7 +92,8 @@ export class Session implements EngineSession {
       if (this.#refusedBegin !== null) throw this.#refusedBegin;
       return this.#isBegun;
     };
-    await waitForPermission({ ...patience, waiters: this.#home.waiters, isSo, reason: () => notConnected });
+    const reason = () => this.#home.absence;
+    await waitForPermission({ ...patience, waiters: this.#home.waiters, isSo, reason });
   }
 
   get unanswered(): number {
@@ -117,7 +118,7 @@ export class Session implements EngineSession {
   write(piece: WritePiece): Promise<Written> | null {
     const outbox = this.#outbox;
     if (outbox === null || this.lost.aborted) {
-      const error = this.lost.aborted ? this.lost.reason : new StatusError(statusCode.failure, notConnected);
+      const error = this.lost.aborted ? this.lost.reason : this.#absent();
       return piece.last ? Promise.reject(error) : null;
     }
     const { handle, offset, data, last } = piece;
@@ -254,7 +255,7 @@ export class Session implements EngineSession {
     if (this.lost.aborted) return Promise.reject(this.lost.reason);
     const outbox = this.#outbox;
     if (outbox === null || (!this.#isBegun && request.kind !== 'begin-session'))
-      return Promise.reject(new StatusError(statusCode.failure, notConnected));
+      return Promise.reject(this.#absent());
     const { promise, resolve, reject } = Promise.withResolvers<Success>();
     try {
       const session = outbox.link.id;
@@ -265,6 +266,10 @@ export class Session implements EngineSession {
     }
     outbox.pump();
     return promise;
+  }
+
+  #absent(): StatusError {
+    return new StatusError(statusCode.failure, this.#home.absence);
   }
 
   #answered(request: number, answer: Success | Refusal): void {

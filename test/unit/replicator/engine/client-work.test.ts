@@ -238,6 +238,15 @@ describe('the clients of a leadership', () => {
     gate.mayChange = false;
     const refused = await client.ask({ kind: 'mkdir', path: at('e'), mode: 0o755 });
     assert.equal('errno' in refused && refused.errno, 'EAGAIN');
+    // Once it was open again, and shut anew, clients wait again.
+    Object.assign(gate, { mayChange: true, mayAcknowledge: true });
+    elsewhere = async () => {};
+    assert.deepEqual(await client.ask({ kind: 'mkdir', path: at('e'), mode: 0o755 }), done('e'));
+    gate.mayChange = false;
+    const waiting = client.ask({ kind: 'mkdir', path: at('f'), mode: 0o755 });
+    await delay(50);
+    gate.mayChange = true;
+    assert.deepEqual(await waiting, done('f'));
   });
 
   /** Writes down which files of the log, and which others, are flushed. */

@@ -413,6 +413,17 @@ describe('an epoch', () => {
     assert.ok(fixture.lines.some(({ goodbye }) => goodbye === 'epoch'));
   });
 
+  it('is served to so many processes, and to one too many is said what is the matter', async () => {
+    fixture = await new EngineFixture().start({ connections: 1 });
+    const first = await fixture.session();
+    const second = fixture.client();
+    await assert.rejects(
+      second.beginSession(grantOf('alice'), { patienceMs: 200 }),
+      /takes no more connections/,
+    );
+    await first.end();
+  });
+
   it('ends with the leadership, and a door that is early waits for it', async () => {
     fixture = await new EngineFixture().start({ epoch: null });
     const begins = fixture.session();

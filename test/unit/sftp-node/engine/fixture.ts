@@ -47,9 +47,14 @@ export class EngineFixture {
   }
 
   /** @param blocks MiB that a connection is read into */
-  async start({ epoch = 7 as number | null, blocks = 4, helloPatienceMs = 5000 } = {}): Promise<this> {
+  async start({
+    epoch = 7 as number | null,
+    blocks = 4,
+    helloPatienceMs = 5000,
+    connections = 32,
+  } = {}): Promise<this> {
     const parts = { path: this.path, engine: this.engine, log: this.log, allowance: this.#allowance };
-    this.server = await ClientServer.listen({ ...parts, blocks, helloPatienceMs });
+    this.server = await ClientServer.listen({ ...parts, blocks, helloPatienceMs, connections });
     this.server.lead(epoch);
     return this;
   }
