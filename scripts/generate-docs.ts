@@ -78,7 +78,7 @@ ${exits.join('\n')}
 
 Every command takes \`--json\`, and then prints one JSON document on standard output and nothing else there (\`status --watch\`: one a line, every second; \`supervisor\` and \`release\`: log lines). What went wrong is a document there too: \`{"error": {"code", "message", "advice"}}\`, with a code of [errors.md](errors.md). Nobody is asked anything: give \`--yes\`. Standard error is for people: progress of what takes over a second, and warnings of the runtime. The exit code is the same with and without.
 
-\`status --json\` has \`view\` (how old is what etcd told, and whether it answers) and \`outlook\` (what that means: \`verdict\` is \`led\`, \`leaderless\` or \`unknown\`, and \`mayLead\` has \`unknown\` where nobody can tell). Fields may be added; those that are there stay.
+\`status --json\` has \`view\` (how old is what etcd told, and whether it answers) and \`outlook\` (what that means: \`verdict\` is \`led\`, \`leaderless\` or \`unknown\`, and \`mayLead\` has \`unknown\` where nobody can tell), and \`resync\`: what the host that is asked lacks of its leader's files, at what pace that comes, and the seconds left for what is known of (null: it lacks nothing). Fields may be added; those that are there stay.
 
 ## To come
 

@@ -116,6 +116,8 @@ export const resyncSchema = z.object({
   uncertainNames: z.int().nonnegative(),
   incompleteFiles: z.int().nonnegative(),
   missingBytes: z.int().nonnegative(),
+  /** Fetched from the leader, or found to be the same there, since the replicator started. */
+  comparedBytes: z.int().nonnegative(),
 });
 export type Resync = z.infer<typeof resyncSchema>;
 

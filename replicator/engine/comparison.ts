@@ -29,6 +29,7 @@ export async function compareContent(
       const { bytes, digest } = await reader.digest(start, end);
       if (bytes === end - start && digest.equals(expected)) replica.onSame(inode, openedAt, start, end);
       else replica.onDifferent(inode, start, end);
+      store.comparedBytes += bytes;
       store.noteSoon();
     }
   } finally {

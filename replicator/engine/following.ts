@@ -56,6 +56,7 @@ export class Following extends StoreLog implements FollowerPort {
 
   onContent(inode: Inode, openedAt: number, offset: number, data: Buffer): void {
     this.#settle(null, () => this.store.replica.onContent(inode, openedAt, offset, data));
+    this.store.comparedBytes += data.length;
   }
 
   async onDigest(

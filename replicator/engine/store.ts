@@ -44,6 +44,8 @@ export interface StoreParts {
 export class Store {
   readonly #parts: StoreParts;
   readonly #listeners = new Set<(records: readonly DecodedRecord[]) => void>();
+  /** What came from a leader outside of its stream of records, or was found to be the same there. */
+  comparedBytes = 0;
   /** How often the log was cut: a flush that began before says nothing of what came after. */
   #cuts = 0;
   /** The last record of which the log says that it was made. */

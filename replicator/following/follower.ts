@@ -77,7 +77,9 @@ export class Follower {
 
   /** null: nothing is in doubt. */
   get resync(): Resync | null {
-    return this.#options.settings.mode === 'shared' ? null : this.#options.engine.store.replica.doubted;
+    const { settings, engine } = this.#options;
+    const doubted = settings.mode === 'shared' ? null : engine.store.replica.doubted;
+    return doubted && { ...doubted, comparedBytes: engine.store.comparedBytes };
   }
 
   /** Runs until `stop`; then nothing touches the tree any more. */

@@ -84,6 +84,7 @@ function notes(status: Status, { warnings, nextSteps }: Outlook): string {
     ...status.hosts.flatMap((host) =>
       host.ineligible.map((reason) => `${host.node}: ${reason.code}: ${reason.sentence}`),
     ),
+    ...resyncNote(status),
     ...healthNotes(status.hosts, told),
     ...operationNote(status),
     ...status.problems.map(({ key, what }) => `etcd key ${key}: ${what}`),
@@ -108,6 +109,23 @@ function healthNotes(hosts: readonly HostStatus[], told: ReadonlySet<string>): s
 
 export function nextStepLines({ nextSteps }: Pick<Outlook, 'nextSteps'>): string[] {
   return nextSteps.map(({ command, why }) => `next: \`${command}\`: ${why}`);
+}
+
+function resyncNote({ node, resync }: Status): string[] {
+  if (resync === null) return [];
+  const { uncertainNames, incompleteFiles, missingBytes, bytesPerSecond, secondsLeft } = resync;
+  const names = uncertainNames === 0 ? [] : [`${uncertainNames} names to compare, with all below them`];
+  const files =
+    incompleteFiles === 0 ? [] : [`${sizeOf(missingBytes)} of ${incompleteFiles} files to fetch or compare`];
+  const pace = bytesPerSecond === null ? '' : `, at ${sizeOf(bytesPerSecond)}/s`;
+  const left = secondsLeft === null ? '' : `: ${durationOf(secondsLeft)} left for what is known of`;
+  return [`${node}: resync: ${[...names, ...files].join(', ')}${pace}${left}`];
+}
+
+function durationOf(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
 }
 
 function operationNote({ operation }: Status): string[] {

@@ -5,7 +5,7 @@ import { version } from '#contracts/version.ts';
 import type { Cause } from '../core/cause.ts';
 import { epochOf } from '../core/leadership/state.ts';
 import { type OperationRecord, type Pause, recordOf } from '../core/records/operation.ts';
-import type { HealthFact, SftpNodeActivity } from '../runtime/ports.ts';
+import type { HealthFact, ResyncReport, SftpNodeActivity } from '../runtime/ports.ts';
 import type { Supervisor } from '../runtime/supervisor.ts';
 
 /** One row of `holdfast status`: a host as this one knows it. */
@@ -73,6 +73,8 @@ export interface Status {
   readonly heldRemoval: { readonly files: number; readonly of: number; readonly leader: NodeId } | null;
   /** What lies in quarantine on this host; null: not known yet. Of other hosts, `health` tells it in words. */
   readonly quarantine: QuarantineSummary | null;
+  /** How far this host is from having what its leader has; null: it lacks nothing, or does not follow. */
+  readonly resync: ResyncReport | null;
   readonly ineligible: readonly Cause[];
   readonly activity: SftpNodeActivity;
   /** For how long each process of this host stood still at most within the last minute, in milliseconds. */
@@ -108,6 +110,7 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     health: supervisor.healthFacts,
     heldRemoval: state.replicator.heldRemoval,
     quarantine: supervisor.replicator.quarantine,
+    resync: supervisor.replicator.resync,
     ineligible: supervisor.ineligibility(),
     activity: supervisor.sftpNode.activity,
     latenessMs: supervisor.health.latenessMs,

@@ -1,6 +1,6 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { QuarantineAnswer, QuarantineRequest, QuarantineSummary } from '#contracts/ipc/quarantine.ts';
-import type { FromReplicator, Peer, PeerProgress, ToReplicator } from '#contracts/ipc/replicator.ts';
+import type { FromReplicator, Peer, PeerProgress, Resync, ToReplicator } from '#contracts/ipc/replicator.ts';
 import type { Config } from '../config/schema.ts';
 import type { Cause } from '../core/cause.ts';
 import type { SpareFact } from '../core/leadership/state.ts';
@@ -223,6 +223,14 @@ export interface ReplicatorReports {
   changeMembership(request: MembershipRequest): Promise<MembershipResult>;
 }
 
+/** How far this host is from being in sync, and how fast it gets there. */
+export interface ResyncReport extends Omit<Resync, 'comparedBytes'> {
+  /** What is fetched, or found to be the same, within the last seconds; null: not known yet. */
+  readonly bytesPerSecond: number | null;
+  /** For the files that are known of so far, at that pace; null: not known, as while nothing comes. */
+  readonly secondsLeft: number | null;
+}
+
 /** The replicator process, which is told its role again when it starts anew. */
 export interface ReplicatorControl {
   tellRole(role: Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>): void;
@@ -247,6 +255,8 @@ export interface ReplicatorControl {
   readonly followers: readonly PeerProgress[];
   /** What lies in quarantine on this host; null: not known yet. */
   readonly quarantine: QuarantineSummary | null;
+  /** How far this host is from having what its leader has; null: it lacks nothing, or does not follow. */
+  readonly resync: ResyncReport | null;
   /** What it finds wrong with replicated files; for people, since no other host would do better. */
   readonly configFacts: readonly HealthFact[];
 }

@@ -51,6 +51,7 @@ export class ReplicatorModel implements ReplicatorControl {
   readonly followers = [];
   readonly configFacts = [];
   readonly quarantine = null;
+  readonly resync = null;
 
   constructor(host: HostModel, world: World, reports: ReplicatorReports) {
     this.#host = host;

@@ -18,8 +18,10 @@ import type {
   ReplicatorControl,
   ReplicatorReports,
   ReplicatorStatus,
+  ResyncReport,
 } from '../../runtime/ports.ts';
 import { Child, compileCacheOf } from './child.ts';
+import { ResyncPace } from './resync-pace.ts';
 
 type Pong = Extract<FromReplicator, { type: 'pong' }>;
 type RoleOrder = Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>;
@@ -44,6 +46,7 @@ export class ReplicatorProcess implements ReplicatorControl {
   readonly #asked = new Map<number, (answer: QuarantineAnswer) => void>();
   readonly #onLate: (byMs: number) => void;
   status: ReplicatorStatus | null = null;
+  readonly #resync = new ResyncPace();
   #answer: Pong | null = null;
 
   /** @param onLate the process stood still for so long */
@@ -73,6 +76,10 @@ export class ReplicatorProcess implements ReplicatorControl {
 
   get quarantine(): QuarantineSummary | null {
     return this.status?.quarantine ?? null;
+  }
+
+  get resync(): ResyncReport | null {
+    return this.#resync.report;
   }
 
   get configFacts(): HealthFact[] {
@@ -166,6 +173,7 @@ export class ReplicatorProcess implements ReplicatorControl {
         return;
       case 'status':
         this.status = message;
+        this.#resync.observe(message.resync, performance.now());
         this.#reports.status(message);
         return;
       case 'late':

@@ -138,6 +138,13 @@ describe('resync', () => {
       (name) => statSync(join(cluster.host(name).settings.filesRoot, 'large')).mtimeMs,
     );
     assert.ok(Math.abs(one - two) < 0.001, 'its time came too');
+    const told = cluster
+      .host('two')
+      .received.flatMap((message) =>
+        message.type === 'status' && message.resync !== null ? [message.resync] : [],
+      );
+    assert.ok(Math.max(...told.map(({ missingBytes }) => missingBytes)) > 0, 'what it lacked');
+    assert.ok(Math.max(...told.map(({ comparedBytes }) => comparedBytes)) > 0, 'and what came of it');
   });
 
   it('is from the log alone when a host was away, however large the tree is', async () => {

@@ -37,6 +37,7 @@ export function statusOfA(parts: Partial<Status> = {}): Status {
     health: [],
     heldRemoval: null,
     quarantine: null,
+    resync: null,
     settings: {},
     ineligible: [],
     activity: { sessions: 1, transfers: 0, dropped: 0 },
