@@ -24,6 +24,8 @@ describe('the clients of a leadership', () => {
   let client: TestClient;
   const gate = { mayChange: true, mayAcknowledge: true };
   let elsewhere: (sequence: number) => Promise<void>;
+  /** Whether what is ordered is kept to be sent. */
+  let keepsData: boolean;
   /** In what order things reached the disk and the tree. */
   let flushed: string[];
 
@@ -34,7 +36,9 @@ describe('the clients of a leadership', () => {
     work = host.up.serve(leading, gate, {
       durable: (sequence) => elsewhere(sequence),
       isFull: false,
-      keepsData: false,
+      get keepsData() {
+        return keepsData;
+      },
     });
     client = new TestClient(work);
     await client.begin();
@@ -52,6 +56,7 @@ describe('the clients of a leadership', () => {
     host = new RealHost('a');
     Object.assign(gate, { mayChange: true, mayAcknowledge: true });
     elsewhere = async () => {};
+    keepsData = false;
     flushed = [];
   });
 
@@ -218,6 +223,19 @@ describe('the clients of a leadership', () => {
     assert.equal(host.up.store.replica.handles.size, 0);
     assert.equal(readFileSync(file('a'), 'utf8'), 'kept');
     assert.notEqual(one, two);
+  });
+
+  it('write what is kept to be sent as it was, whatever becomes of the memory in which it came', async () => {
+    await start();
+    keepsData = true;
+    const kept: (Buffer | null)[] = [];
+    leading.subscribe((_batch, data) => kept.push(...(data ?? [])));
+    const handle = await client.open('a');
+    await client.turn(
+      { kind: 'write', handle, offset: 0, data: at('one') },
+      { kind: 'append', handle, data: at('two') },
+    );
+    assert.deepEqual(kept.map(String), ['one', 'two']);
   });
 
   it('are acknowledged when the others have it, and the gate is open', async () => {

@@ -138,6 +138,7 @@ describe('acknowledgements (G3)', () => {
     assert.ok(acks.refuses);
     acks.received(2, 0);
     assert.equal(acks.durable, 1);
+    assert.deepEqual([acks.isDurable(1), acks.isDurable(2)], [true, false]);
     acks.setMembers(['one', 'two']);
     assert.ok(!acks.refuses);
     acks.acknowledge('two', 2, 0);
