@@ -37,6 +37,28 @@ describe('processes that are killed or frozen under load', { timeout: 300_000 },
     });
   }
 
+  /**
+   * Freezes a command that has been told what to do, and then the supervisor. On a slow machine the supervisor may have
+   * given the command up, and ended it, before it was frozen itself: then with the next one.
+   */
+  async function freezeInCommand(leader: LabHost): Promise<number> {
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const command = await nextCommand(leader);
+      try {
+        process.kill(command, 'SIGSTOP');
+        // What it is to do is written to it all the same.
+        await nextCommand(leader);
+        await leader.signalSupervisor('SIGSTOP');
+        process.kill(command, 0);
+        return command;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+        await leader.signalSupervisor('SIGCONT');
+      }
+    }
+    throw new Error('no command could be frozen in time');
+  }
+
   async function isStandby(host: LabHost): Promise<boolean> {
     return (await host.status()).phase === 'standby';
   }
@@ -84,11 +106,7 @@ describe('processes that are killed or frozen under load', { timeout: 300_000 },
   it('frozen while the address is being extended, its command with it: no address when they thaw', async () => {
     const leader = await lab.waitForService();
     const successor = await underScrutiny(lab, async ({ load }) => {
-      // What it is to do is written to it all the same.
-      const command = await nextCommand(leader);
-      process.kill(command, 'SIGSTOP');
-      await nextCommand(leader);
-      await leader.signalSupervisor('SIGSTOP');
+      const command = await freezeInCommand(leader);
       await lab.waitForLeader(lab.others(leader));
       process.kill(command, 'SIGCONT');
       await lab.wait('the command to have ended', async () => !existsSync(`/proc/${command}/fd/0`));
