@@ -140,6 +140,7 @@ export class ClientWork implements Engine {
   async #gateOpens(): Promise<void> {
     this.#waitsUntilMs ??= performance.now() + gatePatienceMs;
     while (!this.#mayChange && !this.#hasEnded && performance.now() < this.#waitsUntilMs) await delay(lookMs);
+    if (this.#mayChange) this.#waitsUntilMs = null;
   }
 
   get #mayChange(): boolean {

@@ -128,7 +128,14 @@ export class Acknowledgements {
   /** The last change that it said it has: its log reaches there. */
   acknowledgedBy(nodeId: string): number {
     const held = this.#acknowledged.get(nodeId);
-    return held === undefined ? 0 : Math.max(0, held.sequence, ...held.beyond);
+    let last = Math.max(0, held?.sequence ?? 0);
+    for (const one of held?.beyond ?? []) last = Math.max(last, one);
+    return last;
+  }
+
+  /** It has everything up to here; -1: that is not known of anything. */
+  flushedBy(nodeId: string): number {
+    return this.#acknowledged.get(nodeId)?.sequence ?? -1;
   }
 
   /** Whether a change that clients wait for is on the disk of everybody who counts. */
@@ -164,8 +171,9 @@ export class Acknowledgements {
     this.#promised = Math.max(this.#promised, this.#durable);
     const waiting: Waiting[] = [];
     for (const waiter of this.#waiting) {
-      if (!this.#isEverywhere(waiter.sequence)) waiting.push(waiter);
-      else if (!this.refuses) this.#promised = Math.max(this.#promised, waiter.sequence);
+      // Who is refused for want of members waits for those that come.
+      if (this.refuses || !this.#isEverywhere(waiter.sequence)) waiting.push(waiter);
+      else this.#promised = Math.max(this.#promised, waiter.sequence);
     }
     this.#waiting = waiting;
   }

@@ -274,15 +274,17 @@ export class Leader implements Followers {
       syncTimeoutMs: settings.syncTimeoutMs,
       isAlive: (nodeId) => peer(nodeId)?.alive ?? false,
       caughtUp: [...this.#sessions.values()]
-        .filter((session) => this.#mayBeReliedOn(session) && this.#isClose(session))
+        .filter((session) => this.#mayBeReliedOn(session))
         .map(({ nodeId }) => nodeId),
+      isClose: (nodeId) => this.#isClose(nodeId),
       fallenBack: [...this.#fallenBack],
     });
     this.#advanced();
   }
 
-  #isClose({ lagBytes }: ServingSession): boolean {
-    return !this.#replicatesFiles || lagBytes <= joinsWithinBytes;
+  #isClose(nodeId: string): boolean {
+    const session = this.#sessions.get(nodeId);
+    return session !== undefined && (!this.#replicatesFiles || session.lagBytes <= joinsWithinBytes);
   }
 
   /** Whether it has everything up to some position of this leadership, the configuration too. */

@@ -12,6 +12,8 @@ export interface MembershipFacts {
   readonly isAlive: (nodeId: string) => boolean;
   /** Followers that hold everything and receive the live stream. */
   readonly caughtUp: readonly string[];
+  /** Whether a follower lacks little of what comes: who joins is waited for. */
+  readonly isClose: (nodeId: string) => boolean;
   /** Members that came back without what they had acknowledged (F4). */
   readonly fallenBack: readonly string[];
 }
@@ -28,6 +30,10 @@ export class Membership {
   #nextId = 1;
   /** Who counts already, and is not asked for yet. */
   #candidate: string | null = null;
+  /** Candidates that were late, with what they had flushed: they are none before they flush more. */
+  readonly #late = new Map<string, number>();
+  /** Who was asked for without a clear answer. */
+  readonly #mayBeIn = new Set<string>();
   readonly #addedAtMs = new Map<string, number>();
 
   /** @param epoch of the leadership that it acts for */
@@ -40,11 +46,11 @@ export class Membership {
   /** Looks whether somebody has to leave, or may join. */
   review(facts: MembershipFacts): void {
     const { atMs } = facts;
+    this.#forgetCandidate(facts);
     if (this.#outstanding !== null) {
       if (atMs - this.#outstanding.sentAtMs >= repeatAfterMs) this.#request(this.#outstanding.request, atMs);
       return;
     }
-    this.#forgetCandidate(facts);
     const leaver = this.#leaver(facts);
     if (leaver !== undefined) {
       this.#change('remove', leaver.nodeId, leaver.reason, atMs);
@@ -58,22 +64,23 @@ export class Membership {
   }
 
   /** It counts from now on, and is asked for once it has what was acknowledged without it. */
-  #chooseCandidate({ caughtUp, atMs }: MembershipFacts): string | null {
-    const candidate = caughtUp.find((nodeId) => this.#mayJoin(nodeId, atMs)) ?? null;
+  #chooseCandidate({ caughtUp, isClose, atMs }: MembershipFacts): string | null {
+    const candidate = caughtUp.find((nodeId) => isClose(nodeId) && this.#mayJoin(nodeId, atMs)) ?? null;
     if (candidate === null) return null;
     this.#addedAtMs.set(candidate, atMs);
     this.#acknowledgements.beginJoining(candidate);
     return candidate;
   }
 
-  /** Of a candidate etcd knows nothing: nobody need wait for one that is not well. */
+  /** Nobody need wait for a candidate that is not well, unless etcd was asked for it before and may have it. */
   #forgetCandidate({ atMs, syncTimeoutMs, caughtUp, isAlive }: MembershipFacts): void {
     const candidate = this.#candidate;
     if (candidate === null) return;
     const isLate = this.#acknowledgements.overdue(atMs, syncTimeoutMs).includes(candidate);
     if (caughtUp.includes(candidate) && isAlive(candidate) && !isLate) return;
     this.#candidate = null;
-    this.#acknowledgements.endJoining(candidate);
+    if (isLate) this.#late.set(candidate, this.#acknowledgements.flushedBy(candidate));
+    if (!this.#mayBeIn.has(candidate)) this.#acknowledgements.endJoining(candidate);
   }
 
   /**
@@ -87,7 +94,12 @@ export class Membership {
     this.#outstanding = null;
     this.#acknowledgements.setMembers(inSync);
     const known = accepted || request.change === 'remove' || inSync.includes(request.nodeId);
-    if (known) this.#acknowledgements.endJoining(request.nodeId);
+    if (!known) {
+      this.#mayBeIn.add(request.nodeId);
+      return;
+    }
+    this.#mayBeIn.delete(request.nodeId);
+    this.#acknowledgements.endJoining(request.nodeId);
   }
 
   #leaver(facts: MembershipFacts): { nodeId: string; reason: string } | undefined {
@@ -105,6 +117,8 @@ export class Membership {
 
   #mayJoin(nodeId: string, atMs: number): boolean {
     if (this.#acknowledgements.isRecorded(nodeId)) return false;
+    if (this.#acknowledgements.flushedBy(nodeId) <= (this.#late.get(nodeId) ?? Number.NEGATIVE_INFINITY))
+      return false;
     return atMs - (this.#addedAtMs.get(nodeId) ?? Number.NEGATIVE_INFINITY) >= addAgainAfterMs;
   }
 

@@ -6,6 +6,7 @@ import { decodeToLeader, encodeToFollower } from './codec.ts';
 import { ContentReads, defaultPieces, type PieceBytes } from './content-reads.ts';
 import type { ConfigMessage, ControlToLeader, Hello, Welcome } from './control.ts';
 import { DirectoryPages } from './directory-pages.ts';
+import { FlushRequests } from './flush-requests.ts';
 import type { FrameChannel } from './frame-channel.ts';
 import { historyDiffers, refusalOf, welcomeFor } from './hello-check.ts';
 import { limits } from './limits.ts';
@@ -63,7 +64,7 @@ export class ServingSession implements StreamReader {
   #cursor = 0;
   /** Ascending. */
   #due: Due[] = [];
-  #flushUpTo: number | null = null;
+  readonly #flushes = new FlushRequests();
   /** Ascending, each the end of a batch that is not sent yet, or was sent last. */
   #barriers: number[] = [];
   /** Requests that are not answered completely. */
@@ -150,7 +151,7 @@ export class ServingSession implements StreamReader {
 
   /** Asks for a flush of everything up to a sequence. Cumulative: a later one includes those before. */
   flush(sequence: number): void {
-    this.#flushUpTo = Math.max(sequence, this.#flushUpTo ?? 0);
+    this.#flushes.add(sequence);
     this.pump();
   }
 
@@ -215,9 +216,9 @@ export class ServingSession implements StreamReader {
       this.#send({ type: 'barrier', sequence: barrier });
       return true;
     }
-    if (this.#flushUpTo !== null && this.#flushUpTo < this.#cursor) {
-      this.#send({ type: 'flush', sequence: this.#flushUpTo });
-      this.#flushUpTo = null;
+    const flush = this.#flushes.take(this.#cursor);
+    if (flush !== null) {
+      this.#send({ type: 'flush', sequence: flush });
       return true;
     }
     const [due] = this.#due;

@@ -270,6 +270,7 @@ export class ReplicatorModel implements ReplicatorControl {
       caughtUp: [...leading.held]
         .filter(([nodeId, sequence]) => sequence === leading.sequence && this.#isConnected(nodeId))
         .map(([nodeId]) => nodeId),
+      isClose: () => true,
       fallenBack: [],
     });
   }

@@ -210,6 +210,7 @@ export class ReplicatorProcess implements ReplicatorControl {
     this.#child = null;
     this.#answer = null;
     this.status = null;
+    this.#resync.observe(null, performance.now());
     if (this.#closed) return;
     this.#log.error(
       { code: 'REPLICATOR_FAILED', restartInMs: this.#restartMs },

@@ -145,6 +145,12 @@ describe('acknowledgements (G3)', () => {
     assert.equal(acks.durable, 2);
   });
 
+  it('of many changes by themselves do not add up to an error', () => {
+    const acks = ledger(['one', 'two']);
+    for (let sequence = 1; sequence <= 200_000; sequence++) acks.acknowledgeOne('two', sequence, 0);
+    assert.equal(acks.acknowledgedBy('two'), 200_000);
+  });
+
   it('of a host that lost what it acknowledged are asked for anew (F4)', () => {
     const acks = ledger(['one', 'two']);
     acks.received(5, 0);

@@ -10,9 +10,17 @@ function setUp(inSync: string[]) {
   const membership = new Membership(7, acknowledgements, ({ requestId, change, nodeId }) =>
     sent.push({ requestId, change, nodeId }),
   );
+  const far = new Set<string>();
   const review = (atMs: number, caughtUp: string[] = [], alive = true) =>
-    membership.review({ atMs, syncTimeoutMs: 1000, isAlive: () => alive, caughtUp, fallenBack: [] });
-  return { acknowledgements, membership, sent, review };
+    membership.review({
+      atMs,
+      syncTimeoutMs: 1000,
+      isAlive: () => alive,
+      caughtUp,
+      isClose: (nodeId) => !far.has(nodeId),
+      fallenBack: [],
+    });
+  return { acknowledgements, membership, sent, far, review };
 }
 
 describe('membership', () => {
@@ -25,6 +33,7 @@ describe('membership', () => {
       syncTimeoutMs: 1000,
       isAlive: () => true,
       caughtUp: ['two'],
+      isClose: () => true,
       fallenBack: [],
     });
     assert.deepEqual(epochs, [7]);
@@ -124,6 +133,7 @@ describe('membership', () => {
       syncTimeoutMs: 1000,
       isAlive: () => true,
       caughtUp: ['two'],
+      isClose: () => true,
       fallenBack: [],
     });
     assert.equal(durableWhenSent, 0);
@@ -169,6 +179,67 @@ describe('membership', () => {
       assert.equal(acknowledgements.isDurable(6), true, trouble);
       assert.deepEqual(sent, []);
     }
+  });
+
+  it('chooses who lacks little, and keeps a candidate that reaches its credit', () => {
+    const { acknowledgements, sent, far, review } = setUp(['one']);
+    acknowledgements.received(5, 0);
+    far.add('two');
+    acknowledgements.acknowledge('two', 3, 0);
+    review(0, ['two']);
+    acknowledgements.received(6, 10);
+    assert.ok(acknowledgements.isDurable(6), 'it is no candidate');
+    far.delete('two');
+    review(20, ['two']);
+    far.add('two');
+    review(40, ['two']);
+    acknowledgements.acknowledge('two', 6, 50);
+    review(60, ['two']);
+    assert.deepEqual(sent, [{ requestId: 1, change: 'add', nodeId: 'two' }]);
+  });
+
+  it('takes no candidate that was late before it has flushed more', () => {
+    const { acknowledgements, review } = setUp(['one']);
+    acknowledgements.received(5, 0);
+    acknowledgements.acknowledge('two', 3, 0);
+    review(0, ['two']);
+    acknowledgements.received(6, 0);
+    review(1000, ['two']);
+    acknowledgements.received(7, 1000);
+    review(5000, ['two']);
+    assert.ok(acknowledgements.isDurable(7), 'its disk stands still, and nobody waits for it again');
+    acknowledgements.acknowledge('two', 7, 5010);
+    review(5020, ['two']);
+    acknowledgements.received(8, 5030);
+    assert.equal(acknowledgements.isDurable(8), false);
+  });
+
+  it('goes on waiting for a candidate that etcd may have from before', () => {
+    const { acknowledgements, membership, review } = setUp(['one']);
+    review(0, ['two']);
+    membership.onResult(1, false, ['one']);
+    acknowledgements.received(1, 50);
+    review(1100, ['two']);
+    review(1150, []);
+    assert.equal(acknowledgements.isDurable(1), false);
+  });
+
+  it('lets a candidate go that dies while etcd is asked for something else', () => {
+    const { acknowledgements, sent, review } = setUp(['one', 'three']);
+    acknowledgements.acknowledge('three', 0, 0);
+    acknowledgements.received(5, 0);
+    acknowledgements.acknowledge('three', 5, 0);
+    review(0, ['two']);
+    acknowledgements.received(6, 0);
+    acknowledgements.acknowledge('two', 4, 900);
+    review(1000, ['two']);
+    assert.deepEqual(
+      sent.map(({ change }) => change),
+      ['remove'],
+    );
+    acknowledgements.acknowledge('three', 6, 1010);
+    review(1020, ['two'], false);
+    assert.ok(acknowledgements.isDurable(6));
   });
 
   it('goes on waiting for a joiner that etcd may have taken in without saying so', () => {

@@ -268,7 +268,7 @@ describe('a leader’s session', () => {
     assert.deepEqual(received.at(-1), { type: 'entries', id: 1, page });
   });
 
-  it('asks for a flush behind the records that it is about, once for several', async () => {
+  it('asks for a flush behind the records that it is about, once for those behind the first', async () => {
     const { leader, pair, received } = await joined({ highWater: 1 });
     order(leader, [opened(1, 'x')]);
     order(leader, [opened(2, 'y')]);
@@ -277,8 +277,19 @@ describe('a leader’s session', () => {
     pair.serving.flush(2);
     order(leader, [opened(3, 'z')]);
     await pair.settle(leader);
-    assert.deepEqual(typesOf(received).slice(1), ['batch', 'batch', 'flush', 'batch']);
+    assert.deepEqual(typesOf(received).slice(1), ['batch', 'flush', 'batch', 'flush', 'batch']);
     assert.deepEqual(received.at(-2), { type: 'flush', sequence: 3 });
+  });
+
+  it('asks for the flush that was asked for first while more records come than are taken', async () => {
+    const { leader, pair, received } = await joined({ highWater: 1 });
+    for (let handle = 1; handle <= 4; handle++) {
+      order(leader, [opened(handle, `f${handle}`)]);
+      pair.serving.flush(leader.position.sequence);
+    }
+    await pair.settle(leader);
+    const asked = received.flatMap((message) => (message.type === 'flush' ? [message.sequence] : []));
+    assert.deepEqual([asked[0], asked.at(-1)], [2, 5], `${asked}`);
   });
 
   it('keeps data for those who follow, or are to go on following, and for nobody else', async () => {
