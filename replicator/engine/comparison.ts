@@ -27,11 +27,11 @@ export async function compareContent(
       const start = from + index * blockBytes;
       const end = Math.min(start + blockBytes, to);
       const { bytes, digest } = await reader.digest(start, end);
-      const isSame = bytes === end - start && digest.equals(expected);
-      // What differs counts when it comes.
-      if (isSame) store.comparedBytes += bytes;
-      if (isSame) replica.onSame(inode, openedAt, start, end);
-      else replica.onDifferent(inode, start, end);
+      if (bytes === end - start && digest.equals(expected)) {
+        replica.onSame(inode, openedAt, start, end);
+        // What differs counts when it comes.
+        store.comparedBytes += bytes;
+      } else replica.onDifferent(inode, start, end);
       store.noteSoon();
     }
   } finally {

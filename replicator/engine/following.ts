@@ -35,7 +35,6 @@ export class Following extends StoreLog implements FollowerPort {
   consume(payload: Buffer, data: WriteData): void {
     this.#settle(null, () => {
       const { first, records } = this.store.orderBatch(payload);
-      this.store.tree.takeScope();
       this.store.make(first, records, data);
       this.#lastBatch = this.store.tree.takeScope();
     });

@@ -140,7 +140,15 @@ export class Acknowledgements {
 
   /** Whether a change that clients wait for is on the disk of everybody who counts. */
   isDurable(sequence: number): boolean {
-    return sequence <= this.#durable || (!this.refuses && this.#isEverywhere(sequence));
+    return this.durability()(sequence);
+  }
+
+  /** The same of many changes, as of now. */
+  durability(): (sequence: number) => boolean {
+    const { refuses } = this;
+    const durable = this.#durable;
+    const isEverywhere = this.#everywhere();
+    return (sequence) => sequence <= durable || (!refuses && isEverywhere(sequence));
   }
 
   /** Everything up to here is on the disk of everybody who counts. Never goes back. */
@@ -169,10 +177,12 @@ export class Acknowledgements {
   #advance(): void {
     this.#durable = Math.max(this.#durable, this.#reached());
     this.#promised = Math.max(this.#promised, this.#durable);
+    // Who is refused for want of members waits for those that come.
+    if (this.refuses) return;
+    const isEverywhere = this.#everywhere();
     const waiting: Waiting[] = [];
     for (const waiter of this.#waiting) {
-      // Who is refused for want of members waits for those that come.
-      if (this.refuses || !this.#isEverywhere(waiter.sequence)) waiting.push(waiter);
+      if (!isEverywhere(waiter.sequence)) waiting.push(waiter);
       else this.#promised = Math.max(this.#promised, waiter.sequence);
     }
     this.#waiting = waiting;
@@ -188,18 +198,16 @@ export class Acknowledgements {
     return [...new Set([...this.#members, ...this.#joining.keys()])];
   }
 
-  #isEverywhere(sequence: number): boolean {
-    if (sequence > this.#received) return false;
-    return (
-      !this.#rules.waits || this.counted.every((nodeId) => has(this.#acknowledged.get(nodeId), sequence))
-    );
+  /** Whether everybody who counts now has a change that clients wait for. */
+  #everywhere(): (sequence: number) => boolean {
+    const received = this.#received;
+    const awaited = this.#rules.waits ? this.counted.map((nodeId) => this.#acknowledged.get(nodeId)) : [];
+    return (sequence) => sequence <= received && awaited.every((held) => has(held, sequence));
   }
 
   #reachedByAll(): number {
     let reached = this.#received;
-    for (const nodeId of this.counted) {
-      reached = Math.min(reached, this.#acknowledged.get(nodeId)?.sequence ?? -1);
-    }
+    for (const nodeId of this.counted) reached = Math.min(reached, this.flushedBy(nodeId));
     return reached;
   }
 }

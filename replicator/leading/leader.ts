@@ -303,7 +303,7 @@ export class Leader implements Followers {
       // What was ordered before it counted has no barriers of its own.
       if (counts && this.#replicatesFiles) session.flush(this.#options.leading.position.sequence);
     }
-    this.#awaited.settle((sequence) => this.#acknowledgements.isDurable(sequence));
+    this.#awaited.settle(this.#acknowledgements.durability());
     this.#options.onRefusal(refuses ? 'no standby is in sync, and `strict` is set' : null);
     if (!refuses) {
       this.#cancelRefusal?.();

@@ -14,8 +14,8 @@ export interface SentBatch {
 
 /**
  * The latest batches with the data of their writes, in order and without gaps: what all followers are sent from, until all
- * have it. Bounded in bytes: the oldest go first. What a member of the in-sync set has not received is kept up to twice the bound; the
- * leader takes no more from its clients while `lackingBytes` has reached it.
+ * have it. Bounded in bytes: the oldest go first. What a member of the in-sync set has not received is kept up to twice the
+ * bound; the leader takes no more from its clients while `lackingBytes` has reached it.
  */
 export class SendWindow {
   readonly #limitBytes: number;

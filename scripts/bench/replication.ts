@@ -15,6 +15,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { execa } from 'execa';
+import { cpuOfProcess, peakMebibytes } from '../../test/bench/data-path/cpu.ts';
+import { sshdConfig } from '../../test/bench/sshd-config.ts';
 import type { LabHost } from '../../test/lab/host.ts';
 import { Lab } from '../../test/lab/lab.ts';
 import { waitFor } from '../../test/lab/wait.ts';
@@ -81,11 +83,7 @@ async function usageOf(host: LabHost): Promise<[string, Usage][]> {
   return stdout.split('\n').flatMap((pid) => {
     try {
       const program = /dist\/([\w-]+)\.js/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
-      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / 100;
-      const [, kibibytes] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
-      const usage = { cpuSeconds, peakMiB: Math.round(Number(kibibytes) / 1024) };
+      const usage = { cpuSeconds: cpuOfProcess(Number(pid)), peakMiB: peakMebibytes(Number(pid)) };
       return program === null ? [] : [[`${host.name} ${program[1]}`, usage] as [string, Usage]];
     } catch {
       // It has ended.
@@ -202,19 +200,13 @@ async function startSshd(lab: Lab, host: LabHost, env: Record<string, string>): 
   mkdirSync(root);
   mkdirSync('/run/sshd', { recursive: true });
   await host.exec('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file('sshd_key')]);
-  const config = [
-    `ListenAddress ${host.network.ipv4}`,
-    `Port ${sshdPort}`,
-    `HostKey ${file('sshd_key')}`,
-    'PidFile none',
-    `AuthorizedKeysFile ${lab.client.keyFile}.pub`,
-    'PermitRootLogin prohibit-password',
-    'StrictModes no',
-    'UsePAM no',
-    'MaxStartups 500',
-    'Subsystem sftp internal-sftp',
-  ];
-  writeFileSync(file('sshd_config'), config.join('\n'));
+  const config = sshdConfig({
+    listenAddress: host.network.ipv4,
+    port: sshdPort,
+    hostKey: file('sshd_key'),
+    authorizedKeys: `${lab.client.keyFile}.pub`,
+  });
+  writeFileSync(file('sshd_config'), config);
   host.network.spawn(file('sshd.log'), ['/usr/sbin/sshd', '-D', '-e', '-f', file('sshd_config')], { env });
   const login = `root@${host.network.ipv4}`;
   await waitFor('sshd', async () => host.log('sshd.log').includes('listening'));

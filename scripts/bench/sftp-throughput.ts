@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { execa } from 'execa';
+import { sshdConfig } from '../../test/bench/sshd-config.ts';
 import { bundle, NodeFixture } from '../../test/integration/sftp-node/fixture.ts';
 import { waitFor } from '../../test/lab/wait.ts';
 
@@ -49,18 +50,13 @@ async function startSshd(node: NodeFixture): Promise<{ server: Server; stop: () 
   mkdirSync(folder);
   mkdirSync('/run/sshd', { recursive: true });
   await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'key')]);
-  const config = [
-    'ListenAddress 127.0.0.1',
-    `Port ${port}`,
-    `HostKey ${folder}/key`,
-    `PidFile ${folder}/pid`,
-    `AuthorizedKeysFile ${node.keyFile}.pub`,
-    'PermitRootLogin prohibit-password',
-    'StrictModes no',
-    'UsePAM no',
-    'Subsystem sftp internal-sftp',
-  ];
-  writeFileSync(join(folder, 'config'), config.join('\n'));
+  const config = sshdConfig({
+    listenAddress: '127.0.0.1',
+    port: port,
+    hostKey: join(folder, 'key'),
+    authorizedKeys: `${node.keyFile}.pub`,
+  });
+  writeFileSync(join(folder, 'config'), config);
   const sshd = execa('/usr/sbin/sshd', ['-D', '-e', '-f', join(folder, 'config')], { reject: false });
   const server = { name: 'OpenSSH', login: 'root@127.0.0.1', port, remote: join(folder, 'uploaded') };
   const stop = async () => {

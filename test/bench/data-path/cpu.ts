@@ -21,6 +21,12 @@ export function cpuByThread(pid: number): Map<string, number> {
   return seconds;
 }
 
+/** CPU of a process with all its threads. */
+export function cpuOfProcess(pid: number): number {
+  const fields = fieldsOf(`/proc/${pid}/stat`);
+  return (Number(fields[11]) + Number(fields[12])) * tickSeconds;
+}
+
 /** CPU of the children of a process that have ended. */
 export function cpuOfEndedChildren(pid: number): number {
   const fields = fieldsOf(`/proc/${pid}/stat`);
@@ -28,6 +34,16 @@ export function cpuOfEndedChildren(pid: number): number {
 }
 
 export function residentMebibytes(pid: number): number {
-  const [, kibibytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+  return mebibytes(pid, 'VmRSS');
+}
+
+/** The most memory that the process ever had. */
+export function peakMebibytes(pid: number): number {
+  return mebibytes(pid, 'VmHWM');
+}
+
+function mebibytes(pid: number, key: 'VmRSS' | 'VmHWM'): number {
+  const [, kibibytes] =
+    new RegExp(`${key}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
   return Math.round(Number(kibibytes) / 1024);
 }

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { sshdConfig } from '../sshd-config.ts';
 import { cpuByThread, cpuOfEndedChildren, residentMebibytes } from './cpu.ts';
 import type { Options, Variant } from './options.ts';
 
@@ -54,19 +55,13 @@ export async function startSshd(home: string, disk: Disk): Promise<Server> {
   const files = join(folder, 'files');
   mkdirSync(files, { recursive: true });
   mkdirSync('/run/sshd', { recursive: true });
-  const config = [
-    'ListenAddress 127.0.0.1',
-    `Port ${port}`,
-    `HostKey ${join(home, 'key')}`,
-    'PidFile none',
-    `AuthorizedKeysFile ${join(home, 'key.pub')}`,
-    'PermitRootLogin prohibit-password',
-    'StrictModes no',
-    'UsePAM no',
-    'MaxStartups 500',
-    'Subsystem sftp internal-sftp',
-  ];
-  writeFileSync(join(folder, 'config'), config.join('\n'));
+  const config = sshdConfig({
+    listenAddress: '127.0.0.1',
+    port: port,
+    hostKey: join(home, 'key'),
+    authorizedKeys: join(home, 'key.pub'),
+  });
+  writeFileSync(join(folder, 'config'), config);
   const args = ['-D', '-e', '-f', join(folder, 'config')];
   const sshd = execa('/usr/sbin/sshd', args, { reject: false, env: environmentOf(disk), buffer: false });
   await once(sshd.stderr, 'data');
