@@ -2,7 +2,6 @@ import { fromKey, toKey } from '../tree/path.ts';
 import type { DoubtedTree } from './doubted-tree.ts';
 import type { Handle, HandleState } from './handles.ts';
 import type { LogRecord } from './record.ts';
-import type { Inode } from './tree.ts';
 
 /** What a host comes to doubt when its process died, when the power was cut, and when its history is not the leader's. */
 export class Doubting {
@@ -59,16 +58,19 @@ export class Doubting {
 
   /**
    * Takes back a record that is not in the leader's history.
-   * @param opened the files that handles were opened to, as far as they are known
+   * @param handles open before the first such record, by the log
    */
-  ownRecord(record: LogRecord, opened: ReadonlyMap<number, Inode>): void {
+  ownRecord(record: LogRecord, handles: ReadonlyMap<number, Handle>): void {
     if (record.kind !== 'write' && record.kind !== 'set-handle-attributes') {
       this.record(record);
       return;
     }
-    const inode = opened.get(record.handle);
-    for (const name of inode === undefined ? [] : this.#known.tree.namesOf(inode))
-      this.#known.doubt(name, 'name');
+    // A file that was opened later was doubted by its names with the record that opened it.
+    const open = handles.get(record.handle);
+    if (open === undefined) return;
+    this.#doubtOpen(open);
+    // It was not known then which file that was, and it may have been found since under any name.
+    if (open.inode === null) this.#known.doubt('', 'tree');
   }
 
   /**

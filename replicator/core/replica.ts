@@ -121,8 +121,8 @@ export class Replica {
     this.#doubting.record(record);
   }
 
-  doubtOwn(record: LogRecord, opened: ReadonlyMap<number, Inode>): void {
-    this.#doubting.ownRecord(record, opened);
+  doubtOwn(record: LogRecord, handles: ReadonlyMap<number, Handle>): void {
+    this.#doubting.ownRecord(record, handles);
   }
 
   forgetAfter(common: number, handles: HandleState): void {

@@ -229,13 +229,14 @@ export class Store {
 
   async #cutTo(position: LogPosition): Promise<void> {
     const { sequence: common } = position;
-    const handles = await this.log.handlesAt(position);
+    const handles = handlesOf(await this.log.handlesAt(position));
+    const open = new Map(handles.map((handle) => [handle.handle, handle]));
     this.#cuts += 1;
     for await (const batch of this.log.read(common + 1)) {
       const { records } = readBatch(batch.payload);
-      for (const record of records) if (record.kind !== 'unknown') this.#doubtOwn(record, handles);
+      for (const record of records) if (record.kind !== 'unknown') this.replica.doubtOwn(record, open);
     }
-    this.replica.forgetAfter(common, handlesOf(handles));
+    this.replica.forgetAfter(common, handles);
     await this.log.truncateTo(position, encodeState(this.#state(common)));
     this.#noted(common);
   }
@@ -323,19 +324,6 @@ export class Store {
   noteOpened(handle: number): void {
     const inode = this.replica.handles.get(handle)?.inode ?? null;
     if (inode !== null) this.#parts.notes.opened(handle, inode);
-  }
-
-  #doubtOwn(record: LogRecord, handles: ReadonlyMap<number, OpenHandle>): void {
-    if (record.kind !== 'write' && record.kind !== 'set-handle-attributes') {
-      this.replica.doubtRecord(record);
-      return;
-    }
-    // A file that was opened later was doubted by its names with the record that opened it.
-    const open = handles.get(record.handle);
-    if (open === undefined) return;
-    if (open.path !== null) this.replica.doubt(toKey(open.path), 'name');
-    if (open.inode !== null) this.replica.doubtOwn(record, new Map([[record.handle, open.inode]]));
-    else this.replica.doubt('', 'tree');
   }
 
   #due(): LocalRecord[] {

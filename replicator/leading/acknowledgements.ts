@@ -62,17 +62,16 @@ export class Acknowledgements {
     return this.#recorded.has(nodeId);
   }
 
-  /** What etcd holds now. */
+  /**
+   * What etcd holds now. The leader never leaves the set: one without it was lost in etcd, not changed, and nobody stops
+   * counting.
+   */
   setMembers(inSync: readonly string[]): void {
+    const { self } = this.#rules;
     this.#recorded = new Set(inSync);
-    this.#members = new Set(inSync.filter((nodeId) => nodeId !== this.#rules.self));
+    const members = inSync.includes(self) ? inSync : [...this.#members, ...inSync];
+    this.#members = new Set(members.filter((nodeId) => nodeId !== self));
     this.#advance();
-  }
-
-  /** What etcd may hold too: nobody stops counting. */
-  addMembers(inSync: readonly string[]): void {
-    this.setMembers([...this.#members, ...inSync]);
-    this.#recorded = new Set(inSync);
   }
 
   /**

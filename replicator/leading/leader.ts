@@ -107,12 +107,10 @@ export class Leader implements Followers {
 
   /**
    * `lead` was repeated. `inSync` is the set as etcd has it now, from which a host may have taken itself out. A joiner
-   * that this leader has asked for counts until that is answered. A set without this host was lost in etcd, not changed:
-   * then nobody stops counting.
+   * that this leader has asked for counts until that is answered.
    */
   onLeadRepeated(inSync: readonly string[]): void {
-    if (inSync.includes(this.#options.settings.nodeId)) this.#acknowledgements.setMembers(inSync);
-    else this.#acknowledgements.addMembers(inSync);
+    this.#acknowledgements.setMembers(inSync);
     this.#advanced();
   }
 

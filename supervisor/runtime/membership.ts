@@ -1,5 +1,6 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { Logger } from '#contracts/log.ts';
+import { inSyncMembers } from '../core/leadership/in-sync.ts';
 import { epochOf, type RoleState } from '../core/leadership/state.ts';
 import { changedMembers } from '../core/records/membership.ts';
 import type { ClusterView } from '../core/records/records.ts';
@@ -28,29 +29,29 @@ export class Membership {
   /** @throws HoldfastError ETCD_UNREACHABLE when it is not known whether it changed */
   async change(request: MembershipRequest): Promise<MembershipResult> {
     const { store, onView, onChanged, log } = this.#options;
-    const { phase, cluster, nodeId } = this.#options.state();
-    const inSync = cluster?.inSync;
-    const before = [...(inSync?.members ?? [])];
+    const { phase, cluster, nodeId, knownInSync } = this.#options.state();
+    const before = inSyncMembers({ cluster, knownInSync });
     const { epoch } = request;
     const isCurrent = epoch > 0 && epoch === epochOf(phase);
-    if (!isCurrent || inSync == null) {
+    if (!isCurrent || cluster === null || before === null) {
       log.warn(
         { epoch, leading: epochOf(phase) },
         'a change of the in-sync set came from another leadership',
       );
-      return { accepted: false, inSync: before };
+      return { accepted: false, inSync: [...(before ?? [])] };
     }
     const members = changedMembers(before, request.change, request.nodeId, nodeId);
     const reason = `${request.change} ${request.nodeId}: ${request.reason}`;
     // Known at once, and a leaver before it is out: should the key get lost, nobody who left must come back by it.
     const observeMembers = (known: readonly string[]) => onChanged(epoch, known);
     if (request.change === 'remove') observeMembers(members);
-    const accepted = await store.writeInSync(epoch, members, reason, inSync.modRevision);
+    const accepted = await store.writeInSync(epoch, members, reason, cluster.revisions.insync);
     if (accepted) observeMembers(members);
     if (accepted) log.info({ epoch, members }, `in-sync set: ${reason}`);
     // The next request needs the new revision of the key.
     const view = await store.read();
     onView(view);
-    return { accepted, inSync: [...(view.inSync?.members ?? before)] };
+    const known = inSyncMembers({ cluster: view, knownInSync: this.#options.state().knownInSync });
+    return { accepted, inSync: [...(known ?? before)] };
   }
 }

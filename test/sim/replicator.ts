@@ -186,7 +186,7 @@ export class ReplicatorModel implements ReplicatorControl {
 
   #repeat(leading: Leading, inSync: readonly string[]): void {
     leading.handedOff = false;
-    leading.acknowledgements.addMembers(inSync);
+    leading.acknowledgements.setMembers(inSync);
   }
 
   #lead(epoch: number, inSync: readonly string[]): Leading {

@@ -1,6 +1,7 @@
 import type { WentBack } from '../records/era.ts';
 import type { ClusterView } from '../records/records.ts';
 import type { RoleEvent } from './events.ts';
+import { inSyncMembers } from './in-sync.ts';
 import { isReplicated } from './replicated-cause.ts';
 import { absentReplicator, epochOf, type RoleState } from './state.ts';
 import type { Timing } from './timing.ts';
@@ -94,7 +95,7 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
     if (overtaken) return state;
     return {
       ...accept(view),
-      knownInSync: isReadable(view) ? (view.inSync?.members ?? null) : state.knownInSync,
+      knownInSync: inSyncMembers({ cluster: view, knownInSync: state.knownInSync }),
       revisionsLost: revisionsLost(state, view),
       operationAppeared: operationAppeared(state, event),
     };
@@ -111,10 +112,6 @@ function absorbCluster(state: RoleState, event: ClusterEvent): RoleState {
   if (known.leader?.epoch !== event.epoch) return state;
   const revision = Math.max(known.revision, event.leader?.epoch ?? 0);
   return accept({ ...known, revision, leader: event.leader });
-}
-
-function isReadable({ inSync, unreadable }: ClusterView): boolean {
-  return inSync !== null && !unreadable.includes('insync');
 }
 
 /** One that was there when this host came has no such time. */

@@ -3,6 +3,7 @@ import { operationReport } from '../operation/operation.ts';
 import { wentBackIn } from '../restored/went-back.ts';
 import { mustLeave, rootIdOf, rootOrders, type Standing, standingOf } from '../roots/standing.ts';
 import { claimOrder, isForcedHere } from './claim.ts';
+import { inSyncMembers, isInSyncReadable } from './in-sync.ts';
 import { isOff, isServing, leaderKeyIsMine, replicatorLeads, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import type { Order } from './orders.ts';
@@ -107,7 +108,7 @@ function servingOrders(state: RoleState, phase: Phased<'promoting' | 'leading'>,
 function leadOrder(state: RoleState, epoch: number, standing: Standing): Order {
   const root = rootIdOf(standing);
   if (root === null) return { kind: 'replicator', want: 'idle' };
-  const inSync = state.cluster?.inSync?.members ?? [];
+  const inSync = inSyncMembers(state) ?? [];
   return { kind: 'replicator', want: 'lead', epoch, inSync, root };
 }
 
@@ -115,13 +116,13 @@ function leadOrder(state: RoleState, epoch: number, standing: Standing): Order {
 function recordOrders(state: RoleState, epoch: number): Order[] {
   const orders: Order[] = [];
   if (state.cluster?.successor?.epoch === epoch) orders.push({ kind: 'successor', epoch, node: null });
-  const { paused, unreadable = [], inSync, revisions, format } = state.cluster ?? {};
+  const { paused, unreadable = [], revisions, format } = state.cluster ?? {};
   if (paused != null && !unreadable.includes('paused') && paused.leader !== state.nodeId) {
     orders.push({ kind: 'pause', epoch, leader: state.nodeId });
   }
   const members = state.knownInSync;
-  if (members !== null && revisions !== undefined && (inSync === null || unreadable.includes('insync'))) {
-    orders.push({ kind: 'in-sync', epoch, members, modRevision: revisions.insync });
+  if (members !== null && state.cluster !== null && !isInSyncReadable(state.cluster)) {
+    orders.push({ kind: 'in-sync', epoch, members, modRevision: state.cluster.revisions.insync });
   }
   if (format === null && revisions?.format === 0) orders.push({ kind: 'format', epoch });
   if (settingsAreUntold(state)) orders.push({ kind: 'settings', epoch, values: state.settings });

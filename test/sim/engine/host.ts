@@ -120,14 +120,10 @@ export class EngineHost {
     const to = { epoch: this.log.epochAt(common) ?? 0, sequence: common };
     if (this.last.sequence > common) {
       const own = this.log.after(common);
-      const opened = new Map<number, Inode>();
-      for (const entry of this.log.entries) {
-        if (entry.kind !== 'applied') continue;
-        for (const { handle, inode } of entry.handles) if (inode !== null) opened.set(handle, inode);
-      }
-      if (!this.#rules.has('R6'))
-        for (const { record } of own.toReversed()) this.replica.doubtOwn(record, opened);
-      this.replica.forgetAfter(common, this.#handlesAt(common));
+      const handles = this.#handlesAt(common);
+      const open = new Map(handles.map((handle) => [handle.handle, handle]));
+      if (!this.#rules.has('R6')) for (const { record } of own) this.replica.doubtOwn(record, open);
+      this.replica.forgetAfter(common, handles);
       this.#takeChanges();
       this.log.append({ kind: 'cut', to, base: null, state: this.replica.state });
       this.flushedComplete = { epoch: 0, sequence: 0 };
@@ -146,9 +142,14 @@ export class EngineHost {
     this.flushedComplete = { epoch: 0, sequence: 0 };
   }
 
+  /** As of the last record up to `sequence` that is made, or doubted. */
   #handlesAt(sequence: number): ReplicaState['handles'] {
-    const at = this.log.entries.findLast((entry) => entry.kind === 'applied' && entry.sequence <= sequence);
-    return at?.kind === 'applied' ? at.handles : [];
+    for (const entry of this.log.entries.toReversed()) {
+      if (entry.kind === 'applied' && entry.sequence <= sequence) return entry.handles;
+      if (entry.kind === 'state' && entry.sequence <= sequence) return entry.state.handles;
+      if (entry.kind === 'cut' && entry.to.sequence <= sequence) return entry.state.handles;
+    }
+    return [];
   }
 
   /** Gives up the records up to now: a follower that lacks one of them has to compare everything. */

@@ -86,10 +86,9 @@ describe('membership', () => {
 
   it('takes a member in again that took itself out, and waits for it meanwhile', () => {
     const { acknowledgements, sent, review } = setUp(['one', 'two']);
-    acknowledgements.addMembers(['one']);
     acknowledgements.received(1, 0);
-    assert.equal(acknowledgements.durable, 0, 'it is waited for until it is known to be out');
     acknowledgements.acknowledge('two', 1, 10);
+    acknowledgements.setMembers(['one']);
     review(20, ['two']);
     assert.deepEqual(sent, [{ requestId: 1, change: 'add', nodeId: 'two' }]);
   });
@@ -118,6 +117,20 @@ describe('membership', () => {
     membership.onResult(1, true, ['one']);
     assert.equal(acknowledgements.durable, 0, 'an answer to an older request is not one');
     membership.onResult(2, true, ['one']);
+    assert.equal(acknowledgements.durable, 1);
+  });
+
+  it('goes on waiting for all members when the answer has no set with this host: it was lost in etcd', () => {
+    const { acknowledgements, membership, review } = setUp(['one', 'two', 'three']);
+    acknowledgements.received(1, 0);
+    acknowledgements.acknowledge('three', 1, 0);
+    review(1000);
+    membership.onResult(1, false, []);
+    assert.equal(acknowledgements.durable, 0);
+    assert.deepEqual(acknowledgements.members, ['two', 'three']);
+    membership.onResult(1, true, ['one', 'three']);
+    review(2000);
+    membership.onResult(2, true, ['one', 'three']);
     assert.equal(acknowledgements.durable, 1);
   });
 

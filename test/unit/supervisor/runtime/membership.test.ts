@@ -13,14 +13,21 @@ const request: MembershipRequest = {
 const after = view({ leader, inSync: { members: ['a', 'c'], epoch: 200, reason: '', modRevision: 9 } });
 
 /** What is done and told, in order. */
-async function change(parts: Partial<MembershipRequest>, accepted: boolean) {
+async function change(
+  parts: Partial<MembershipRequest>,
+  accepted: boolean,
+  host = new Host().leading(200).read({ leader }),
+  found = after,
+) {
   const asked: unknown[][] = [];
-  const host = new Host().leading(200).read({ leader });
   const membership = new Membership({
-    store: noting<ClusterStore>(asked, { writeInSync: async () => accepted, read: async () => after }),
+    store: noting<ClusterStore>(asked, { writeInSync: async () => accepted, read: async () => found }),
     state: () => host.state,
     onView: (read) => asked.push(['view', read.inSync?.modRevision]),
-    onChanged: (epoch, members) => asked.push(['known', epoch, ...members]),
+    onChanged: (epoch, members) => {
+      asked.push(['known', epoch, ...members]);
+      host.see({ type: 'in-sync-changed', epoch, members: [...members] });
+    },
     log: pino({ level: 'silent' }),
   });
   return { result: await membership.change({ ...request, ...parts }), asked };
@@ -52,6 +59,27 @@ describe('changing the in-sync set for the replicator (G5)', () => {
       ['writeInSync', 'read', 'view'],
     );
     assert.deepEqual(refused.result, { accepted: false, inSync: ['a', 'c'] });
+  });
+
+  it('goes on from the set as it is known while the key is gone or cannot be read', async () => {
+    const garbage = { members: [], epoch: 0, reason: '', modRevision: 12 };
+    for (const [lost, modRevision] of [
+      [{ inSync: null }, 0],
+      [{ inSync: garbage, unreadable: ['insync'] as const }, 12],
+    ] as const) {
+      const host = () =>
+        new Host()
+          .leading(200)
+          .read({ leader })
+          .read({ leader, ...lost });
+      const removed = await change({}, true, host());
+      assert.deepEqual(removed.asked[1], ['writeInSync', 200, ['a', 'c'], 'remove b: late', modRevision]);
+      const still = view({ leader, ...lost });
+      const kept = await change({ change: 'add', nodeId: 'd' }, false, host(), still);
+      assert.deepEqual(kept.result, { accepted: false, inSync: ['a', 'b', 'c'] });
+      const lostMeanwhile = await change({}, true, undefined, still);
+      assert.deepEqual(lostMeanwhile.result, { accepted: true, inSync: ['a', 'c'] });
+    }
   });
 
   it('changes nothing for another leadership', async () => {

@@ -174,6 +174,9 @@ describe('a leader', () => {
     assert.equal(host.order('in-sync'), undefined);
     host.read({ leader, inSync: null });
     assert.deepEqual(host.order('in-sync'), { kind: 'in-sync', epoch: 200, members, modRevision: 0 });
+    host.replicator('idle');
+    const lead = host.order('replicator');
+    assert.deepEqual(lead?.want === 'lead' && lead.inSync, members, 'of a replicator that started anew (G5)');
     const garbage = { members: [], epoch: 0, reason: '', modRevision: 12 };
     host.read({ leader, inSync: garbage, unreadable: ['insync'] });
     assert.deepEqual(host.order('in-sync'), { kind: 'in-sync', epoch: 200, members, modRevision: 12 });
