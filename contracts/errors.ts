@@ -134,6 +134,8 @@ export const errorTable = {
     'Make holdfast.yaml of that host say what the others have, and restart it; to change a setting on all hosts see docs/changing-settings.md.',
   NO_FAILOVER: 'Remove node.noFailover from holdfast.yaml if this host may lead.',
   NO_LEASE: 'Check the etcd members and the network to them.',
+  REPLICATOR_SILENT:
+    'Its disk may stand still: see `holdfast status` and the log of the replicator; then ask again.',
   REPLICATOR_DOWN: 'It is started again by itself; see the log lines of the replicator.',
   VIP_UNKNOWN: 'It is looked up again by itself; check that `ip` works on this host.',
   CLUSTER_UNKNOWN: 'Check the etcd members and the network to them.',

@@ -1,6 +1,8 @@
 import { statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { messageOf } from '#contracts/errors.ts';
 import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
+import type { Logger } from '#contracts/log.ts';
 import { diskCalls } from './apply/disk-calls.ts';
 import { defaultFlushLimits } from './apply/flusher.ts';
 import { ownCredentials } from './apply/permissions.ts';
@@ -21,10 +23,11 @@ export function logFolderOf({ stateRoot }: Pick<ReplicatorSettings, 'stateRoot'>
   return join(stateRoot, 'log');
 }
 
-/** The storage engine of this host, by its settings. The folders must exist. */
+/** The storage engine of this host, by its settings. The folders must exist. What it cannot go on after ends the process. */
 export function engineOptions(
   settings: ReplicatorSettings,
-  { setAside, onFatal }: Pick<EngineOptions, 'setAside' | 'onFatal'>,
+  setAside: EngineOptions['setAside'],
+  logger: Logger,
 ): EngineOptions {
   const { cluster, nodeId, filesRoot, stateRoot, engineSocket } = settings;
   const log = logFolderOf(settings);
@@ -46,7 +49,12 @@ export function engineOptions(
     flushCalls: diskCalls,
     flushLimits: defaultFlushLimits,
     maxActive,
-    onFatal,
+    onFatal: (error) => {
+      logger.fatal({ err: error }, `the storage engine ends: ${messageOf(error)}`);
+      setImmediate(() => {
+        throw error;
+      });
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { bootTimeMs } from '#contracts/boot-time.ts';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { Held } from '#contracts/ipc/at-risk.ts';
 import {
   type FromReplicator,
   maxConfigProblems,
@@ -16,6 +17,7 @@ import { ensureHostKeys } from './config/host-keys.ts';
 import { Doors } from './doors.ts';
 import { EarlyPeers } from './early-peers.ts';
 import { StorageEngine } from './engine/engine.ts';
+import type { EngineOptions } from './engine/options.ts';
 import { engineOptions, logFolderOf } from './engine-options.ts';
 import { Aside } from './following/aside.ts';
 import { Follower } from './following/follower.ts';
@@ -23,6 +25,7 @@ import { RemovalGate } from './following/removal-gate.ts';
 import { Leader } from './leading/leader.ts';
 import { Quarantine } from './quarantine/quarantine.ts';
 import { KeeperThread } from './quarantine/thread.ts';
+import { answerTo } from './questions.ts';
 import { RoleTurns } from './role-turns.ts';
 import { Holdings } from './state/holdings.ts';
 import { makeRoots } from './state/make-roots.ts';
@@ -65,6 +68,8 @@ export class Replicator {
   readonly #early = new EarlyPeers();
   #quarantined = 0;
   #toldEpoch = 0;
+  /** What an earlier leader knew of other hosts. */
+  #held: readonly Held[] = [];
 
   /**
    * Opens the storage engine, and listens for peers and for doors.
@@ -79,17 +84,8 @@ export class Replicator {
     makeRoots(settings);
     mkdirSync(logFolderOf(settings), { recursive: true, mode: 0o700 });
     const aside = new Aside();
-    const engine = await StorageEngine.open(
-      engineOptions(settings, {
-        setAside: (entry, path, why) => aside.take(entry, path, why),
-        onFatal: (error) => {
-          log.fatal({ err: error }, `the storage engine ends: ${messageOf(error)}`);
-          setImmediate(() => {
-            throw error;
-          });
-        },
-      }),
-    );
+    const setAside: EngineOptions['setAside'] = (entry, path, why) => aside.take(entry, path, why);
+    const engine = await StorageEngine.open(engineOptions(settings, setAside, log));
     log.info({ start: engine.start, position: engine.store.log.position }, 'the storage engine is open');
     const doors = await Doors.listen(settings.engineSocket, log);
     const replicator = new Replicator(settings, log, send, { engine, doors, gate, aside });
@@ -172,10 +168,13 @@ export class Replicator {
       case 'hand-off':
         this.#handOff(message.target);
         break;
+      case 'held':
+        this.#held = message.held;
+        this.#leader?.atRisk.learn(message.held);
+        break;
       case 'quarantine':
-        void this.#quarantine
-          .ask(message.request)
-          .then((answer) => this.#send({ type: 'quarantine-answer', requestId: message.requestId, answer }));
+      case 'at-risk':
+        void answerTo(message, { quarantine: this.#quarantine, leader: this.#leader }).then(this.#send);
         break;
     }
   }
@@ -231,7 +230,8 @@ export class Replicator {
       this.#leader?.onLeadRepeated(inSync);
       return;
     }
-    this.#begin(epoch, nodeId, async (isOver) => {
+    this.#endRole();
+    this.#roles.begin(epoch, nodeId, async (isOver) => {
       this.#config.refresh();
       if (!this.#config.mayLackHostKeys && ensureHostKeys(this.#config.path, this.#config.snapshot)) {
         this.#config.refresh();
@@ -246,13 +246,14 @@ export class Replicator {
         config: this.#config,
         log: this.#log,
         now: () => this.#loop.attendedMs(),
-        peer: (id) => this.#peers.get(id),
+        peers: () => this.#peers,
         send: this.#send,
         onChanged: () => this.#status.changed(),
         onHigherEpoch: (seen) => this.#onHigherEpoch(seen),
         onRefusal: (reason) => this.#doors.refuse(reason),
         onRoom: () => this.#engine.onFollowersRoom(),
       });
+      leader.atRisk.learn(this.#held);
       this.#leader = leader;
       this.#doors.serve(epoch, this.#engine.serve(leading, this.#gate.of(epoch), leader));
       this.#log.info({ epoch, inSync }, 'leading: taking changes from doors and serving followers');
@@ -264,11 +265,15 @@ export class Replicator {
     if (root === null) this.#roots.distrust();
     else this.#checkRoot(root);
     if (this.#roles.is(epoch, leader)) return;
-    this.#begin(epoch, leader, async (isOver) => {
+    this.#endRole();
+    this.#roles.begin(epoch, leader, async (isOver) => {
       this.#engine.stopLeading();
       if (root === null) await this.#distrustOnce();
       if (isOver()) return;
-      const quarantine = this.#quarantineOf(epoch, leader);
+      const quarantine = new Quarantine({
+        ...{ root: this.#settings.quarantineRoot, epoch, leader, log: this.#log, wallClock: wallTime },
+        onMoved: () => this.#onQuarantined(),
+      });
       this.#aside.begin({ quarantine, removals: this.#removals, leader });
       const follower = new Follower({
         settings: this.#settings,
@@ -293,23 +298,10 @@ export class Replicator {
     });
   }
 
-  #quarantineOf(epoch: number, leader: string): Quarantine {
-    return new Quarantine({
-      ...{ root: this.#settings.quarantineRoot, epoch, leader, log: this.#log },
-      wallClock: wallTime,
-      onMoved: () => this.#onQuarantined(),
-    });
-  }
-
   #onQuarantined(): void {
     this.#quarantined += 1;
     this.#quarantine.onMoved();
     this.#status.changed();
-  }
-
-  #begin(epoch: number, leader: string, run: (isOver: () => boolean) => Promise<void>): void {
-    this.#endRole();
-    this.#roles.begin(epoch, leader, run);
   }
 
   #endRole(): void {
@@ -390,6 +382,7 @@ export class Replicator {
       configProblems: this.#config.problems.slice(0, maxConfigProblems),
       hostKeyFingerprints: this.#config.fingerprints,
       peers: leader?.progress() ?? [],
+      atRisk: [...(leader?.atRisk.reported ?? [])],
       quarantined: this.#quarantined,
       quarantine: this.#quarantine.summary,
       roots: this.#roots.report,

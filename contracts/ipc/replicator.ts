@@ -3,6 +3,7 @@ import { epochSchema, positionSchema } from '../identities.ts';
 import { lateMessageSchema } from '../lateness.ts';
 import { rootsReportSchema } from '../roots.ts';
 import { gatePermitSchema } from '../write-gate.ts';
+import { heldSchema, hostAtRiskSchema } from './at-risk.ts';
 import {
   quarantineAnswerSchema,
   quarantineBoundsSchema,
@@ -93,6 +94,10 @@ export const toReplicatorSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hand-off'), target: z.string() }),
   /** An operator asks about the quarantine, or discards of it; answered by `quarantine-answer` with the same id. */
   z.object({ type: z.literal('quarantine'), requestId: z.int(), request: quarantineRequestSchema }),
+  /** An operator asks which host lacks what; answered by `at-risk-answer` with the same id. */
+  z.object({ type: z.literal('at-risk'), requestId: z.int() }),
+  /** Leader: what the leader before it knew of hosts that are not in sync. */
+  z.object({ type: z.literal('held'), held: z.array(heldSchema) }),
   /** Answered by `pong`: whether the process lives, and the thread that orders. */
   z.object({ type: z.literal('ping'), id: z.int() }),
 ]);
@@ -165,6 +170,8 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     resync: resyncSchema.nullable(),
     /** Leader: its followers. */
     peers: z.array(peerProgressSchema),
+    /** Leader: hosts that may lack what was acknowledged, while one of them is away or catches up. */
+    atRisk: z.array(hostAtRiskSchema),
     /** Paths moved to quarantine since start. */
     quarantined: z.int().nonnegative(),
     /** What lies there now; null: not known yet. */
@@ -190,6 +197,12 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     reason: z.string(),
   }),
   z.object({ type: z.literal('quarantine-answer'), requestId: z.int(), answer: quarantineAnswerSchema }),
+  /** Null: this host does not lead. */
+  z.object({
+    type: z.literal('at-risk-answer'),
+    requestId: z.int(),
+    hosts: z.array(hostAtRiskSchema).nullable(),
+  }),
   z.object({ type: z.literal('handoff'), target: z.string(), complete: z.boolean(), reason: z.string() }),
 ]);
 export type FromReplicator = z.infer<typeof fromReplicatorSchema>;

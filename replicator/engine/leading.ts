@@ -1,8 +1,10 @@
 import { errnoOf } from '../apply/errno.ts';
 import { answerName, type NameAnswer } from '../core/answers.ts';
+import type { LogPosition } from '../core/position.ts';
 import type { LogRecord } from '../core/record.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import type { LoggedBatch } from '../log/batch-reader.ts';
+import type { OpenHandle } from '../log/handle-table.ts';
 import type { LeaderPort, OpenContent, OpenDirectory, WriteData } from '../peers/ports.ts';
 import { fromKey } from '../tree/path.ts';
 import { ContentReader } from './open-content.ts';
@@ -44,6 +46,11 @@ export class Leading extends StoreLog implements LeaderPort {
 
   read(from: number): AsyncGenerator<LoggedBatch> {
     return this.store.log.read(from);
+  }
+
+  /** Open at a position of the log. @throws as `OperationLog.handlesAt` */
+  handlesAt(position: LogPosition): Promise<ReadonlyMap<number, OpenHandle>> {
+    return this.store.log.handlesAt(position);
   }
 
   subscribe(listener: Listener): () => void {

@@ -12,6 +12,7 @@ import type { Flushed } from '../peers/ports.ts';
 import { ServingSession } from '../peers/serving-session.ts';
 import { StreamChannel } from '../peers/stream-channel.ts';
 import { Acknowledgements } from './acknowledgements.ts';
+import { AtRisk, type Standing } from './at-risk.ts';
 import { Awaited } from './awaited.ts';
 import { Membership } from './membership.ts';
 
@@ -24,6 +25,8 @@ const joinsWithinBytes = creditBytes;
 const tickMs = 50;
 /** How often followers are asked to flush when nobody waits for it. */
 const flushEveryMs = 500;
+/** How often the list of files at risk is read on. */
+const riskEveryMs = 2000;
 /** How long changes that were made wait for a member while there is none. */
 const refusalPatienceMs = 2000;
 
@@ -35,7 +38,7 @@ export interface LeaderOptions {
   readonly log: Logger;
   /** Attended time: a follower is not late while this process is. */
   readonly now: () => number;
-  readonly peer: (nodeId: string) => Peer | undefined;
+  readonly peers: () => ReadonlyMap<string, Peer>;
   readonly send: (message: FromReplicator) => void;
   /** Something that the status shows has changed. */
   readonly onChanged: () => void;
@@ -54,11 +57,13 @@ export class Leader implements Followers {
   readonly #acknowledgements: Acknowledgements;
   readonly #awaited = new Awaited();
   readonly #membership: Membership;
+  readonly atRisk: AtRisk;
   readonly #sessions = new Map<string, ServingSession>();
   readonly #fallenBack = new Set<string>();
   readonly #flushWaiters = new Set<() => void>();
   readonly #ticking: NodeJS.Timeout;
   #flushAskedAtMs = 0;
+  #riskLookedAtMs = 0;
   #cancelReview: (() => void) | null = null;
   #cancelRefusal: (() => void) | null = null;
 
@@ -75,6 +80,7 @@ export class Leader implements Followers {
       this.#replicatesFiles ? leading.position.sequence : 0,
     );
     this.#membership = new Membership(this.epoch, this.#acknowledgements, send);
+    this.atRisk = new AtRisk(leading, inSync, () => this.#standings());
     this.#ticking = setInterval(() => this.#tick(), tickMs);
     this.#advanced();
   }
@@ -212,6 +218,7 @@ export class Leader implements Followers {
         `${session.nodeId} came back without what it had acknowledged: it leaves the in-sync set`,
       );
       this.#acknowledgements.forget(session.nodeId);
+      this.atRisk.forget(session.nodeId);
       if (this.#acknowledgements.isRecorded(session.nodeId)) this.#fallenBack.add(session.nodeId);
     }
     this.#options.onChanged();
@@ -248,6 +255,7 @@ export class Leader implements Followers {
   #tick(): void {
     const atMs = this.#options.now();
     if (atMs - this.#flushAskedAtMs >= flushEveryMs) this.#askForFlushes(atMs);
+    if (atMs - this.#riskLookedAtMs >= riskEveryMs) this.#lookAtRisk(atMs);
     // After all that came has been read: the acknowledgement of who seems late may lie here.
     this.#cancelReview ??= afterFullPoll(() => {
       this.#cancelReview = null;
@@ -265,12 +273,29 @@ export class Leader implements Followers {
     }
   }
 
+  #lookAtRisk(atMs: number): void {
+    this.#riskLookedAtMs = atMs;
+    void this.atRisk.look().then(() => this.#options.onChanged());
+  }
+
+  #standings(): Standing[] {
+    const { settings, peers } = this.#options;
+    if (!this.#replicatesFiles) return [];
+    const { members } = this.#acknowledgements;
+    return [...peers().keys()].map((nodeId) => ({
+      nodeId,
+      hasAll: settings.mode === 'sync' && members.includes(nodeId) && !this.#fallenBack.has(nodeId),
+      isStreaming: this.#isStreaming(this.#sessions.get(nodeId)),
+      flushed: this.#acknowledgements.flushedBy(nodeId),
+    }));
+  }
+
   #review(): void {
-    const { now, settings, peer } = this.#options;
+    const { now, settings, peers } = this.#options;
     this.#membership.review({
       atMs: now(),
       syncTimeoutMs: settings.syncTimeoutMs,
-      isAlive: (nodeId) => peer(nodeId)?.alive ?? false,
+      isAlive: (nodeId) => peers().get(nodeId)?.alive ?? false,
       caughtUp: [...this.#sessions.values()]
         .filter((session) => this.#mayBeReliedOn(session))
         .map(({ nodeId }) => nodeId),
@@ -287,7 +312,11 @@ export class Leader implements Followers {
 
   /** Whether it has everything up to some position of this leadership, the configuration too. */
   #mayBeReliedOn(session: ServingSession): boolean {
-    if (!session.isJoined || session.appliedConfig !== this.#options.config.snapshot.digest) return false;
+    return this.#isStreaming(session) && session.appliedConfig === this.#options.config.snapshot.digest;
+  }
+
+  #isStreaming(session: ServingSession | undefined): boolean {
+    if (session?.isJoined !== true) return false;
     return !this.#replicatesFiles || session.flushed?.complete === true;
   }
 
@@ -319,11 +348,10 @@ export class Leader implements Followers {
     const { position } = this.#options.leading;
     const acknowledged = session.flushed?.position ?? { epoch: this.epoch, sequence: 0 };
     const { isJoined, nodeId, lagBytes } = session;
-    const isStreaming = isJoined && (!this.#replicatesFiles || session.flushed?.complete === true);
     const lags = isJoined && this.#replicatesFiles;
     return {
       nodeId,
-      state: isStreaming ? 'streaming' : 'catching-up',
+      state: this.#isStreaming(session) ? 'streaming' : 'catching-up',
       acknowledged,
       lagOperations: lags ? Math.max(0, position.sequence - acknowledged.sequence) : 0,
       lagBytes: lags ? lagBytes : 0,

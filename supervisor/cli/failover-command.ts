@@ -3,10 +3,12 @@ import { loadConfig } from '../config/load.ts';
 import type { Plan } from '../core/operation/plan.ts';
 import type { OperationRequest } from '../core/operation/request.ts';
 import { isAboutRoots } from '../core/roots/agreement.ts';
+import { askAtRisk } from './at-risk-command.ts';
 import { exitOfRefusal } from './exit-codes.ts';
 import { configOption, parseHost } from './options.ts';
-import { exitAs, printJson } from './output.ts';
+import { exitAs, narrator, printJson } from './output.ts';
 import { mustAgree, mustRiskData, whoAsks } from './person.ts';
+import { renderAtRiskOf } from './render-at-risk.ts';
 import { runOperation, showPlan } from './run-operation.ts';
 
 interface FailoverOptions {
@@ -45,8 +47,10 @@ async function failover(options: FailoverOptions): Promise<void> {
     dryRun: false,
   };
   const plan = await showPlan(run, options.json, request);
+  const lacking = mayLack(plan) ? await askAtRisk(run, options.json).catch(() => null) : null;
+  if (lacking !== null && plan.to !== null) narrator(options.json)(renderAtRiskOf(plan.to, lacking));
   if (options.dryRun === true) {
-    if (options.json === true) printJson(plan);
+    if (options.json === true) printJson({ ...plan, atRisk: lacking });
     exitAs(exitOfRefusal(plan.refusal));
     return;
   }
@@ -56,10 +60,7 @@ async function failover(options: FailoverOptions): Promise<void> {
 }
 
 async function confirm(options: FailoverOptions, plan: Plan, cluster: string): Promise<void> {
-  const lacks = plan.candidates
-    .find(({ node }) => node === plan.to)
-    ?.reasons.some(({ code }) => code === 'NOT_IN_SYNC' || isAboutRoots(code));
-  if (options.force === true && lacks === true) {
+  if (options.force === true && mayLack(plan)) {
     if (options.yesLoseData === true) return;
     const text = `${plan.to} may lack files that clients were told are stored.`;
     await mustRiskData(text, cluster, options.json);
@@ -67,4 +68,10 @@ async function confirm(options: FailoverOptions, plan: Plan, cluster: string): P
     const yes = options.yes === true || options.yesLoseData === true;
     await mustAgree(`Make ${plan.to} lead?`, { yes, json: options.json });
   }
+}
+
+/** Whether the host that is to lead may lack what clients were told is stored. */
+function mayLack({ candidates, to }: Plan): boolean {
+  const reasons = candidates.find(({ node }) => node === to)?.reasons ?? [];
+  return reasons.some(({ code }) => code === 'NOT_IN_SYNC' || isAboutRoots(code));
 }

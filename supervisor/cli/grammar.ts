@@ -16,7 +16,6 @@ export const rules: readonly string[] = [
 
 /** `HOST` is an argument, `a|b` is one of them, `[--x]` may be left out. */
 export const plannedCommands: readonly (readonly [usage: string, purpose: string])[] = [
-  ['replication at-risk', 'files that are acknowledged and on too few hosts'],
   ['replication snapshot', 'a consistent copy of what this host holds'],
   ['replication adopt', 'take what lies in the data folder of this host as the files of the cluster'],
   ['config history', 'the generations of the replicated configuration: who, when, what'],

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { HoldfastError } from '#contracts/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import { ask, askStatus } from './ask.ts';
+import { atRiskCommand } from './at-risk-command.ts';
 import { configOption } from './options.ts';
 import { narrator, printAnswer } from './output.ts';
 import { mustAgree, whoAsks } from './person.ts';
@@ -16,6 +17,7 @@ interface AcceptOptions {
 export function replicationCommand(): Command {
   return new Command('replication')
     .description('how this host comes to hold what the leader holds')
+    .addCommand(atRiskCommand())
     .addCommand(acceptRemovalCommand())
     .addCommand(quarantineCommand());
 }

@@ -20,6 +20,8 @@ import {
 } from '../core/records/operation.ts';
 import { planRestored, type RestoredPlan } from '../core/restored/plan.ts';
 import type { Clock, ClusterStore } from '../runtime/ports.ts';
+import type { Supervisor } from '../runtime/supervisor.ts';
+import { type AtRiskAnswer, atRiskOf } from './at-risk.ts';
 
 /**
  * Takes what operators ask for down in etcd, on whichever host they ask. The leader, or for a failover its target,
@@ -169,6 +171,11 @@ export class Operator {
   /** Oldest first. */
   async history(): Promise<HistoryRecord[]> {
     return (await this.#store.readHistory()).map(({ record }) => record);
+  }
+
+  /** @throws as \`atRiskOf\` */
+  atRisk(supervisor: Supervisor): Promise<AtRiskAnswer> {
+    return atRiskOf(supervisor, this.#store, this.#clock);
   }
 
   async #write(record: OperationRecord, modRevision: number): Promise<void> {

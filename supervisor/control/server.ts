@@ -60,6 +60,7 @@ function routes(supervisor: Supervisor, operator: Operator, clock: Clock): Recor
       supervisor.acceptRemoval(by, files);
       return {};
     },
+    'GET /v1/replication/at-risk': () => operator.atRisk(supervisor),
     'POST /v1/replication/quarantine': async (body) =>
       notRefused(await supervisor.replicator.askQuarantine(quarantineRequestSchema.parse(body))),
     'POST /v1/pause': async (body) => {

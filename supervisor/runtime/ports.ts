@@ -1,9 +1,11 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { Held, HostAtRisk } from '#contracts/ipc/at-risk.ts';
 import type { QuarantineAnswer, QuarantineRequest, QuarantineSummary } from '#contracts/ipc/quarantine.ts';
 import type { FromReplicator, Peer, PeerProgress, Resync, ToReplicator } from '#contracts/ipc/replicator.ts';
 import type { Config } from '../config/schema.ts';
 import type { Cause } from '../core/cause.ts';
 import type { SpareFact } from '../core/leadership/state.ts';
+import type { AtRiskRecord } from '../core/records/at-risk.ts';
 import type { Claim } from '../core/records/claim.ts';
 import type { Era, Restored } from '../core/records/era.ts';
 import type { Departure, HistoryEntry, HistoryRecord } from '../core/records/history.ts';
@@ -117,6 +119,10 @@ export interface ClusterStore {
   readHistory(): Promise<HistoryEntry[]>;
   /** Writes one if it is as it was read (0: there is none), and deletes those beyond the limit. True when written. */
   writeHistory(record: HistoryRecord, modRevision: number): Promise<boolean>;
+  /** Null: no leader has told yet, or what it told cannot be read. */
+  readAtRisk(): Promise<AtRiskRecord | null>;
+  /** Writes it while its epoch leads. True when written. */
+  writeAtRisk(record: AtRiskRecord): Promise<boolean>;
   publishNode(record: NodeRecord, leaseId: string): Promise<void>;
   publishPeer(record: PeerRecord): Promise<void>;
   close(): void;
@@ -243,9 +249,13 @@ export interface ReplicatorControl {
   acceptRemoval(files: number): void;
   /**
    * Asks about its quarantine, or discards of it. What it refuses is an answer.
-   * @throws HoldfastError REPLICATOR_DOWN; QUARANTINE_FAILED when no answer comes in time
+   * @throws HoldfastError REPLICATOR_DOWN; REPLICATOR_SILENT when no answer comes in time
    */
   askQuarantine(request: QuarantineRequest): Promise<QuarantineAnswer>;
+  /** What hosts may lack, as of now; null: this host does not lead. @throws as `askQuarantine` */
+  askAtRisk(): Promise<HostAtRisk[] | null>;
+  /** What the leader before this one knew of hosts that are not in sync. */
+  tellHeld(held: Held[]): void;
   /** Starts it; it is started again whenever it ends. */
   start(): void;
   /** The other hosts, whenever they change. */

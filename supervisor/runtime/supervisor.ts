@@ -1,4 +1,5 @@
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import type { Held } from '#contracts/ipc/at-risk.ts';
 import type { Logger } from '#contracts/log.ts';
 import { version } from '#contracts/version.ts';
 import { clusterSettingsOf } from '../config/cluster-settings.ts';
@@ -10,6 +11,7 @@ import type { RoleEvent } from '../core/leadership/events.ts';
 import { epochOf, initialState, type RoleState } from '../core/leadership/state.ts';
 import { type Timing, timingOf } from '../core/leadership/timing.ts';
 import type { ClusterView } from '../core/records/records.ts';
+import { AtRiskRecorder } from '../observers/at-risk-recorder.ts';
 import { ClusterFacts } from '../observers/cluster-facts.ts';
 import { EtcdPlacementObserver } from '../observers/etcd-placement.ts';
 import { HistoryAnnotator } from '../observers/history-annotator.ts';
@@ -103,6 +105,7 @@ export class Supervisor {
   readonly #ticker: Ticker;
   readonly #clusterFacts: ClusterFacts;
   readonly #holdings: HoldingsObserver;
+  readonly #atRisk: AtRiskRecorder;
   readonly #over = new AbortController();
   #state: RoleState;
   #peerKey: string | null = null;
@@ -146,6 +149,8 @@ export class Supervisor {
     this.#placement = new EtcdPlacementObserver(options.placement, timers, log);
     this.#history = new HistoryRecorder({ store, clock, leaseTtlMs: config.lease.ttl, log });
     this.#holdings = new HoldingsObserver(log);
+    const tellHeld = (held: Held[]) => this.replicator.tellHeld(held);
+    this.#atRisk = new AtRiskRecorder({ store, clock, tellHeld, log });
     this.#annotator = new HistoryAnnotator({ nodeId, store, clock, log });
     this.#clusterFacts = new ClusterFacts(nodeId, () => Date.parse(clock.wallTimeIso()));
     this.#watchdog = new WatchdogFeeder({
@@ -277,7 +282,10 @@ export class Supervisor {
         this.#observe({ type: 'replicator-ready' });
         this.#publish();
       },
-      status: (status) => this.#observe({ type: 'replicator-status', status }),
+      status: (status) => {
+        this.#observe({ type: 'replicator-status', status });
+        void this.#atRisk.onStatus(this.#state, status);
+      },
       handedOff: (complete, reason) => {
         this.#observe({ type: 'handed-off', epoch: epochOf(this.#state.phase), complete, reason });
       },

@@ -103,6 +103,12 @@ export class ReplicatorModel implements ReplicatorControl {
     return new Promise(() => {});
   }
 
+  askAtRisk(): Promise<never> {
+    return new Promise(() => {});
+  }
+
+  tellHeld(): void {}
+
   /** What may be acknowledged is looked at at the gate of the SFTP node. */
   openGate(): void {}
 
@@ -302,6 +308,7 @@ export class ReplicatorModel implements ReplicatorControl {
         configDigest: '',
         configProblems: [],
         hostKeyFingerprints: ['k'],
+        atRisk: [],
         peers: [],
         quarantined: 0,
         quarantine: null,

@@ -1,5 +1,6 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
+import { type AtRiskRecord, atRiskRecordSchema } from '../../core/records/at-risk.ts';
 import { type Era, epochBaseOf, eraAfter, eraSchema, restoredSchema } from '../../core/records/era.ts';
 import { departureSchema, type HistoryEntry, historySchema } from '../../core/records/history.ts';
 import { hostRecordSchema } from '../../core/records/host.ts';
@@ -211,6 +212,12 @@ function hasAny(range: IRangeResponse | undefined): boolean {
 /** Of the one key that was asked for; 0: it does not exist. */
 export function modRevisionOf(range: IRangeResponse | undefined): number {
   return Number(range?.kvs[0]?.mod_revision ?? 0);
+}
+
+/** Null: there is none, or it cannot be read. */
+export function atRiskOf(kvs: readonly StoredKey[]): AtRiskRecord | null {
+  const [kv] = kvs;
+  return kv === undefined ? null : parse(kv, atRiskRecordSchema, []);
 }
 
 /** Oldest first. */

@@ -1,6 +1,7 @@
 import type { ICompare, IRequestOp, ITxnResponse } from 'etcd3';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { AtRiskRecord } from '../../core/records/at-risk.ts';
 import type { Claim } from '../../core/records/claim.ts';
 import { type Era, epochBaseOf, type Restored } from '../../core/records/era.ts';
 import {
@@ -23,7 +24,7 @@ import {
 } from '../../core/records/records.ts';
 import type { SettingsRecord } from '../../core/records/settings.ts';
 import type { ClusterStore, ClusterWatcher, LeadershipWrite, LeaseGrant } from '../../runtime/ports.ts';
-import { historyFolder, historyOf, leaderOf, viewFolders, viewOf } from './codec.ts';
+import { atRiskOf, historyFolder, historyOf, leaderOf, viewFolders, viewOf } from './codec.ts';
 import type { EtcdRpc } from './rpc.ts';
 
 /** How long a write may take before its author reads again to learn whether it happened. */
@@ -243,6 +244,16 @@ export class EtcdStore implements ClusterStore {
     const success = [{ request_range: { key, range_end: prefixEnd(key) } }];
     const { answer } = await this.#rpc.transaction({ compare: [], success }, writeBudgetMs);
     return historyOf(answer.responses[0]?.response_range?.kvs ?? []);
+  }
+
+  async readAtRisk(): Promise<AtRiskRecord | null> {
+    const success = [{ request_range: { key: this.#key('at-risk') } }];
+    const { answer } = await this.#rpc.transaction({ compare: [], success }, writeBudgetMs);
+    return atRiskOf(answer.responses[0]?.response_range?.kvs ?? []);
+  }
+
+  async writeAtRisk(record: AtRiskRecord): Promise<boolean> {
+    return this.#writeIf([this.#leads(record.epoch)], [this.#put('at-risk', record)]);
   }
 
   /** The record of a host, on its own lease: nobody else writes it. */

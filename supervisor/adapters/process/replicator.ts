@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
+import type { Held, HostAtRisk } from '#contracts/ipc/at-risk.ts';
 import type { QuarantineAnswer, QuarantineRequest, QuarantineSummary } from '#contracts/ipc/quarantine.ts';
 import {
   type FromReplicator,
@@ -21,17 +22,16 @@ import type {
   ResyncReport,
 } from '../../runtime/ports.ts';
 import { Child, compileCacheOf } from './child.ts';
+import { Questions } from './questions.ts';
 import { ResyncPace } from './resync-pace.ts';
 
 type Pong = Extract<FromReplicator, { type: 'pong' }>;
+type Answer = Extract<FromReplicator, { type: 'quarantine-answer' | 'at-risk-answer' }>;
 type RoleOrder = Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>;
 
 /** The first pause before a replicator that died is started again; it doubles up to the last. */
 const firstRestartMs = 100;
 const lastRestartMs = 5000;
-/** Less than a command waits for its supervisor. */
-const quarantineLimitMs = 4000;
-
 /** The replicator process: always running, started again when it dies, and told again what it is. */
 export class ReplicatorProcess implements ReplicatorControl {
   readonly #config: Config;
@@ -42,8 +42,7 @@ export class ReplicatorProcess implements ReplicatorControl {
   #peers: Peer[] = [];
   #restartMs = firstRestartMs;
   #closed = false;
-  #requests = 0;
-  readonly #asked = new Map<number, (answer: QuarantineAnswer) => void>();
+  readonly #questions = new Questions<Answer>('the replicator of this host');
   readonly #onLate: (byMs: number) => void;
   status: ReplicatorStatus | null = null;
   readonly #resync = new ResyncPace();
@@ -137,22 +136,26 @@ export class ReplicatorProcess implements ReplicatorControl {
   }
 
   async askQuarantine(request: QuarantineRequest): Promise<QuarantineAnswer> {
+    const answer = await this.#question((requestId) => ({ type: 'quarantine', requestId, request }));
+    if (answer.type !== 'quarantine-answer') throw new Error(`an answer of another kind: ${answer.type}`);
+    return answer.answer;
+  }
+
+  async askAtRisk(): Promise<HostAtRisk[] | null> {
+    const answer = await this.#question((requestId) => ({ type: 'at-risk', requestId }));
+    if (answer.type !== 'at-risk-answer') throw new Error(`an answer of another kind: ${answer.type}`);
+    return answer.hosts;
+  }
+
+  tellHeld(held: Held[]): void {
+    this.#child?.send({ type: 'held', held });
+  }
+
+  async #question(message: (requestId: number) => ToReplicator): Promise<Answer> {
     const child = this.#child;
     if (child === null)
       throw new HoldfastError('REPLICATOR_DOWN', 'the replicator of this host does not run');
-    const requestId = ++this.#requests;
-    return await new Promise((resolve, reject) => {
-      const overdue = setTimeout(() => {
-        this.#asked.delete(requestId);
-        const what = `the replicator of this host did not answer within ${quarantineLimitMs / 1000} s`;
-        reject(new HoldfastError('QUARANTINE_FAILED', what));
-      }, quarantineLimitMs);
-      this.#asked.set(requestId, (answer) => {
-        clearTimeout(overdue);
-        resolve(answer);
-      });
-      child.send({ type: 'quarantine', requestId, request });
-    });
+    return await this.#questions.ask((requestId) => child.send(message(requestId)));
   }
 
   close(): void {
@@ -186,8 +189,8 @@ export class ReplicatorProcess implements ReplicatorControl {
         void this.#changeMembership(message);
         return;
       case 'quarantine-answer':
-        this.#asked.get(message.requestId)?.(message.answer);
-        this.#asked.delete(message.requestId);
+      case 'at-risk-answer':
+        this.#questions.onAnswer(message);
         return;
       case 'handoff':
         this.#reports.handedOff(message.complete, message.reason);

@@ -200,6 +200,14 @@ describe('operators', { timeout: 600_000 }, () => {
     }
     // Alone, the leader takes the others out of the in-sync set before it acknowledges.
     await lab.client.sftp(lab.vipV4, 'put /etc/hostname only-here\n');
+    const here = await holdfast(leader, 'replication', 'at-risk');
+    assert.match(here.text, /as \S+ knows now, which leads/);
+    assert.match(here.text, new RegExp(`${target.name} may lack`));
+    assert.match(here.text, /only-here/);
+    // What etcd has is a few seconds old.
+    await lab.wait('etcd to be told', async () =>
+      (await leader.etcdctl('get', '--prefix', '/holdfast/')).includes('only-here'),
+    );
     await leader.signalSupervisor('SIGKILL');
     target.startSupervisor();
     other.startSupervisor();
@@ -216,11 +224,15 @@ describe('operators', { timeout: 600_000 }, () => {
     assert.match(refused.text, /NOT_IN_SYNC/);
     const forced = await holdfast(target, 'failover', '--to', target.name, '--force', '--yes-lose-data');
     assert.equal(forced.exitCode, 0, forced.text);
+    assert.match(forced.text, /when it led; what was acknowledged since then is not in it[\s\S]*only-here/);
     assert.match(forced.text, /done: TAKEN_OVER/);
     assert.equal((await lab.waitForLeader()).name, target.name);
     leader.startSupervisor();
     await lab.waitForService();
     const record = JSON.parse((await holdfast(target, 'history', '--json')).text).at(-1);
     assert.equal(record.cause.code, 'FAILOVER');
+    await lab.wait('what the host lacks to be shown afterwards', async () =>
+      /by force, at epoch [\s\S]*only-here/.test((await holdfast(target, 'replication', 'at-risk')).text),
+    );
   });
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootTimeMs } from '#contracts/boot-time.ts';
+import type { HostAtRisk } from '#contracts/ipc/at-risk.ts';
 import type { QuarantineAnswer, QuarantineRequest } from '#contracts/ipc/quarantine.ts';
 import {
   type FromReplicator,
@@ -135,6 +136,18 @@ export class Host {
       );
       return found?.type === 'quarantine-answer' ? found.answer : undefined;
     });
+  }
+
+  /** What it says other hosts may lack; null: it does not lead. */
+  async askAtRisk(): Promise<HostAtRisk[] | null> {
+    const requestId = ++this.#requests;
+    this.send({ type: 'at-risk', requestId });
+    return await this.until('the answer about files at risk', () => {
+      const found = this.received.find(
+        (message) => message.type === 'at-risk-answer' && message.requestId === requestId,
+      );
+      return found?.type === 'at-risk-answer' ? { hosts: found.hosts } : undefined;
+    }).then(({ hosts }) => hosts);
   }
 
   asPeer(alive = true): Peer {

@@ -44,7 +44,7 @@ describe('a leader', () => {
       config: { snapshot: { digest: 'c', files: [] } },
       log: pino({ level: 'silent' }),
       now: () => performance.now(),
-      peer: () => ({ alive: true }),
+      peers: () => new Map([['b', { alive: true }]]),
       send: (message: { type: string; change: string; nodeId: string }) => {
         if (message.type === 'membership') asked.push({ change: message.change, nodeId: message.nodeId });
       },

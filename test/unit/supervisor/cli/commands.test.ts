@@ -44,6 +44,11 @@ const aside = {
   ...{ id: '0badcafe0123', at: '2026-11-26T03:15:02.123Z', epoch: 7, leader: 'b', reason: 'only-here' },
   ...{ type: 'file', path: 'a/b', bytes: 12, files: 1, acknowledged: null },
 };
+const atRisk = 'GET /v1/replication/at-risk';
+const nothingAtRisk = {
+  ...{ leader: 'a', inSync: ['a'], told: { by: 'a', at: '2026-11-26T03:15:02.123Z', ageMs: 0 } },
+  ...{ isLive: true, hosts: [], takenOverWithout: null },
+};
 const nothingAside = { kind: 'list', entries: [], next: null, summary };
 const onePage = {
   ...{ kind: 'list', entries: [aside], next: null },
@@ -58,6 +63,8 @@ const detail = {
 };
 const toDiscard = { kind: 'discard', entries: 2, bytes: 8192, upTo: '1/x', more: false };
 const plan = { from: 'a', to: 'b', candidates: [], refusal: null };
+const notInSync = { code: 'NOT_IN_SYNC', sentence: 'it is not in sync' };
+const riskyPlan = { ...plan, candidates: [{ node: 'b', reasons: [notInSync] }] };
 
 type Answers = Record<string, object>;
 const leads = { 'GET /v1/status': statusOfA() };
@@ -166,6 +173,18 @@ vips: [{ address: 10.0.0.100/24, interface: lo }]\nreplication: { address: 127.0
     ['histry', {}, 'usage', /Did you mean history/],
     ['fsm', {}, 'done', /"standby"/],
     ['config check /nowhere/holdfast.yaml', {}, 'configuration', /CONFIG_UNREADABLE/],
+    ['replication at-risk', { [atRisk]: nothingAtRisk }, 'done', /"hosts": \[\]/],
+    ['replication at-risk', { [atRisk]: refusal('REPLICATOR_SILENT') }, 'refused', /SILENT/],
+    [
+      'failover --to b --force --dry-run',
+      {
+        'GET /v1/status': statusOfB({ leader: null }),
+        'POST /v1/operations': riskyPlan,
+        [atRisk]: nothingAtRisk,
+      },
+      'done',
+      /"atRisk": \{\n.*"leader": "a"/,
+    ],
     ['replication quarantine list', { ...leads, [quarantine]: nothingAside }, 'done', /"entries": \[\]/],
     ['replication quarantine list -n 3', { ...leads, [quarantine]: onePage }, 'done', /"path": "a\/b"/],
     ['replication quarantine show 0bad', { [quarantine]: detail }, 'done', /"pathBase64": "YS9i"/],

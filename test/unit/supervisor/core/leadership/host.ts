@@ -190,6 +190,7 @@ export function statusOf(host: string): ReplicatorStatus {
     quarantined: 0,
     quarantine: null,
     roots: rootsOf(host),
+    atRisk: [],
     heldRemoval: null,
   };
 }

@@ -83,6 +83,7 @@ describe('an etcd that went back to an older snapshot', () => {
     resync: null,
     toldEpoch: 900,
     configProblems: [],
+    atRisk: [],
     peers: [],
     quarantined: 0,
     quarantine: null,

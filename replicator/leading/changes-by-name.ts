@@ -1,0 +1,204 @@
+import type { NameAtRisk } from '#contracts/ipc/at-risk.ts';
+import { HandleTable, type OpenHandle } from '../log/handle-table.ts';
+import type { DecodedRecord } from '../log/record-codec.ts';
+import { toKey } from '../tree/path.ts';
+
+/** A name in the tree of names that changed, and when it did last, as sequences of the log; 0: never. */
+interface Entry {
+  /** What lies there, or what it contains, is another than before. */
+  stored: number;
+  attributes: number;
+  removed: number;
+  /** When it was made where nothing was; 0: it may have been there before. */
+  created: number;
+  readonly below: Map<string, Entry>;
+}
+
+export interface ChangedName extends NameAtRisk {
+  readonly sequence: number;
+}
+
+/** Which names a part of the log changed, by the records alone: what they lead to, not each step. */
+export class ChangesByName {
+  readonly #handles: HandleTable;
+  readonly #maxNames: number;
+  readonly #root = entry();
+  #names = 0;
+  #isWhole = true;
+
+  /**
+   * @param handles open where the part begins
+   * @param maxNames that are kept in memory; changes of others are not told
+   */
+  constructor(handles: ReadonlyMap<number, OpenHandle>, maxNames: number) {
+    this.#handles = new HandleTable(handles);
+    this.#maxNames = maxNames;
+  }
+
+  /** Whether every name that changed is told. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** Takes the next record. */
+  take(sequence: number, record: DecodedRecord): void {
+    switch (record.kind) {
+      case 'open':
+        if (record.created) this.#create(record.path, sequence);
+        else if (record.truncate) this.#store(record.path, sequence);
+        break;
+      case 'write':
+        this.#storeOpen(record.handle, sequence);
+        break;
+      case 'set-handle-attributes': {
+        const path = this.#handles.handles.get(record.handle)?.path ?? null;
+        if (path !== null) this.#setAttributes(path, record.attributes.size !== undefined, sequence);
+        break;
+      }
+      case 'set-attributes':
+        this.#setAttributes(record.path, record.attributes.size !== undefined, sequence);
+        break;
+      case 'mkdir':
+      case 'symlink':
+      case 'link':
+        this.#create(record.path, sequence);
+        break;
+      case 'rename':
+        this.#rename(record.from, record.to, sequence);
+        break;
+      case 'remove':
+      case 'rmdir':
+        this.#remove(record.path, sequence);
+        break;
+      case 'suspect':
+        for (const { path } of record.names) this.#store(path, sequence);
+        for (const { paths } of record.ranges) for (const path of paths) this.#store(path, sequence);
+        break;
+    }
+    this.#handles.apply(record);
+  }
+
+  /**
+   * What changed for a host that has everything up to a sequence: the newest first. A name that was made and removed
+   * since is not told: that host never had it.
+   */
+  since(held: number): ChangedName[] {
+    const changed: ChangedName[] = [];
+    visit(this.#root, '', (path, name) => {
+      const change = changeOf(name, held);
+      if (change !== null) changed.push({ path, change, sequence: lastOf(name) });
+    });
+    return changed.sort((one, other) => other.sequence - one.sequence);
+  }
+
+  /**
+   * Forgets what every host has.
+   * @param least every host of interest has everything up to here
+   * @param most and none has anything behind this
+   */
+  forget(least: number, most: number): void {
+    this.#names = 0;
+    const keep = (name: Entry): boolean => {
+      for (const [part, below] of name.below) if (!keep(below)) name.below.delete(part);
+      const wasNeverSeen = name.removed > name.stored && name.created > most;
+      const isKept = name.below.size > 0 || (lastOf(name) > least && !wasNeverSeen);
+      if (isKept) this.#names += 1;
+      return isKept;
+    };
+    keep(this.#root);
+  }
+
+  #storeOpen(handle: number, sequence: number): void {
+    const path = this.#handles.handles.get(handle)?.path ?? null;
+    if (path !== null) this.#store(path, sequence);
+  }
+
+  #setAttributes(path: Buffer, isResized: boolean, sequence: number): void {
+    if (isResized) {
+      this.#store(path, sequence);
+      return;
+    }
+    const name = this.#at(path);
+    if (name !== null) name.attributes = sequence;
+  }
+
+  #create(path: Buffer, sequence: number): void {
+    const isNew = this.#find(path) === null;
+    const name = this.#store(path, sequence);
+    if (isNew && name !== null) name.created = sequence;
+  }
+
+  #store(path: Buffer, sequence: number): Entry | null {
+    const name = this.#at(path);
+    if (name !== null) name.stored = sequence;
+    return name;
+  }
+
+  #remove(path: Buffer, sequence: number): Entry | null {
+    const name = this.#at(path);
+    if (name === null) return null;
+    name.removed = sequence;
+    name.below.clear();
+    return name;
+  }
+
+  #rename(from: Buffer, to: Buffer, sequence: number): void {
+    if (from.equals(to)) return;
+    const below = [...(this.#find(from)?.below ?? [])];
+    this.#remove(from, sequence);
+    const target = this.#store(to, sequence);
+    if (target === null) return;
+    target.below.clear();
+    for (const [part, name] of below) target.below.set(part, name);
+  }
+
+  #find(path: Buffer): Entry | null {
+    let at: Entry | undefined = this.#root;
+    for (const part of partsOf(path)) at = at?.below.get(part);
+    return at ?? null;
+  }
+
+  /** @returns null when it is new and there is no room for it */
+  #at(path: Buffer): Entry | null {
+    let at = this.#root;
+    for (const part of partsOf(path)) {
+      let next = at.below.get(part);
+      if (next === undefined) {
+        if (this.#names >= this.#maxNames) {
+          this.#isWhole = false;
+          return null;
+        }
+        next = entry();
+        at.below.set(part, next);
+        this.#names += 1;
+      }
+      at = next;
+    }
+    return at;
+  }
+}
+
+function entry(): Entry {
+  return { stored: 0, attributes: 0, removed: 0, created: 0, below: new Map() };
+}
+
+function partsOf(path: Buffer): string[] {
+  return path.length === 0 ? [] : toKey(path).split('/');
+}
+
+function lastOf({ stored, attributes, removed }: Entry): number {
+  return Math.max(stored, attributes, removed);
+}
+
+function changeOf(name: Entry, held: number): NameAtRisk['change'] | null {
+  const { stored, attributes, removed, created } = name;
+  if (removed > Math.max(stored, attributes)) return removed > held && created <= held ? 'removed' : null;
+  if (stored > held) return 'stored';
+  return attributes > held ? 'attributes' : null;
+}
+
+/** Goes over a tree of names; paths are keys. */
+function visit(name: Entry, path: string, found: (path: string, name: Entry) => void): void {
+  found(path, name);
+  for (const [part, below] of name.below) visit(below, path === '' ? part : `${path}/${part}`, found);
+}

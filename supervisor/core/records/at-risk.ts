@@ -1,0 +1,45 @@
+import * as z from 'zod';
+import { epochSchema, nodeIdSchema } from '#contracts/identities.ts';
+import { type HostAtRisk, hostAtRiskSchema } from '#contracts/ipc/at-risk.ts';
+
+/** What a host lacked that was made to lead by force. */
+const takenOverWithoutSchema = z.object({
+  host: hostAtRiskSchema,
+  /** As this leader told it, at that time; what was acknowledged later is not in it. */
+  by: nodeIdSchema,
+  at: z.string(),
+  /** The leadership that began by force. */
+  epoch: epochSchema,
+});
+export type TakenOverWithout = z.infer<typeof takenOverWithoutSchema>;
+
+/**
+ * `at-risk`, kept without a lease: which hosts may lack what was acknowledged, as the last leader told it. Hosts of the
+ * in-sync set are not in it.
+ */
+export const atRiskRecordSchema = z.object({
+  by: nodeIdSchema,
+  epoch: epochSchema,
+  /** Wall clock of that leader, ISO 8601; for people. */
+  at: z.string(),
+  hosts: z.array(hostAtRiskSchema),
+  /** Of the last leadership that began by force on a host that may have lacked something; null: there was none. */
+  takenOverWithout: takenOverWithoutSchema.nullable(),
+});
+export type AtRiskRecord = z.infer<typeof atRiskRecordSchema>;
+
+/** Bytes of all names together, as JSON: values in etcd are bounded to 64 KiB. */
+const maxNamesBytes = 40 * 1024;
+
+/** With as many names of each host as fit. */
+export function withinBounds(hosts: readonly HostAtRisk[]): HostAtRisk[] {
+  const each = maxNamesBytes / Math.max(1, hosts.length);
+  return hosts.map((host) => {
+    let bytes = 0;
+    const names = host.names.filter((name) => {
+      bytes += Buffer.byteLength(JSON.stringify(name)) + 1;
+      return bytes <= each;
+    });
+    return { ...host, names };
+  });
+}
