@@ -92,6 +92,8 @@ export const errorTable = {
   // the operation log
   LOG_DAMAGED:
     'The disk lost or changed what was on it: see the kernel log and the disk. Start the other hosts: this one compares everything with the leader and comes back by itself.',
+  FLUSH_FAILED:
+    'The disk did not take what was written: see the log of the kernel and the health of the disk. A standby fetches the files anew by itself; a leader hands over first.',
   LOG_FLUSH_FAILED:
     'The disk did not take what was written: see the kernel log (`dmesg`) and replace the disk if it fails. This host hands over and comes back with a new log.',
   LOG_DISK_FULL: 'Free space on the file system of the state folder: files can be changed again then.',

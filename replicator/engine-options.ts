@@ -43,6 +43,7 @@ export function engineOptions(
     // The run folder is empty after each boot.
     mark: new ProcessMark(dirname(engineSocket), { files: filesRoot, log }),
     modesNote: join(stateRoot, 'widened-modes.json'),
+    failedFilesNote: join(stateRoot, 'failed-files.json'),
     setAside,
     space: new Space(() => freeSpaceOf(filesRoot), spaceLimits(filesRoot)),
     credentials: ownCredentials(),

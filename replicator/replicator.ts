@@ -34,7 +34,7 @@ import { loadPeerKey, type PeerKey } from './state/peer-key.ts';
 import { PositionStore } from './state/position-store.ts';
 import { Roots } from './state/roots.ts';
 import { wallTime } from './state/wall-clock.ts';
-import { type Status, StatusReporter } from './status.ts';
+import { failedFilesIn, type Status, StatusReporter } from './status.ts';
 import type { ToEngineThread } from './thread/messages.ts';
 import { listenForPeers, type PeerListener } from './transport/listener.ts';
 import { type TlsOptions, tlsOptions } from './transport/tls.ts';
@@ -158,6 +158,9 @@ export class Replicator {
       case 'admit':
         this.#admit(message.replaces, message.at);
         break;
+      case 'replace-failed-files':
+        if (this.#leader === null) void this.#replaceFailedFiles();
+        break;
       case 'accept-removal':
         this.#removals.accept();
         this.#follower?.goOn();
@@ -211,9 +214,7 @@ export class Replicator {
     this.#send({ type: 'failed', code, message: messageOf(error) });
   }
 
-  /**
-   * Leads and follows with the very roots that the supervisor judged: it may not know yet that this process found others.
-   */
+  /** Only with the roots that the supervisor judged: it may not know yet that this process found others. */
   #checkRoot(root: string): void {
     if (this.#roots.confirm(root)) return;
     this.#endRole();
@@ -324,6 +325,10 @@ export class Replicator {
     this.#newcomer.begun(ids);
   }
 
+  async #replaceFailedFiles(): Promise<void> {
+    if (await this.#engine.replaceFailedFiles(this.#log)) this.#follower?.onFilesTakenAway();
+  }
+
   #onPeerChannel(nodeId: string, stream: Duplex, hangUp: () => void): void {
     if (this.#leader === null) this.#early.add(nodeId, { stream, hangUp });
     else this.#leader.attach(nodeId, stream, hangUp);
@@ -387,6 +392,7 @@ export class Replicator {
       quarantine: this.#quarantine.summary,
       roots: this.#roots.report,
       heldRemoval: this.#removals.pending,
+      failedFiles: failedFilesIn(this.#engine.store.failedFiles),
     };
   }
 }

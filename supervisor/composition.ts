@@ -54,6 +54,7 @@ export function realParts(
         node: { ask: (id) => node?.ask(id), answer: () => node?.answer ?? null },
         lateness,
         quarantine: () => replicator?.quarantine ?? null,
+        failedFiles: () => replicator?.failedFiles ?? null,
         reports,
       }),
     placement: config.etcd.moveLeader ? new GatewayPlacement(config.etcd) : null,

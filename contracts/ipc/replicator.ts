@@ -75,6 +75,8 @@ export const toReplicatorSchema = z.discriminatedUnion('type', [
   }),
   /** Gives the roots a new identity, if theirs are still those that it replaces. */
   z.object({ type: z.literal('admit'), replaces: z.string(), at: z.int().nonnegative() }),
+  /** Follower that is not in the in-sync set: fetch the files anew whose flush failed. */
+  z.object({ type: z.literal('replace-failed-files') }),
   /** An operator lets the comparison that waits take away as many files as it said. */
   z.object({ type: z.literal('accept-removal'), files: z.int().nonnegative() }),
   /** Nobody leads, or this host is stepping down: neither send nor apply. */
@@ -182,6 +184,8 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     heldRemoval: z
       .object({ files: z.int().nonnegative(), of: z.int().nonnegative(), leader: z.string() })
       .nullable(),
+    /** Files whose flush failed, and which are to be replaced (P6), and the path of one; null: none. */
+    failedFiles: z.object({ files: z.int().positive(), first: z.string() }).nullable(),
   }),
   /**
    * Leader: change the in-sync set in etcd before anything is acknowledged that depends on it (G3, G5). The

@@ -1,8 +1,10 @@
+import type { Logger } from '#contracts/log.ts';
 import { Preconditions } from '../apply/preconditions.ts';
 import { Resolver } from '../apply/resolver.ts';
 import { logStart } from '../core/position.ts';
 import { emptyChain } from '../log/batch.ts';
 import { ClientWork, type Followers, type Gate } from './client-work.ts';
+import { FailedFileReplacement } from './failed-file-replacement.ts';
 import { Following } from './following.ts';
 import { Leading } from './leading.ts';
 import { rememberLinks } from './link-walk.ts';
@@ -17,6 +19,7 @@ const idleMs = 1000;
 export class StorageEngine {
   readonly #options: EngineOptions;
   readonly #opened: Opened;
+  readonly #replacement: FailedFileReplacement;
   #clients: ClientWork | null = null;
   #leading: Leading | null = null;
   #hasEnded = false;
@@ -25,6 +28,7 @@ export class StorageEngine {
   private constructor(options: EngineOptions, opened: Opened) {
     this.#options = options;
     this.#opened = opened;
+    this.#replacement = new FailedFileReplacement(opened.store);
   }
 
   /**
@@ -52,6 +56,11 @@ export class StorageEngine {
   follow(): Following {
     this.stopLeading();
     return new Following(this.#opened);
+  }
+
+  /** As FailedFileReplacement.run. */
+  replaceFailedFiles(logger: Logger): Promise<boolean> {
+    return this.#replacement.run(logger);
   }
 
   /** From now on nothing counts of what this host has: all of it is compared with what a leader has. */

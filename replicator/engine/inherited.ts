@@ -1,64 +1,89 @@
-import { closeSync, fsync as fsyncLater } from 'node:fs';
-import { promisify } from 'node:util';
+import { closeSync } from 'node:fs';
 import { errnoOf } from '../apply/errno.ts';
 import { openDirectory, openForReading, type Places } from '../apply/open-file.ts';
+import type { Inode } from '../core/tree.ts';
 import { joinPath, type TreePath } from '../core/uncertain-names.ts';
 import { fromKey, toKey } from '../tree/path.ts';
 import type { Active } from './activity.ts';
 import type { DiskTree } from './disk-tree.ts';
-
-const fsync = promisify(fsyncLater);
+import type { FailedFile } from './failed-files.ts';
 
 /**
  * Brings to the disk what an earlier process of this boot may have left in the page cache: everything that was active.
  * Node has no syncfs, so each directory, what lies in it, and each file is flushed by itself; what is clean costs little.
- * @throws what fsync throws: then the disk is not to be believed (P6)
  */
-export async function flushInherited(tree: DiskTree, places: Places, active: Active): Promise<void> {
-  for (const directory of active.directories) await flushDirectory(tree, places, toKey(directory), false);
-  for (const file of active.files) await flushFile(places, toKey(file));
-  for (const path of active.trees) {
-    const found = tree.find(toKey(path));
-    if (path.length === 0 || found?.kind === 'directory')
-      await flushDirectory(tree, places, toKey(path), true);
-  }
-}
+export class InheritedFlush {
+  readonly #tree: DiskTree;
+  readonly #places: Places;
+  readonly #flush: (fd: number) => Promise<void>;
+  /** Files whose flush failed (P6). */
+  readonly failed: FailedFile[] = [];
 
-async function flushDirectory(tree: DiskTree, places: Places, path: TreePath, deep: boolean): Promise<void> {
-  const isThere = await flushing(() => openDirectory(places, fromKey(path)));
-  for (const name of isThere ? listed(tree, path) : []) {
-    const entry = joinPath(path, name);
-    const kind = tree.find(entry)?.kind;
-    if (kind === 'file') await flushFile(places, entry);
-    if (kind === 'directory' && deep) await flushDirectory(tree, places, entry, deep);
-    // Its own attributes.
-    if (kind === 'directory' && !deep) await flushing(() => openDirectory(places, fromKey(entry)));
+  constructor(tree: DiskTree, places: Places, flush: (fd: number) => Promise<void>) {
+    this.#tree = tree;
+    this.#places = places;
+    this.#flush = flush;
   }
-}
 
-/** It may have gone while the directory was flushed. */
-function listed(tree: DiskTree, path: TreePath): string[] {
-  return path === '' || tree.find(path)?.kind === 'directory' ? tree.entries(path) : [];
-}
-
-async function flushFile(places: Places, path: TreePath): Promise<void> {
-  await flushing(() => openForReading(places, fromKey(path)).fd);
-}
-
-/** @returns false when nothing, or something else, is there */
-async function flushing(open: () => number): Promise<boolean> {
-  let fd: number;
-  try {
-    fd = open();
-  } catch (error) {
-    const gone = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EINVAL', 'ENXIO'];
-    if (gone.includes(errnoOf(error) ?? '')) return false;
-    throw error;
+  /** @throws what the flush of a directory throws: then the disk is not to be believed (P6) */
+  async run(active: Active): Promise<void> {
+    for (const directory of active.directories) await this.#directory(toKey(directory), false);
+    for (const file of active.files) await this.#file(toKey(file));
+    for (const path of active.trees) {
+      const found = this.#tree.find(toKey(path));
+      if (path.length === 0 || found?.kind === 'directory') await this.#directory(toKey(path), true);
+    }
   }
-  try {
-    await fsync(fd);
-  } finally {
-    closeSync(fd);
+
+  async #directory(path: TreePath, deep: boolean): Promise<void> {
+    const isThere = await this.#flushing(() => openDirectory(this.#places, fromKey(path)));
+    for (const name of isThere ? this.#listed(path) : []) {
+      const entry = joinPath(path, name);
+      const kind = this.#tree.find(entry)?.kind;
+      if (kind === 'file') await this.#file(entry);
+      if (kind === 'directory' && deep) await this.#directory(entry, deep);
+      // Its own attributes.
+      if (kind === 'directory' && !deep)
+        await this.#flushing(() => openDirectory(this.#places, fromKey(entry)));
+    }
   }
-  return true;
+
+  /** It may have gone while the directory was flushed. */
+  #listed(path: TreePath): string[] {
+    return path === '' || this.#tree.find(path)?.kind === 'directory' ? this.#tree.entries(path) : [];
+  }
+
+  async #file(path: TreePath): Promise<void> {
+    let inode: Inode | null = null;
+    const open = () => {
+      const { fd, stats } = openForReading(this.#places, fromKey(path));
+      inode = stats.ino;
+      return fd;
+    };
+    try {
+      await this.#flushing(open);
+    } catch (error) {
+      // It was opened: what failed is its flush.
+      if (inode === null) throw error;
+      this.failed.push({ path, inode });
+    }
+  }
+
+  /** @returns false when nothing, or something else, is there */
+  async #flushing(open: () => number): Promise<boolean> {
+    let fd: number;
+    try {
+      fd = open();
+    } catch (error) {
+      const gone = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EINVAL', 'ENXIO'];
+      if (gone.includes(errnoOf(error) ?? '')) return false;
+      throw error;
+    }
+    try {
+      await this.#flush(fd);
+    } finally {
+      closeSync(fd);
+    }
+    return true;
+  }
 }

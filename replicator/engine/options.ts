@@ -16,6 +16,8 @@ export interface EngineOptions {
   readonly mark: ProcessMark;
   /** A file outside of the tree in which modes are noted that are widened for one change. */
   readonly modesNote: string;
+  /** A file outside of the tree in which files are noted whose flush failed. */
+  readonly failedFilesNote: string;
   /**
    * Takes an entry out of the tree, to another place of the same file system, synchronously. What it throws leaves the
    * entry where it is: RESYNC_REMOVES_MUCH ends the connection with the leader.

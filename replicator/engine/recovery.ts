@@ -1,7 +1,10 @@
-import { closeSync } from 'node:fs';
-import { HoldfastError } from '#contracts/errors.ts';
+import { closeSync, rmSync } from 'node:fs';
+import { HoldfastError, messageOf } from '#contracts/errors.ts';
+import { maxNameLength } from '#contracts/ipc/at-risk.ts';
+import { safeText } from '#contracts/safe-text.ts';
 import { Directories } from '../apply/directories.ts';
 import { DirtyFiles } from '../apply/dirty-files.ts';
+import { FlushFailure } from '../apply/flushable.ts';
 import { Flusher } from '../apply/flusher.ts';
 import { Unlocked } from '../apply/unlocked.ts';
 import { type EpochTable, type LogPosition, logStart } from '../core/position.ts';
@@ -10,12 +13,13 @@ import { emptyChain } from '../log/batch.ts';
 import type { OpenHandle } from '../log/handle-table.ts';
 import type { OperationLogOptions } from '../log/log-options.ts';
 import { OperationLog } from '../log/operation-log.ts';
-import { toKey } from '../tree/path.ts';
+import { fromKey, toKey } from '../tree/path.ts';
 import { type Active, Activity } from './activity.ts';
 import { encodeState, NotedState, uncertainRoot } from './checkpoint-state.ts';
 import { DiskTree } from './disk-tree.ts';
+import { type FailedFile, FailedFiles } from './failed-files.ts';
 import { HostNotes } from './host-notes.ts';
-import { flushInherited } from './inherited.ts';
+import { InheritedFlush } from './inherited.ts';
 import type { EngineOptions } from './options.ts';
 import { Store } from './store.ts';
 
@@ -50,7 +54,10 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     dirty,
     options.flushCalls,
     {
-      onFailed: ({ cause }) => flushFailed(cause),
+      onFailed: ({ path, inode, cause }) => {
+        if (inode === null) flushFailed(cause);
+        else filesFailed([{ path: toKey(path), inode }], cause);
+      },
       onRoom: () => {
         for (const proceed of roomListeners) proceed();
       },
@@ -58,12 +65,22 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     options.flushLimits,
   );
   const roomListeners = new Set<() => void>();
+  const failedFiles = openFailedFiles(options);
   const onlyProcessDied = mark.onlyProcessDied();
 
-  /** P6: until the next boot what is read back may be what never reached the disk. */
+  /** P6: what is read back, of the log or of directories, may be what never reached the disk. */
   const flushFailed = (cause: unknown) => {
     mark.distrustPageCache();
     options.onFatal(cause);
+  };
+  /** P6: the same of single files. The engine ends, for a barrier that needs one of them would never pass. */
+  const filesFailed = (files: readonly FailedFile[], cause: unknown) => {
+    try {
+      failedFiles.add(files);
+    } catch {
+      mark.distrustPageCache();
+    }
+    options.onFatal(flushFailedError(files, cause));
   };
   const fatal = (error: unknown) => {
     if (isFlushFailure(error)) flushFailed(error);
@@ -129,18 +146,26 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     dirty,
     flusher,
     segmentBytes: options.log.segmentBytes,
-    flushInherited: () =>
-      inherited === null
-        ? Promise.resolve()
-        : flushInherited(tree, places, inherited).catch((error: unknown) => {
-            flushFailed(error);
-            throw error;
-          }),
+    failedFiles,
+    flushInherited: async () => {
+      if (inherited === null) return;
+      const flush = new InheritedFlush(tree, places, options.flushCalls.fsync);
+      await flush.run(inherited).catch((error: unknown) => {
+        flushFailed(error);
+        throw error;
+      });
+      const [first] = flush.failed;
+      if (first === undefined) return;
+      filesFailed(flush.failed, 'as an earlier process left them');
+      throw new FlushFailure(fromKey(first.path), null);
+    },
     onFatal: fatal,
   });
   stateOf.get = () => store.state;
   store.rotate();
   await log.flush();
+  // Everything is doubted by a log that is new, if a flush had failed that was not of a single file.
+  mark.trustPageCache();
   mark.leave();
 
   const begin = async (position: LogPosition, chain: Buffer, epochs: EpochTable) => {
@@ -167,6 +192,25 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
   const beginAnew: Opened['beginAnew'] = (...at) => store.replaceLog(() => begin(...at));
   const start = begunAnew ? 'log-begun-anew' : wasEmpty ? 'first' : lostPower ? 'power-lost' : 'process-died';
   return { store, start, directories, unlocked, dirty, beginAnew, roomListeners };
+}
+
+function flushFailedError(files: readonly FailedFile[], cause: unknown): HoldfastError {
+  const names = files.slice(0, 10).map(({ path }) => safeText(fromKey(path), maxNameLength));
+  return new HoldfastError(
+    'FLUSH_FAILED',
+    `the disk did not take what was written to ${names.join(', ')}${files.length > names.length ? ', ...' : ''}: ${messageOf(cause)}`,
+  );
+}
+
+/** A note that cannot be read might name any file. */
+function openFailedFiles({ failedFilesNote, mark }: EngineOptions): FailedFiles {
+  try {
+    return new FailedFiles(failedFilesNote);
+  } catch {
+    mark.distrustPageCache();
+    rmSync(failedFilesNote, { force: true });
+    return new FailedFiles(failedFilesNote);
+  }
 }
 
 async function openLog(

@@ -17,6 +17,7 @@ import { toKey } from '../tree/path.ts';
 import type { Activity } from './activity.ts';
 import { encodeState } from './checkpoint-state.ts';
 import type { DiskTree } from './disk-tree.ts';
+import type { FailedFiles } from './failed-files.ts';
 import { doubtRecords, type HostNotes } from './host-notes.ts';
 
 export interface StoreParts {
@@ -32,6 +33,7 @@ export interface StoreParts {
   readonly segmentBytes: number;
   /** Brings to the disk what an earlier process left in the page cache. */
   readonly flushInherited: () => Promise<void>;
+  readonly failedFiles: FailedFiles;
   /** The engine is to be given up: what it wrote may not be what it reads. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -83,6 +85,15 @@ export class Store {
 
   get flusher(): Flusher {
     return this.#parts.flusher;
+  }
+
+  get failedFiles(): FailedFiles {
+    return this.#parts.failedFiles;
+  }
+
+  /** Whether all is here that the log says (R5, but for what is not flushed), and nothing of it is to be replaced (P6). */
+  get isComplete(): boolean {
+    return this.replica.isComplete && this.failedFiles.all.length === 0;
   }
 
   /** As Applier.fileOf: null for a file that is not known here, undefined when the handle is not open. */
@@ -177,7 +188,7 @@ export class Store {
 
   async #flushing(files: Promise<void>): Promise<Flushed> {
     const { position } = this.log;
-    const complete = this.replica.isComplete;
+    const complete = this.isComplete;
     const cuts = this.#cuts;
     await Promise.all([this.flushLog(), files, this.inherited()]);
     return { position, complete: complete && cuts === this.#cuts };

@@ -72,7 +72,7 @@ export class Follower {
   get caughtUp(): boolean {
     const { settings, engine } = this.#options;
     if (this.#session?.hasReachedLeader !== true) return false;
-    return settings.mode === 'shared' || engine.store.replica.isComplete;
+    return settings.mode === 'shared' || engine.store.isComplete;
   }
 
   /** null: nothing is in doubt. */
@@ -125,6 +125,11 @@ export class Follower {
     if (before === null) this.#skipPause?.();
     else if (!this.#isStillThere(before))
       this.#session?.close(new Error('the leader’s address or key has changed'));
+  }
+
+  /** What was taken away here is asked for by a new session. */
+  onFilesTakenAway(): void {
+    this.#session?.close(new Error('files whose flush had failed were taken away, to be fetched anew'));
   }
 
   /** This host's config root changed by itself: the leader's is what counts. */

@@ -71,20 +71,20 @@ export class ProcessMark {
   }
 
   /**
-   * After a failed flush (P6): until the next boot, what is read back may be what never reached the disk. The log is to
-   * be begun anew, whatever its checksums say.
+   * After a failed flush of the log or of a directory (P6): what is read back may be what never reached the disk. The log
+   * is to be begun anew, whatever its checksums say.
    */
   distrustPageCache(): void {
     this.remove();
     writeFileSync(this.#distrustPath, this.#boot(), { mode: 0o600 });
   }
 
-  /** Whether a process of this boot saw a flush fail, and nobody began anew since. */
+  /** Whether a process of this boot saw such a flush fail, and nobody began anew since. */
   pageCacheLies(): boolean {
     return readOrNull(this.#distrustPath) === this.#boot();
   }
 
-  /** The files concerned were replaced by new ones. */
+  /** The log is a new one, and says that everything is doubted. */
   trustPageCache(): void {
     rmSync(this.#distrustPath, { force: true });
   }

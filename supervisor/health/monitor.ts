@@ -1,11 +1,19 @@
 import type { QuarantineSummary } from '#contracts/ipc/quarantine.ts';
 import { LoopWatch } from '#contracts/lateness.ts';
 import type { Config } from '../config/schema.ts';
-import type { Health, HealthFact, HealthReports, VipConflict, Watchdog } from '../runtime/ports.ts';
+import type {
+  Health,
+  HealthFact,
+  HealthReports,
+  ReplicatorStatus,
+  VipConflict,
+  Watchdog,
+} from '../runtime/ports.ts';
 import type { Check } from './check.ts';
 import { CheckLoop } from './check-loop.ts';
 import { addressTakenFact } from './checks/address-taken.ts';
 import { etcdFacts, lookAtMembers } from './checks/etcd-members.ts';
+import { failedFilesFact } from './checks/failed-files.ts';
 import type { NodeQuestions } from './checks/liveness.ts';
 import { quarantineFact } from './checks/quarantine.ts';
 import { sftpPortFact } from './checks/sftp-port.ts';
@@ -34,6 +42,8 @@ export interface MonitorOptions {
   readonly lateness: Lateness;
   /** As the replicator told it last; null: it has not yet. */
   readonly quarantine: () => QuarantineSummary | null;
+  /** Files whose flush failed, as the replicator told it last. */
+  readonly failedFiles: () => ReplicatorStatus['failedFiles'];
   readonly reports: HealthReports;
 }
 
@@ -99,6 +109,11 @@ export class HealthMonitor implements Health {
     const expected = () => reports.leaderLinks();
     return [
       ...kernelChecks(config, watchdog),
+      {
+        name: 'flushed files',
+        everyMs,
+        look: async () => [failedFilesFact(this.#options.failedFiles(), reports.isServing())],
+      },
       { name: 'SFTP port', everyMs, look: () => this.#lookAtPort(sftp) },
       {
         name: 'virtual IP elsewhere',

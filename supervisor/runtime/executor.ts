@@ -46,6 +46,7 @@ export class Executor {
       leave: lane('leave'),
       host: lane('host'),
       admit: lane('admit'),
+      'replace-failed-files': lane('replace-failed-files'),
       settings: lane('settings'),
       replicator: lane('replicator'),
       'hand-off': lane('hand-off'),
@@ -92,6 +93,8 @@ export class Executor {
         return this.#replicator(order);
       case 'admit':
         return this.#options.replicator.admit(order.replaces, order.at);
+      case 'replace-failed-files':
+        return this.#options.replicator.replaceFailedFiles();
       case 'hand-off':
         return this.#options.replicator.handOff(order.epoch, order.to);
       case 'announce':
@@ -210,6 +213,7 @@ function repeatAfterMs(order: Order): number {
     case 'leave':
     case 'host':
     case 'admit':
+    case 'replace-failed-files':
     case 'settings':
       return 500;
     case 'vip':

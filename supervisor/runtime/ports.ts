@@ -245,6 +245,8 @@ export interface ReplicatorControl {
   handOff(epoch: Epoch, target: NodeId): void;
   /** Gives the host's roots an identity, in the place of those that they carry. */
   admit(replaces: string, at: number): void;
+  /** Fetches the files anew whose flush failed; not while this host leads, or is in the in-sync set. */
+  replaceFailedFiles(): void;
   /** Lets the comparison that waits take away so many files. */
   acceptRemoval(files: number): void;
   /**

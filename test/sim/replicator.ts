@@ -109,6 +109,8 @@ export class ReplicatorModel implements ReplicatorControl {
 
   tellHeld(): void {}
 
+  replaceFailedFiles(): void {}
+
   /** What may be acknowledged is looked at at the gate of the SFTP node. */
   openGate(): void {}
 
@@ -314,6 +316,7 @@ export class ReplicatorModel implements ReplicatorControl {
         quarantine: null,
         roots: this.#roots(),
         heldRemoval: null,
+        failedFiles: null,
       }),
     );
   }

@@ -77,6 +77,10 @@ export class ReplicatorProcess implements ReplicatorControl {
     return this.status?.quarantine ?? null;
   }
 
+  get failedFiles(): ReplicatorStatus['failedFiles'] {
+    return this.status?.failedFiles ?? null;
+  }
+
   get resync(): ResyncReport | null {
     return this.#resync.report;
   }
@@ -129,6 +133,10 @@ export class ReplicatorProcess implements ReplicatorControl {
 
   admit(replaces: string, at: number): void {
     this.#child?.send({ type: 'admit', replaces, at });
+  }
+
+  replaceFailedFiles(): void {
+    this.#child?.send({ type: 'replace-failed-files' });
   }
 
   acceptRemoval(files: number): void {

@@ -155,10 +155,10 @@ function absorbReplicator(state: RoleState, event: ReplicatorEvent): RoleState {
     }
     case 'replicator-status': {
       const { role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints } = event.status;
-      const { roots, heldRemoval } = event.status;
+      const { roots, heldRemoval, failedFiles } = event.status;
       const told = {
         ...{ role, highestEpoch, position, caughtUp, configDigest, hostKeyFingerprints },
-        ...{ roots, heldRemoval },
+        ...{ roots, heldRemoval, failedFiles },
         awaySinceMs: role === 'leader' ? null : (replicator.awaySinceMs ?? event.at),
       };
       const epoch = Math.max(highestEpoch, event.status.toldEpoch);

@@ -3,6 +3,7 @@ import { operationReport } from '../operation/operation.ts';
 import { wentBackIn } from '../restored/went-back.ts';
 import { mustLeave, rootIdOf, rootOrders, type Standing, standingOf } from '../roots/standing.ts';
 import { claimOrder, isForcedHere } from './claim.ts';
+import { failedFileOrders } from './failed-files.ts';
 import { inSyncMembers, isInSyncReadable } from './in-sync.ts';
 import { isOff, isServing, leaderKeyIsMine, replicatorLeads, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
@@ -43,6 +44,7 @@ function standbyOrders(state: RoleState, at: number, timing: Timing): Order[] {
     orders.push({ kind: 'replicator', want: 'idle' });
   }
   orders.push(...rootOrders(state, standing, isForcedHere(state)));
+  if (standing.is === 'agreed') orders.push(...failedFileOrders(state));
   orders.push(...spareOrders(state));
   const wentBack = wentBackIn(state);
   if (wentBack !== null && mayTellRestored(state)) orders.push({ kind: 'restored', ...wentBack });

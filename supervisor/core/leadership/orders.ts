@@ -92,6 +92,8 @@ export type Order =
   /** A newcomer is not to be in the in-sync set, if that is as it was read. */
   | { readonly kind: 'leave'; readonly modRevision: number; readonly cause: Cause }
   /** The host's roots are to get an identity in the place of those they carry. */
+  /** Fetch the files anew whose flush failed. */
+  | { readonly kind: 'replace-failed-files' }
   | { readonly kind: 'admit'; readonly replaces: string; readonly at: number }
   /** What etcd is to say that this host holds. */
   | { readonly kind: 'host'; readonly record: HostRecord; readonly modRevision: number }

@@ -108,6 +108,8 @@ export interface ReplicatorFact {
   readonly roots: RootsReport | null;
   /** A comparison that waits for an operator. */
   readonly heldRemoval: { readonly files: number; readonly of: number; readonly leader: NodeId } | null;
+  /** Files whose flush failed (P6), which are to be fetched anew; null: none. */
+  readonly failedFiles: { readonly files: number; readonly first: string } | null;
   /** The answer to the hand-off of this epoch, once it came. */
   readonly handedOff: { readonly epoch: Epoch; readonly complete: boolean; readonly reason: string } | null;
 }
@@ -182,6 +184,7 @@ export const absentReplicator: ReplicatorFact = {
   hostKeyFingerprints: [],
   roots: null,
   heldRemoval: null,
+  failedFiles: null,
   handedOff: null,
 };
 

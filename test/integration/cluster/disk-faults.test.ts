@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { HistoryRecord } from '../../../supervisor/core/records/history.ts';
 import type { LabDisk } from '../../lab/disk.ts';
 import type { LabHost } from '../../lab/host.ts';
 import { Lab } from '../../lab/lab.ts';
+import { FailingFlush } from '../../lab/syscalls.ts';
 import { waitFor } from '../../lab/wait.ts';
 
 /** A container may have none. */
@@ -110,6 +111,45 @@ describe('a disk of the leader', { timeout: 240_000, skip }, () => {
     await assertEverywhere('larger');
   });
 
+  it('that loses what was written to a file moves the service, and the file is fetched anew (P6)', async () => {
+    const leader = await healthyLeader();
+    await put('goes-bad');
+    const bad = join(leader.filesRoot, 'alice', 'goes-bad');
+    const before = madeAt(bad);
+    const { processes } = await leader.status();
+    {
+      await using _ = await FailingFlush.on(processes.replicator ?? assert.fail(), bad);
+      await assert.rejects(put('goes-bad'), 'a CLOSE whose flush fails is not acknowledged');
+    }
+    const successor = await lab.waitForLeader(lab.others(leader));
+    assert.equal(await whyItMoved(successor), 'FLUSH_FAILED');
+    await put('after-the-loss');
+    await healthyLeader();
+    assert.notEqual(madeAt(bad), before, 'another file');
+    assert.ok(readFileSync(bad).equals(readFileSync(join(successor.filesRoot, 'alice', 'goes-bad'))));
+    await assertEverywhere('after-the-loss');
+  });
+
+  it('of a standby that loses what was written to a file moves nothing: the file is fetched anew (P6)', async () => {
+    const leader = await healthyLeader();
+    const { epoch } = await leader.status();
+    const [standby] = lab.others(leader);
+    assert.ok(standby);
+    await put('goes-bad-there');
+    const bad = join(standby.filesRoot, 'alice', 'goes-bad-there');
+    const before = madeAt(bad);
+    const { processes } = await standby.status();
+    {
+      await using _ = await FailingFlush.on(processes.replicator ?? assert.fail(), bad);
+      await put('goes-bad-there');
+    }
+    await lab.wait('another file in its place', async () => ![null, before].includes(madeAt(bad)));
+    await healthyLeader();
+    assert.equal((await leader.status()).epoch, epoch);
+    const hostname = readFileSync('/etc/hostname');
+    assert.ok(readFileSync(bad).equals(hostname));
+  });
+
   it('that stands still moves the service, though the storage engine cannot even be killed', async () => {
     const leader = await healthyLeader();
     await put('before-frozen');
@@ -133,3 +173,8 @@ describe('a disk of the leader', { timeout: 240_000, skip }, () => {
     await assertEverywhere('before-frozen', 'while-frozen');
   });
 });
+
+/** Inodes are used again. */
+function madeAt(path: string): bigint | null {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.birthtimeNs ?? null;
+}

@@ -173,6 +173,11 @@ export class Host {
     return this.#child?.pid ?? 0;
   }
 
+  /** The process ended by itself. */
+  get hasEnded(): boolean {
+    return this.#child?.exitCode != null;
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#child?.kill(name);
   }

@@ -35,6 +35,7 @@ export function optionsIn(folder: string, changes: Partial<EngineOptions> = {}):
     },
     mark: new ProcessMark(at('run'), { files: at('files'), log: at('log') }),
     modesNote: at('modes'),
+    failedFilesNote: at('failed-files'),
     setAside: (entry) => renameSync(entry, join(at('aside'), `${process.pid}-${asideNumber++}`)),
     space: new Space(() => freeSpaceOf(at('files')), { reserveBytes: 0, reserveFiles: 0 }),
     credentials: ownCredentials(),

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  fstatSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import pino from 'pino';
 import { diskCalls } from '../../../../replicator/apply/disk-calls.ts';
 import { encodeState, NotedState } from '../../../../replicator/engine/checkpoint-state.ts';
 import type { ClientWork } from '../../../../replicator/engine/client-work.ts';
@@ -156,6 +167,113 @@ describe('a host that starts again', () => {
     fails = false;
     await host.start();
     assert.equal(host.up.start, 'log-begun-anew');
+    assert.deepEqual(doubted(), ['tree ']);
+  });
+
+  describe('after the flush of a single file failed (P6)', () => {
+    const logger = pino({ level: 'silent' });
+    let failing: bigint | null;
+    let fatal: unknown;
+
+    beforeEach(() => {
+      failing = null;
+      fatal = null;
+      const fsync = async (fd: number) => {
+        if (fstatSync(fd, { bigint: true }).ino === failing)
+          throw Object.assign(new Error('EIO'), { code: 'EIO', errno: -5 });
+        await diskCalls.fsync(fd);
+      };
+      Object.assign(host.options, {
+        flushCalls: { fsync, fdatasync: fsync },
+        onFatal: (error: unknown) => {
+          fatal = error;
+        },
+      });
+    });
+
+    const inodeOf = (name: string) => statSync(join(host.options.files, name), { bigint: true }).ino;
+
+    async function failOnWrite(): Promise<void> {
+      writeFileSync(join(host.options.files, 'x'), 'old');
+      const { client } = await lead();
+      failing = inodeOf('x');
+      const handle = await client.open('x');
+      await client.ask({ kind: 'write', handle, offset: 0, data: at('new') });
+      const refused = await client.ask({ kind: 'close', handle });
+      assert.equal('errno' in refused && refused.errno, 'EIO');
+      assert.notEqual(fatal, null);
+      await host.stop();
+      failing = null;
+    }
+
+    it('goes on with its log, and says of nothing that it is complete until the file is replaced', async () => {
+      await failOnWrite();
+      const bad = inodeOf('x');
+      await host.start();
+      assert.equal(host.up.start, 'process-died');
+      const { store } = host.up;
+      assert.deepEqual(store.failedFiles.all, [{ path: 'x', inode: bad }]);
+      store.replica.trustAll();
+      assert.deepEqual([store.replica.isComplete, store.isComplete], [true, false]);
+      assert.equal((await store.flush()).complete, false);
+      assert.equal((await store.barrier({ files: [], paths: [] })).complete, false);
+    });
+
+    it('replaces it by all its names, wherever it is by now, and has that noted when it says so', async () => {
+      await failOnWrite();
+      linkSync(join(host.options.files, 'x'), join(host.options.files, 'linked'));
+      renameSync(join(host.options.files, 'x'), join(host.options.files, 'y'));
+      await host.start();
+      assert.equal(await host.up.replaceFailedFiles(logger), true);
+      assert.deepEqual(doubted(), ['name linked', 'name x', 'name y']);
+      assert.deepEqual(readdirSync(host.options.files), []);
+      assert.equal(await host.up.replaceFailedFiles(logger), false, 'once');
+      await host.stop();
+      await host.start();
+      assert.deepEqual(doubted(), ['name linked', 'name x', 'name y']);
+      assert.deepEqual(host.up.store.failedFiles.all, []);
+    });
+
+    it('remembers it over a restart of the machine, and takes it away again when it died on the way', async () => {
+      await failOnWrite();
+      await host.start();
+      await host.stop(true);
+      await host.start();
+      assert.equal(host.up.start, 'power-lost');
+      assert.equal(host.up.store.failedFiles.all.length, 1);
+      rmSync(join(host.options.files, 'x'));
+      assert.equal(await host.up.replaceFailedFiles(logger), true);
+      assert.ok(doubted().includes('name x'));
+    });
+
+    it('finds those that the life before left in the page cache', async () => {
+      await work();
+      await host.stop();
+      await host.start();
+      failing = inodeOf('e/new');
+      await assert.rejects(host.up.store.flush(), { name: 'FlushFailure' });
+      assert.notEqual(fatal, null);
+      assert.deepEqual(host.up.store.failedFiles.all, [{ path: 'e/new', inode: failing }]);
+    });
+
+    it('doubts everything when the note cannot be read', async () => {
+      await failOnWrite();
+      writeFileSync(host.options.failedFilesNote, '[{"path": 3}]');
+      await host.start();
+      assert.equal(host.up.start, 'log-begun-anew');
+      assert.deepEqual(doubted(), ['tree ']);
+    });
+  });
+
+  it('begins its log anew once after a flush failed, and not at each start until the next boot', async () => {
+    await work();
+    await host.stop();
+    host.options.mark.distrustPageCache();
+    await host.start();
+    assert.equal(host.up.start, 'log-begun-anew');
+    await host.stop();
+    await host.start();
+    assert.equal(host.up.start, 'process-died');
     assert.deepEqual(doubted(), ['tree ']);
   });
 

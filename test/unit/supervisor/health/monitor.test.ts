@@ -23,6 +23,7 @@ replication: { address: 10.0.0.11 }
       engine: { ask: () => {}, answer: () => null },
       lateness: new Lateness(() => 0),
       quarantine: () => null,
+      failedFiles: () => null,
       reports: {
         isServing: () => false,
         hasSftpPort: () => true,

@@ -192,6 +192,7 @@ export function statusOf(host: string): ReplicatorStatus {
     roots: rootsOf(host),
     atRisk: [],
     heldRemoval: null,
+    failedFiles: null,
   };
 }
 
