@@ -50,7 +50,11 @@ export function realParts(
         config,
         watchdog,
         askForAddresses: () => vips.conflict(),
-        engine: { ask: (id) => replicator?.ask(id), answer: () => replicator?.answer ?? null },
+        engine: {
+          ask: (id) => replicator?.ask(id),
+          answer: () => replicator?.answer ?? null,
+          pid: () => replicator?.pid,
+        },
         node: { ask: (id) => node?.ask(id), answer: () => node?.answer ?? null },
         lateness,
         quarantine: () => replicator?.quarantine ?? null,

@@ -199,6 +199,9 @@ export class Executor {
   }
 }
 
+/** A replicator that could not lead or follow, as for want of space, is told again: it does nothing where it does so already. */
+const roleEveryMs = 5000;
+
 /** What is written to etcd is known to be there when it is read; what a process is told, it may not have heard. */
 function repeatAfterMs(order: Order): number {
   switch (order.kind) {
@@ -220,6 +223,8 @@ function repeatAfterMs(order: Order): number {
       return order.want === 'absent' ? 500 : Infinity;
     case 'sftp-node':
       return order.want === 'running' ? 500 : Infinity;
+    case 'replicator':
+      return order.want === 'idle' ? Infinity : roleEveryMs;
     default:
       return Infinity;
   }

@@ -258,6 +258,8 @@ export interface ReplicatorControl {
   askAtRisk(): Promise<HostAtRisk[] | null>;
   /** What the leader before this one knew of hosts that are not in sync. */
   tellHeld(held: Held[]): void;
+  /** Ends the process at once; another one is started. */
+  kill(): void;
   /** Starts it; it is started again whenever it ends. */
   start(): void;
   /** The other hosts, whenever they change. */
@@ -295,6 +297,8 @@ export interface HealthReports {
   silentNode(again: boolean): void;
   /** The storage engine says nothing for a while, or is well again. */
   silentEngine(isSilent: boolean): void;
+  /** The process of the storage engine has answered nothing for long: no disk keeps it from that. */
+  stuckEngine(): void;
 }
 
 /** Looks at this host all the time. */

@@ -171,6 +171,10 @@ export class Supervisor {
       unfit: (unfit) => observe({ type: 'health', unfit }),
       silentNode: (again) => this.#onSilentNode(again),
       silentEngine: (isSilent) => observe({ type: 'engine-silent', isSilent }),
+      stuckEngine: () => {
+        log.error({ code: 'ENGINE_SILENT' }, 'the replicator answers nothing, and is killed');
+        this.replicator.kill();
+      },
     });
     const readAgain = () => this.#reader.readSoon();
     this.#executor = new Executor({

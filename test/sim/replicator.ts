@@ -111,6 +111,8 @@ export class ReplicatorModel implements ReplicatorControl {
 
   replaceFailedFiles(): void {}
 
+  kill(): void {}
+
   /** What may be acknowledged is looked at at the gate of the SFTP node. */
   openGate(): void {}
 

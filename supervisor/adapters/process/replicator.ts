@@ -166,9 +166,13 @@ export class ReplicatorProcess implements ReplicatorControl {
     return await this.#questions.ask((requestId) => child.send(message(requestId)));
   }
 
+  kill(): void {
+    this.#child?.kill();
+  }
+
   close(): void {
     this.#closed = true;
-    this.#child?.kill();
+    this.kill();
   }
 
   #receive(message: FromReplicator): void {

@@ -130,6 +130,26 @@ describe('processes that are killed or frozen under load', { timeout: 300_000 },
     assert.notEqual(successor.name, leader.name);
   });
 
+  it('a replicator that is stopped for good: another host takes over, and the stopped one is killed', async () => {
+    const leader = await lab.waitForService();
+    await underScrutiny(lab, async ({ load }) => {
+      const { replicator } = (await leader.status()).processes;
+      assert.ok(replicator !== null);
+      process.kill(replicator, 'SIGSTOP');
+      await lab.waitForLeader(lab.others(leader));
+      await load.more(1);
+      await lab.wait(
+        'another replicator in its place',
+        async () => {
+          const { processes, inSync } = await leader.status();
+          return processes.replicator !== replicator && inSync.includes(leader.name);
+        },
+        30_000,
+      );
+      assert.ok(!existsSync(`/proc/${replicator}/fd/0`));
+    });
+  });
+
   it('supervisor and SFTP node killed at once: released by what systemd runs, another host takes over', async () => {
     const leader = await lab.waitForService();
     await underScrutiny(lab, async ({ load }) => {

@@ -10,6 +10,9 @@ describe('whether the storage engine is well', () => {
   let answer: { id: number; engineSilentMs: number } | null;
   let answers: boolean;
   let watch: EngineWatch;
+  let pid: number | undefined;
+  /** When the process was to be killed. */
+  let stuck: number;
   beforeEach(() => {
     told = [];
     asked = [];
@@ -21,8 +24,16 @@ describe('whether the storage engine is well', () => {
         if (answers) answer = { id, engineSilentMs: answer?.engineSilentMs ?? 0 };
       },
       answer: () => answer,
+      pid: () => pid,
     };
-    const reports = { silentEngine: (isSilent: boolean) => told.push(isSilent) } as unknown as HealthReports;
+    pid = 1;
+    stuck = 0;
+    const reports = {
+      silentEngine: (isSilent: boolean) => told.push(isSilent),
+      stuckEngine: () => {
+        stuck += 1;
+      },
+    } as unknown as HealthReports;
     watch = new EngineWatch(engine, {} as LoopWatch, reports);
   });
   const pass = (fromMs: number, toMs: number) => {
@@ -60,5 +71,27 @@ describe('whether the storage engine is well', () => {
     answers = true;
     pass(2100, 2500);
     assert.deepEqual(told, [true, false]);
+  });
+
+  it('has its process killed when that answers nothing for ten seconds, and each process has its own', () => {
+    pass(0, 20_000);
+    answers = false;
+    pass(20_100, 29_500);
+    assert.equal(stuck, 0);
+    pass(29_600, 30_100);
+    assert.equal(stuck, 1);
+    pid = 2;
+    pass(30_200, 40_100);
+    assert.equal(stuck, 1, 'one that was just started');
+    pass(40_200, 40_300);
+    assert.equal(stuck, 2);
+    pid = undefined;
+    pass(40_400, 60_000);
+    assert.equal(stuck, 2, 'there is none');
+    pid = 3;
+    answer = { id: 999, engineSilentMs: 60_000 };
+    answers = true;
+    pass(60_100, 80_000);
+    assert.equal(stuck, 2, 'it answers, whatever its engine does');
   });
 });

@@ -20,7 +20,7 @@ replication: { address: 10.0.0.11 }
       watchdog: null,
       askForAddresses: async () => null,
       node: { ask: () => {}, answer: () => null },
-      engine: { ask: () => {}, answer: () => null },
+      engine: { ask: () => {}, answer: () => null, pid: () => undefined },
       lateness: new Lateness(() => 0),
       quarantine: () => null,
       failedFiles: () => null,
@@ -32,6 +32,7 @@ replication: { address: 10.0.0.11 }
           unfit = causes;
         },
         silentEngine: () => {},
+        stuckEngine: () => {},
         silentNode: () => {},
       },
     });

@@ -105,6 +105,13 @@ describe('the executor of orders', () => {
     assert.equal(timesAsked('stop'), 1);
   });
 
+  it('tells the replicator its role again every five seconds: it may have failed at it', async () => {
+    const executor = executorWith();
+    const follow: Order = { kind: 'replicator', want: 'follow', epoch: 7, leader: 'b', root: 'r' };
+    for (; clock.now < 12_000; clock.now += 100) await carryOut(executor, follow);
+    assert.equal(timesAsked('tellRole'), 3);
+  });
+
   it('tells the replicator its role with the roots that were judged', async () => {
     const executor = executorWith();
     await carryOut(executor, { kind: 'replicator', want: 'follow', epoch: 7, leader: 'b', root: 'r' });
