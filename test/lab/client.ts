@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -68,6 +70,30 @@ export class LabClient {
       reject: false,
       all: true,
     });
+  }
+
+  /**
+   * A session that has begun, and waits without a word and without keepalive.
+   * @returns resolves when the server ends it
+   */
+  async wait(address: string): Promise<{ readonly ended: Promise<void> }> {
+    const patience = ['-o', 'ServerAliveInterval=0', '-o', 'TCPKeepAlive=no'];
+    const args = [
+      ...this.sshOptions,
+      ...patience,
+      '-p',
+      String(this.#port),
+      '-s',
+      `alice@${address}`,
+      'sftp',
+    ];
+    const session = spawn('ip', ['netns', 'exec', this.network.namespace, 'ssh', ...args], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    // SSH_FXP_INIT, version 3; the answer is the server's version.
+    session.stdin.write(Buffer.from([0, 0, 0, 5, 1, 0, 0, 0, 3]));
+    await once(session.stdout, 'data');
+    return { ended: once(session, 'exit').then(() => {}) };
   }
 
   exec(file: string, args: readonly string[], input = '') {

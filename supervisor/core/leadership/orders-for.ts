@@ -5,13 +5,16 @@ import { mustLeave, rootIdOf, rootOrders, type Standing, standingOf } from '../r
 import { claimOrder, isForcedHere } from './claim.ts';
 import { failedFileOrders } from './failed-files.ts';
 import { inSyncMembers, isInSyncReadable } from './in-sync.ts';
-import { isOff, isServing, leaderKeyIsMine, replicatorLeads, vipIsOn } from './leadership.ts';
+import { isLeaseOver, isOff, isServing, leaderKeyIsMine, replicatorLeads, vipIsOn } from './leadership.ts';
 import { leaseDeadlineMs } from './lease.ts';
 import type { Order } from './orders.ts';
 import { settingsAreUntold } from './settings.ts';
 import { isPastReturn, type RoleState } from './state.ts';
 import type { Phased } from './step.ts';
 import type { Timing } from './timing.ts';
+
+/** A process that is killed is gone within milliseconds, unless a disk holds it. */
+const hangUpMs = 200;
 
 /** What must be so in this state, in order of urgency. */
 export function ordersFor(state: RoleState, at: number, timing: Timing): Order[] {
@@ -198,16 +201,27 @@ function steppingDownOrders(
   at: number,
   timing: Timing,
 ): Order[] {
+  const leader = leaderKeyIsMine(state) && !isLeaseOver(state, at, timing) ? state.cluster?.leader : null;
+  const keepsAddress = leader != null && mayHangUpFirst(state, phase, at);
   const orders: Order[] = [
     { kind: 'gate', want: 'shut', epoch: phase.epoch },
-    { kind: 'vip', want: 'absent' },
+    ...(keepsAddress ? [] : [{ kind: 'vip', want: 'absent' } as const]),
     { kind: 'sftp-node', want: 'killed' },
     { kind: 'replicator', want: 'idle' },
   ];
-  const alive = state.lease !== null && at < leaseDeadlineMs(state.lease, timing);
-  const leader = state.cluster?.leader;
-  if (isOff(state, phase, at, timing) && alive && leader && leaderKeyIsMine(state)) {
+  if (leader != null && isOff(state, phase, at, timing))
     orders.push({ kind: 'leadership', want: 'release', epoch: leader.epoch, cause: phase.cause });
-  }
   return orders;
+}
+
+/**
+ * Connections of clients end with the SFTP node. If the address went before, nobody would be told: a client without
+ * keepalive that waits for an answer would wait for hours. Only while nobody else can have the address yet.
+ */
+function mayHangUpFirst(
+  { node, nodeIsStuck }: RoleState,
+  phase: Phased<'stepping-down'>,
+  at: number,
+): boolean {
+  return node.is !== 'absent' && !nodeIsStuck && at - phase.sinceMs < hangUpMs;
 }

@@ -135,8 +135,10 @@ describe('processes that are killed or frozen under load', { timeout: 300_000 },
     await underScrutiny(lab, async ({ load }) => {
       const { replicator } = (await leader.status()).processes;
       assert.ok(replicator !== null);
+      const waiting = await lab.client.wait(lab.vipV4);
       process.kill(replicator, 'SIGSTOP');
       await lab.waitForLeader(lab.others(leader));
+      assert.equal(await Promise.race([waiting.ended.then(() => 'told'), delay(2000, 'waits')]), 'told');
       await load.more(1);
       await lab.wait(
         'another replicator in its place',

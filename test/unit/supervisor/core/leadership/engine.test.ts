@@ -69,4 +69,34 @@ describe('a leader without its storage engine (H1)', () => {
     host.see({ type: 'engine-silent', isSilent: false });
     assert.ok(!codes().includes('ENGINE_SILENT'));
   });
+
+  it('ends the connections of clients before the address goes, so that they are told', () => {
+    const host = leading();
+    host.see({ type: 'engine-silent', isSilent: true });
+    assert.equal(host.order('sftp-node')?.want, 'killed');
+    assert.equal(host.order('vip'), undefined, 'not before the process is gone');
+    host.see({ type: 'node-exited', epoch: 200, cause: { code: 'X', sentence: 'killed' } });
+    assert.deepEqual(host.order('vip'), { kind: 'vip', want: 'absent' });
+  });
+
+  it('takes the address off soon all the same when the process does not end', () => {
+    const host = leading();
+    host.see({ type: 'engine-silent', isSilent: true });
+    host.pass(199);
+    assert.equal(host.order('vip'), undefined);
+    host.pass(1);
+    assert.deepEqual(host.order('vip'), { kind: 'vip', want: 'absent' });
+  });
+
+  it('takes the address off at once when another host may have it: the key or the lease is gone', () => {
+    const other = leading();
+    other.read({ leader: leaderOf('b', 300) });
+    const without = leading();
+    without.see({ type: 'lease-gone', id: 'lease-a' });
+    for (const host of [other, without]) {
+      assert.equal(host.phase, 'stepping-down');
+      assert.notEqual(host.state.node.is, 'absent');
+      assert.deepEqual(host.order('vip'), { kind: 'vip', want: 'absent' });
+    }
+  });
 });
