@@ -34,6 +34,8 @@ export const replicatorSettingsSchema = z.object({
   mode: z.enum(['sync', 'async', 'shared']),
   strict: z.boolean(),
   syncTimeoutMs: z.number().positive(),
+  /** What a leader reads at most for a standby that compares or fetches files. */
+  resyncBytesPerSecond: z.number().positive(),
   /** A comparison that would take away more than this share of the files (0 to 1) waits for an operator. */
   maxRemovalShare: z.number().min(0).max(1),
   logLevel: z.string(),

@@ -7,6 +7,7 @@ import type { ConfigRoot } from '../config/config-root.ts';
 import type { LogPosition } from '../core/position.ts';
 import type { Followers } from '../engine/client-work.ts';
 import type { Leading } from '../engine/leading.ts';
+import { defaultReads } from '../peers/content-reads.ts';
 import { LiveStream } from '../peers/live-stream.ts';
 import type { Flushed } from '../peers/ports.ts';
 import { ServingSession } from '../peers/serving-session.ts';
@@ -144,6 +145,7 @@ export class Leader implements Followers {
       port: leading,
       stream: this.#stream,
       replicatesFiles: this.#replicatesFiles,
+      reads: { ...defaultReads, bytesPerSecond: settings.resyncBytesPerSecond },
       now,
       onReceived: (from, position) => this.#onReceived(from, position),
       onFlushed: (from, flushed) => this.#onFlushed(from, flushed),

@@ -16,23 +16,38 @@ interface Read {
 
 const readsAtOnce = 4;
 
-/** Bytes that are read at once: of content, which is one piece on its way, and for a digest. */
-export interface PieceBytes {
+export interface ReadLimits {
+  /** Bytes that are read at once: of content, which is one piece on its way, and for a digest. */
   readonly content: number;
   readonly digest: number;
+  /** Of all that is read for one follower; it is more by a piece or two for a moment. */
+  readonly bytesPerSecond: number;
 }
 
-export const defaultPieces: PieceBytes = { content: limits.contentPiece, digest: limits.digestBlock };
+export const defaultReads: ReadLimits = {
+  content: limits.contentPiece,
+  digest: limits.digestBlock,
+  bytesPerSecond: Number.POSITIVE_INFINITY,
+};
 
-/** The files that a leader reads for one follower: a piece of each in turn, so that a long one keeps nobody waiting. */
+/**
+ * The files that a leader reads for one follower: a piece of each in turn, so that a long one keeps nobody waiting, and
+ * not faster than it may, so that the disk and the thread that orders are there for clients.
+ */
 export class ContentReads {
   #waiting: Read[] = [];
   readonly #running = new Set<Read>();
   #isClosed = false;
-  readonly #pieces: PieceBytes;
+  readonly #limits: ReadLimits;
+  readonly #now: () => number;
+  /** What was read so far is in order by then, milliseconds. */
+  #evenAtMs = 0;
+  #goingOn: NodeJS.Timeout | null = null;
 
-  constructor(pieces: PieceBytes) {
-    this.#pieces = pieces;
+  /** @param now elapsed milliseconds */
+  constructor(readLimits: ReadLimits, now: () => number) {
+    this.#limits = readLimits;
+    this.#now = now;
   }
 
   add(request: Pick<Read, 'kind' | 'id' | 'from' | 'to'>, content: OpenContent): void {
@@ -44,7 +59,16 @@ export class ContentReads {
    * @param onRead called in the turn in which a piece has been read, with what to send
    */
   begin(onRead: (messages: ToFollower[]) => void, onFailed: (error: unknown) => void): void {
+    if (this.#goingOn !== null) return;
     while (this.#running.size < readsAtOnce) {
+      const waitMs = this.#evenAtMs - this.#now();
+      if (waitMs > 0 && this.#waiting.length > 0) {
+        this.#goingOn = setTimeout(() => {
+          this.#goingOn = null;
+          this.begin(onRead, onFailed);
+        }, waitMs);
+        return;
+      }
       const read = this.#waiting.shift();
       if (read === undefined) return;
       this.#running.add(read);
@@ -63,6 +87,7 @@ export class ContentReads {
     this.#isClosed = true;
     for (const { content } of this.#waiting) content.close();
     this.#waiting = [];
+    clearTimeout(this.#goingOn ?? undefined);
   }
 
   #finished(read: Read, messages: ToFollower[], onRead: (messages: ToFollower[]) => void): void {
@@ -74,9 +99,13 @@ export class ContentReads {
   }
 
   async #piece(read: Read): Promise<ToFollower[]> {
-    return read.kind === 'want-content'
-      ? await readPiece(read, this.#pieces.content)
-      : await readDigest(read, this.#pieces.digest);
+    const { content, digest, bytesPerSecond } = this.#limits;
+    const before = read.at;
+    const messages =
+      read.kind === 'want-content' ? await readPiece(read, content) : await readDigest(read, digest);
+    const takesMs = ((read.at - before) * 1000) / bytesPerSecond;
+    this.#evenAtMs = Math.max(this.#evenAtMs, this.#now()) + takesMs;
+    return messages;
   }
 }
 

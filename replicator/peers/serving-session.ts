@@ -3,7 +3,7 @@ import type { Frame } from '#contracts/frames.ts';
 import { epochAt } from '../core/epoch-table.ts';
 import type { LogPosition } from '../core/position.ts';
 import { decodeToLeader, encodeToFollower } from './codec.ts';
-import { ContentReads, defaultPieces, type PieceBytes } from './content-reads.ts';
+import { ContentReads, defaultReads, type ReadLimits } from './content-reads.ts';
 import type { ConfigMessage, ControlToLeader, Hello, Welcome } from './control.ts';
 import { DirectoryPages } from './directory-pages.ts';
 import { FlushRequests } from './flush-requests.ts';
@@ -23,7 +23,7 @@ export interface ServingOptions {
   readonly port: LeaderPort;
   readonly stream: LiveStream;
   readonly replicatesFiles: boolean;
-  readonly pieces?: PieceBytes;
+  readonly reads?: ReadLimits;
   /** Attended time, ms: a peer is not late while this process is. */
   readonly now: () => number;
   /** A position of this leadership's history up to which the follower has everything in its page cache. */
@@ -87,7 +87,7 @@ export class ServingSession implements StreamReader {
       () => this.pump(),
       (error) => this.close(error),
     );
-    this.#reads = new ContentReads(options.pieces ?? defaultPieces);
+    this.#reads = new ContentReads(options.reads ?? defaultReads, options.now);
     this.#directories = new DirectoryPages(options.port);
     channel.closed.addEventListener('abort', () => this.#onClosed(), { once: true });
     channel.onDrain(() => this.pump());

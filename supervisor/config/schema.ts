@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { nodeIdSchema } from '#contracts/identities.ts';
 import { ipAddressSchema, type VipAddress, vipAddressSchema } from './addresses.ts';
 import { durationSchema } from './duration.ts';
-import { sizeOrShareSchema } from './size.ts';
+import { sizeOrShareSchema, sizeSchema } from './size.ts';
 import { checkTiming, longestVipCommandMs } from './timing.ts';
 
 /**
@@ -196,6 +196,11 @@ const replication = z.strictObject({
   syncTimeout: durationSchema.default(2000).meta({
     description: 'A standby that has not acknowledged for this long leaves the in-sync set',
     example: '2s',
+  }),
+  resyncRate: sizeSchema.prefault('200MiB').meta({
+    description:
+      'What this host, while it leads, reads at most in a second for each standby that compares or fetches files; changes of clients are not held up by it',
+    example: '200MiB',
   }),
   strict: z.boolean().default(false).meta({
     description: 'Refuse writes rather than acknowledge them without any standby',

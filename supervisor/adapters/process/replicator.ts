@@ -259,6 +259,7 @@ function settingsOf(config: Config): ReplicatorSettings {
     mode: replication.mode,
     strict: replication.strict,
     syncTimeoutMs: replication.syncTimeout,
+    resyncBytesPerSecond: replication.resyncRate,
     maxRemovalShare: replication.maxRemovalShare / 100,
     logLevel: config.log.level,
   };

@@ -53,6 +53,7 @@ export class Host {
       mode: 'sync',
       strict: false,
       syncTimeoutMs: 3000,
+      resyncBytesPerSecond: 1e9,
       maxRemovalShare: 0.2,
       logLevel: 'debug',
       ...settings,

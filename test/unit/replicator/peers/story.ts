@@ -205,7 +205,7 @@ export class PeerStory {
       port: leader,
       stream,
       replicatesFiles: true,
-      pieces: { content: 2, digest: 3 },
+      reads: { content: 2, digest: 3, bytesPerSecond: Number.POSITIVE_INFINITY },
       now: () => 0,
       onReceived: () => {},
       onFlushed: (session, flushed) => this.#onFlushed(session, flushed),
