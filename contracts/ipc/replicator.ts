@@ -101,6 +101,7 @@ export type ToReplicator = z.infer<typeof toReplicatorSchema>;
 /** What a follower, or a leader about one follower, reports. */
 export const peerProgressSchema = z.object({
   nodeId: z.string(),
+  /** catching-up: it lacks something, or was to join the in-sync set and flushed nothing while changes waited for it. */
   state: z.enum(['away', 'catching-up', 'streaming']),
   /** The last position the peer has on disk. */
   acknowledged: positionSchema,

@@ -74,7 +74,9 @@ export class Leader implements Followers {
       inSync,
       this.#replicatesFiles ? leading.position.sequence : 0,
     );
-    this.#membership = new Membership(this.epoch, this.#acknowledgements, send);
+    this.#membership = new Membership(this.epoch, this.#acknowledgements, send, (nodeId, waitedMs) =>
+      this.#onLateCandidate(nodeId, waitedMs),
+    );
     this.#ticking = setInterval(() => this.#tick(), tickMs);
     this.#advanced();
   }
@@ -280,6 +282,15 @@ export class Leader implements Followers {
     this.#advanced();
   }
 
+  #onLateCandidate(peer: string, ms: number): void {
+    const waitedMs = Math.round(ms);
+    this.#options.log.warn(
+      { peer, waitedMs },
+      `${peer} has flushed nothing for ${waitedMs} ms while changes waited for it: it joins the in-sync set only after it has flushed more`,
+    );
+    this.#options.onChanged();
+  }
+
   #isClose(nodeId: string): boolean {
     const session = this.#sessions.get(nodeId);
     return session !== undefined && (!this.#replicatesFiles || session.lagBytes <= joinsWithinBytes);
@@ -319,7 +330,8 @@ export class Leader implements Followers {
     const { position } = this.#options.leading;
     const acknowledged = session.flushed?.position ?? { epoch: this.epoch, sequence: 0 };
     const { isJoined, nodeId, lagBytes } = session;
-    const isStreaming = isJoined && (!this.#replicatesFiles || session.flushed?.complete === true);
+    const isComplete = session.flushed?.complete === true && !this.#membership.isLate(nodeId);
+    const isStreaming = isJoined && (!this.#replicatesFiles || isComplete);
     const lags = isJoined && this.#replicatesFiles;
     return {
       nodeId,
