@@ -26,6 +26,7 @@ const tickMs = 50;
 const flushEveryMs = 500;
 /** How long changes that were made wait for a member while there is none. */
 const refusalPatienceMs = 2000;
+const noStandby = 'no standby is in sync, and `strict` is set';
 
 export interface LeaderOptions {
   readonly settings: ReplicatorSettings;
@@ -313,7 +314,7 @@ export class Leader implements Followers {
       if (counts && this.#replicatesFiles) session.flush(this.#options.leading.position.sequence);
     }
     this.#awaited.settle(this.#acknowledgements.durability());
-    this.#options.onRefusal(refuses ? 'no standby is in sync, and `strict` is set' : null);
+    this.#options.onRefusal(refuses ? noStandby : null);
     if (!refuses) {
       this.#cancelRefusal?.();
       this.#cancelRefusal = null;
@@ -323,7 +324,7 @@ export class Leader implements Followers {
   #refuseAwaited(): void {
     this.#cancelRefusal = null;
     if (!this.#acknowledgements.refuses) return;
-    this.#awaited.fail(new Error('no standby is in sync, and `strict` is set'));
+    this.#awaited.fail(new Error(noStandby));
   }
 
   #progressOf(session: ServingSession): PeerProgress {
