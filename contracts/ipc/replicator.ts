@@ -110,11 +110,17 @@ export type ToReplicator = z.infer<typeof toReplicatorSchema>;
 /** What a follower, or a leader about one follower, reports. */
 export const peerProgressSchema = z.object({
   nodeId: z.string(),
+  /** catching-up: it lacks something, or was to join the in-sync set and flushed nothing while changes waited for it. */
   state: z.enum(['away', 'catching-up', 'streaming']),
   /** The last position the peer has on disk. */
   acknowledged: positionSchema,
-  /** Operations sent but not acknowledged, and their bytes. */
+  /** Operations that the leader has ordered and that are not on the peer's disk. */
   lagOperations: z.int().nonnegative(),
+  /**
+   * Of the records, with data, that the peer has not received, those that the leader still has in memory: never more than
+   * that holds, some 32 MiB. A peer that is further behind gets the rest from the log, without data, and how much that is
+   * nobody counts; it is told by `lagOperations`, and on the peer itself by `resync`.
+   */
   lagBytes: z.int().nonnegative(),
 });
 export type PeerProgress = z.infer<typeof peerProgressSchema>;

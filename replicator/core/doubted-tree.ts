@@ -82,11 +82,19 @@ export class DoubtedTree {
     return path === '' || this.tree.find(path)?.kind === 'directory';
   }
 
-  /** A file without a name is never fetched (R3). */
+  /**
+   * Whether nothing is doubted. A file without a name is never fetched (R3), so what it lacks does not count. Looks up
+   * files that lack something only as far as the first that has a name: this is asked for every barrier.
+   */
+  get isComplete(): boolean {
+    if (!this.doubts.names.isEmpty) return false;
+    for (const inode of this.doubts.missing.keys()) if (!this.#dropIfNameless(inode)) return false;
+    return true;
+  }
+
+  /** A file without a name is never fetched (R3). Looks up each file that lacks something. */
   dropNameless(): void {
-    for (const inode of this.doubts.missing.keys()) {
-      if (this.tree.nameOf(inode) === null) this.doubts.drop(inode);
-    }
+    for (const inode of this.doubts.missing.keys()) this.#dropIfNameless(inode);
   }
 
   /** The directory at the path, or one above, is another one from now on, or is doubted. */
@@ -111,5 +119,11 @@ export class DoubtedTree {
 
   forgetListing(): void {
     this.#listed = null;
+  }
+
+  #dropIfNameless(inode: Inode): boolean {
+    const isNameless = this.tree.nameOf(inode) === null;
+    if (isNameless) this.doubts.drop(inode);
+    return isNameless;
   }
 }

@@ -52,10 +52,6 @@ export class Doubts {
     };
   }
 
-  get isEmpty(): boolean {
-    return this.#names.isEmpty && this.#missing.size === 0;
-  }
-
   /** To be asked and not to be changed. */
   get names(): Pick<UncertainNames, 'isCertain' | 'mayDefine' | 'at' | 'topmost' | 'all' | 'isEmpty'> {
     return this.#names;

@@ -55,11 +55,10 @@ export class Replica {
 
   /** Whether the tree is the leader's as of the last record consumed (R5, but for what is not flushed). */
   get isComplete(): boolean {
-    this.#known.dropNameless();
-    return this.#known.doubts.isEmpty;
+    return this.#known.isComplete;
   }
 
-  /** How much is doubted, as far as it is known; null: nothing. */
+  /** How much is doubted, as far as it is known; null: nothing. Files that lost their names count until it is their turn. */
   get doubted(): { uncertainNames: number; incompleteFiles: number; missingBytes: number } | null {
     if (this.isComplete) return null;
     const { names, missing } = this.#known.doubts;

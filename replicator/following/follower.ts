@@ -60,14 +60,6 @@ export class Follower {
     });
   }
 
-  get epoch(): number {
-    return this.#options.epoch;
-  }
-
-  get leader(): string {
-    return this.#options.leader;
-  }
-
   /** Whether it holds everything that the leader has told it of, and receives what comes. */
   get caughtUp(): boolean {
     const { settings, engine } = this.#options;

@@ -166,11 +166,16 @@ export class Acknowledgements {
    */
   overdue(atMs: number, timeoutMs: number): string[] {
     return this.counted.filter((nodeId) => {
-      const held = this.#acknowledged.get(nodeId);
-      const oldest = this.#waiting.find(({ sequence }) => !has(held, sequence));
-      if (oldest === undefined) return false;
-      return atMs - Math.max(oldest.sinceMs, held?.progressAtMs ?? 0) >= timeoutMs;
+      const waitedMs = this.waitedMs(nodeId, atMs);
+      return waitedMs !== null && waitedMs >= timeoutMs;
     });
+  }
+
+  /** For how long something has waited for a host without any progress of that host; null: nothing waits for it. */
+  waitedMs(nodeId: string, atMs: number): number | null {
+    const held = this.#acknowledged.get(nodeId);
+    const oldest = this.#waiting.find(({ sequence }) => !has(held, sequence));
+    return oldest === undefined ? null : atMs - Math.max(oldest.sinceMs, held?.progressAtMs ?? 0);
   }
 
   #advance(): void {

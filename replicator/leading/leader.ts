@@ -30,6 +30,7 @@ const flushEveryMs = 500;
 const riskEveryMs = 2000;
 /** How long changes that were made wait for a member while there is none. */
 const refusalPatienceMs = 2000;
+const noStandby = 'no standby is in sync, and `strict` is set';
 
 export interface LeaderOptions {
   readonly settings: ReplicatorSettings;
@@ -80,7 +81,9 @@ export class Leader implements Followers {
       inSync,
       this.#replicatesFiles ? leading.position.sequence : 0,
     );
-    this.#membership = new Membership(this.epoch, this.#acknowledgements, send);
+    this.#membership = new Membership(this.epoch, this.#acknowledgements, send, (nodeId, waitedMs) =>
+      this.#onLateCandidate(nodeId, waitedMs),
+    );
     this.atRisk = new AtRisk(leading, inSync, () => this.#standings());
     this.#ticking = setInterval(() => this.#tick(), tickMs);
     this.#advanced();
@@ -307,6 +310,15 @@ export class Leader implements Followers {
     this.#advanced();
   }
 
+  #onLateCandidate(peer: string, ms: number): void {
+    const waitedMs = Math.round(ms);
+    this.#options.log.warn(
+      { peer, waitedMs },
+      `${peer} has flushed nothing for ${waitedMs} ms while changes waited for it: it joins the in-sync set only after it has flushed more`,
+    );
+    this.#options.onChanged();
+  }
+
   #isClose(nodeId: string): boolean {
     const session = this.#sessions.get(nodeId);
     return session !== undefined && (!this.#replicatesFiles || session.lagBytes <= joinsWithinBytes);
@@ -333,7 +345,7 @@ export class Leader implements Followers {
       if (counts && this.#replicatesFiles) session.flush(this.#options.leading.position.sequence);
     }
     this.#awaited.settle(this.#acknowledgements.durability());
-    this.#options.onRefusal(refuses ? 'no standby is in sync, and `strict` is set' : null);
+    this.#options.onRefusal(refuses ? noStandby : null);
     if (!refuses) {
       this.#cancelRefusal?.();
       this.#cancelRefusal = null;
@@ -343,7 +355,7 @@ export class Leader implements Followers {
   #refuseAwaited(): void {
     this.#cancelRefusal = null;
     if (!this.#acknowledgements.refuses) return;
-    this.#awaited.fail(new Error('no standby is in sync, and `strict` is set'));
+    this.#awaited.fail(new Error(noStandby));
   }
 
   #progressOf(session: ServingSession): PeerProgress {
@@ -353,7 +365,7 @@ export class Leader implements Followers {
     const lags = isJoined && this.#replicatesFiles;
     return {
       nodeId,
-      state: this.#isStreaming(session) ? 'streaming' : 'catching-up',
+      state: this.#isStreaming(session) && !this.#membership.isLate(nodeId) ? 'streaming' : 'catching-up',
       acknowledged,
       lagOperations: lags ? Math.max(0, position.sequence - acknowledged.sequence) : 0,
       lagBytes: lags ? lagBytes : 0,

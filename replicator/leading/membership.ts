@@ -26,6 +26,7 @@ export class Membership {
   readonly #epoch: number;
   readonly #acknowledgements: Acknowledgements;
   readonly #send: (request: MembershipRequest) => void;
+  readonly #onLate: (nodeId: string, waitedMs: number) => void;
   #outstanding: { request: MembershipRequest; sentAtMs: number } | null = null;
   #nextId = 1;
   /** Who counts already, and is not asked for yet. */
@@ -36,11 +37,27 @@ export class Membership {
   readonly #mayBeIn = new Set<string>();
   readonly #addedAtMs = new Map<string, number>();
 
-  /** @param epoch of the leadership that it acts for */
-  constructor(epoch: number, acknowledgements: Acknowledgements, send: (request: MembershipRequest) => void) {
+  /**
+   * @param epoch of the leadership that it acts for
+   * @param onLate a candidate is none any more: changes waited for so long while it flushed nothing. Not called again of
+   *   the same host before that has flushed more
+   */
+  constructor(
+    epoch: number,
+    acknowledgements: Acknowledgements,
+    send: (request: MembershipRequest) => void,
+    onLate: (nodeId: string, waitedMs: number) => void = () => {},
+  ) {
     this.#epoch = epoch;
     this.#acknowledgements = acknowledgements;
     this.#send = send;
+    this.#onLate = onLate;
+  }
+
+  /** Whether it was a candidate, was late, and has flushed nothing since. */
+  isLate(nodeId: string): boolean {
+    const flushed = this.#late.get(nodeId);
+    return flushed !== undefined && this.#acknowledgements.flushedBy(nodeId) <= flushed;
   }
 
   /** Looks whether somebody has to leave, or may join. */
@@ -76,11 +93,13 @@ export class Membership {
   #forgetCandidate({ atMs, syncTimeoutMs, caughtUp, isAlive }: MembershipFacts): void {
     const candidate = this.#candidate;
     if (candidate === null) return;
-    const isLate = this.#acknowledgements.overdue(atMs, syncTimeoutMs).includes(candidate);
+    const waitedMs = this.#acknowledgements.waitedMs(candidate, atMs) ?? 0;
+    const isLate = waitedMs >= syncTimeoutMs;
     if (caughtUp.includes(candidate) && isAlive(candidate) && !isLate) return;
     this.#candidate = null;
     if (isLate) this.#late.set(candidate, this.#acknowledgements.flushedBy(candidate));
     if (!this.#mayBeIn.has(candidate)) this.#acknowledgements.endJoining(candidate);
+    if (isLate) this.#onLate(candidate, waitedMs);
   }
 
   /**
@@ -116,9 +135,7 @@ export class Membership {
   }
 
   #mayJoin(nodeId: string, atMs: number): boolean {
-    if (this.#acknowledgements.isRecorded(nodeId)) return false;
-    if (this.#acknowledgements.flushedBy(nodeId) <= (this.#late.get(nodeId) ?? Number.NEGATIVE_INFINITY))
-      return false;
+    if (this.#acknowledgements.isRecorded(nodeId) || this.isLate(nodeId)) return false;
     return atMs - (this.#addedAtMs.get(nodeId) ?? Number.NEGATIVE_INFINITY) >= addAgainAfterMs;
   }
 

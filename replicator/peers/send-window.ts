@@ -57,7 +57,7 @@ export class SendWindow {
     return this.#batches.get(first);
   }
 
-  /** Bytes of what comes behind a sequence at which a batch ends: what is dropped counts as well. */
+  /** Bytes of what is here of that which comes behind a sequence where a batch ends: what was dropped does not count. */
   lackingBytes(sequence: number): number {
     if (sequence + 1 >= this.#next) return 0;
     const after = this.at(sequence + 1);

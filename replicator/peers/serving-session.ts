@@ -130,7 +130,7 @@ export class ServingSession implements StreamReader {
     return this.#appliedConfig;
   }
 
-  /** Bytes of records, with data, that it has not received: as far as the window has them. */
+  /** Bytes of records, with data, that it has not received and that the window has: what is left to the log does not count. */
   get lagBytes(): number {
     return this.#options.stream.window.lackingBytes(this.received);
   }

@@ -8,7 +8,7 @@ const memoryBytes = 64 * 1024;
 export class Incoming {
   readonly #memory = Buffer.allocUnsafeSlow(memoryBytes);
   /** What came while nobody listened. */
-  #early: Buffer[] = [];
+  readonly #early: Buffer[] = [];
   #listener: ((chunk: Buffer) => void) | null = null;
 
   /** The option of that name of `net` and `tls`. */
@@ -22,17 +22,19 @@ export class Incoming {
     },
   };
 
-  /** From now on chunks go to this listener, those first that nobody took. */
+  /** From now on chunks go to this listener, those first that nobody took: until it is told to `unlisten`. */
   listen(listener: (chunk: Buffer) => void): void {
     this.#listener = listener;
-    const early = this.#early;
-    this.#early = [];
-    for (const chunk of early) this.#listener(chunk);
+    while (this.#listener !== null) {
+      const chunk = this.#early.shift();
+      if (chunk === undefined) return;
+      this.#listener(chunk);
+    }
   }
 
-  /** The listener takes no more; this it had not needed. */
+  /** The listener takes no more; this, of the chunk that it has, it had not needed: it comes before all others. */
   unlisten(rest: Buffer): void {
     this.#listener = null;
-    if (rest.length > 0) this.#early.push(Buffer.from(rest));
+    if (rest.length > 0) this.#early.unshift(Buffer.from(rest));
   }
 }

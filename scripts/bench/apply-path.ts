@@ -16,6 +16,7 @@ import { Resolver } from '../../replicator/apply/resolver.ts';
 import { freeSpaceOf, Space } from '../../replicator/apply/space.ts';
 import { Unlocked } from '../../replicator/apply/unlocked.ts';
 import type { LogRecord } from '../../replicator/core/record.ts';
+import { median } from '../../test/bench/median.ts';
 
 const rounds = 9;
 const filesPerRound = 2000;
@@ -148,7 +149,6 @@ for (let round = 0; round < rounds; round++) {
 rmSync(root, { recursive: true });
 rmSync(`${root}.modes`, { force: true });
 
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 const medians = Object.fromEntries(
   Object.entries(results).map(([name, all]) => [
     name,

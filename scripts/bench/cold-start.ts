@@ -23,7 +23,6 @@ const settings = {
   configRoot: join(folder, 'config'),
   filesRoot: join(folder, 'files'),
   engineSocket: join(folder, 'engine.sock'),
-  mode: 'async',
   startups: { begin: 100, ratePercent: 30, full: 200, perSource: 10, kept: 20 },
   clientAliveIntervalMs: 0,
   clientAliveCountMax: 3,

@@ -10,10 +10,11 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { callControl } from '../../supervisor/control/client.ts';
+import { median } from '../../test/bench/median.ts';
 import type { LabHost } from '../../test/lab/host.ts';
 import { Lab } from '../../test/lab/lab.ts';
 import { keepalivedIsInstalled, measureKeepalived } from './keepalived.ts';
-import { measure, median } from './outages.ts';
+import { measure } from './outages.ts';
 
 const rows = ['switchover', 'stop', 'node', 'supervisor', 'host', 'keepalived'] as const;
 const [count = '5', ...named] = process.argv.slice(2);

@@ -15,6 +15,7 @@ import type { LogRecord } from '../../replicator/core/record.ts';
 import { DiskFolder } from '../../replicator/log/log-files.ts';
 import { defaultLogLimits, type OperationLogOptions } from '../../replicator/log/log-options.ts';
 import { OperationLog } from '../../replicator/log/operation-log.ts';
+import { median } from '../../test/bench/median.ts';
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true });
 const root = mkdtempSync(join(positionals[0] ?? tmpdir(), 'holdfast-bench-'));
@@ -47,10 +48,6 @@ function writes(count: number): LogRecord[] {
     offset: index * 32_768,
     length: 32_768,
   }));
-}
-
-function median(numbers: number[]): number {
-  return numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
 function round(value: number): number {

@@ -6,10 +6,3 @@ export async function measure(prober: Prober, act: () => Promise<unknown>): Prom
   await act();
   return (await prober.outage(at)).ms;
 }
-
-export function median(times: readonly number[]): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const [low = Number.NaN, high = Number.NaN] = [sorted[middle - 1 + (sorted.length % 2)], sorted[middle]];
-  return (low + high) / 2;
-}

@@ -7,8 +7,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { median } from '../../test/bench/median.ts';
 import { Lab } from '../../test/lab/lab.ts';
-import { median } from './outages.ts';
 
 const holdfast = join(import.meta.dirname, '../../dist/holdfast.js');
 const rounds = Number(process.argv[2] ?? 20);

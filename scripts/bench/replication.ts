@@ -16,11 +16,11 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { execa } from 'execa';
 import { cpuOfProcess, peakMebibytes } from '../../test/bench/data-path/cpu.ts';
+import { median } from '../../test/bench/median.ts';
 import { sshdConfig } from '../../test/bench/sshd-config.ts';
 import type { LabHost } from '../../test/lab/host.ts';
 import { Lab } from '../../test/lab/lab.ts';
 import { waitFor } from '../../test/lab/wait.ts';
-import { median } from './outages.ts';
 
 const { values } = parseArgs({
   options: {

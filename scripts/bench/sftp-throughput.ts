@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { execa } from 'execa';
+import { median } from '../../test/bench/median.ts';
 import { sshdConfig } from '../../test/bench/sshd-config.ts';
 import { bundle, NodeFixture } from '../../test/integration/sftp-node/fixture.ts';
 import { waitFor } from '../../test/lab/wait.ts';
@@ -78,10 +79,6 @@ async function transfer(
   const startedMs = performance.now();
   await execa('sftp', [...args, '-P', String(port), '-b', '-', login], { input: `${command}\n` });
   return { ms: performance.now() - startedMs };
-}
-
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 }
 
 async function measure(node: NodeFixture, servers: readonly Server[]) {

@@ -20,11 +20,6 @@ export interface Place {
   readonly at: Buffer;
   /** From the files root, as the journal names it. */
   readonly relative: Buffer;
-  /** The last part; `.` for the home itself. */
-  readonly name: Buffer;
-  /** The directory that holds the entry, for its fsync. */
-  readonly directory: Buffer;
-  readonly isHome: boolean;
 }
 
 /**
@@ -72,15 +67,11 @@ export class Jail {
     const walk = new Walk(this.#root);
     try {
       const name = walk.to(path, follow);
-      const directory = procPath(walk.directory);
       const below = [...walk.names, ...(name.equals(dot) ? [] : [name])];
       const home = this.#home;
       return use({
-        at: join([directory, name]),
+        at: join([procPath(walk.directory), name]),
         relative: join(home.length === 0 ? below : [home, ...below]),
-        name,
-        directory,
-        isHome: below.length === 0,
       });
     } finally {
       walk.close();

@@ -8,7 +8,6 @@ export interface FileHandle {
   readonly fd: number | null;
   /** Its number at the engine; null when it is open for reading alone. */
   readonly engineHandle: number | null;
-  readonly append: boolean;
   /** Relative to the files root, as opened; for the audit log. */
   readonly path: Buffer;
   readonly openedAtMs: number;

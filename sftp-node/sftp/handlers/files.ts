@@ -48,12 +48,11 @@ async function openToWrite(
 ): Promise<Buffer> {
   const { engine, handles, audit } = context;
   const opened = await engine.open(change);
-  const { create, exclusive, truncate, append } = change.flags;
+  const { create, exclusive, truncate } = change.flags;
   const handle: FileHandle = {
     ...newHandle(opened.path),
     fd: fdOf(context, opened),
     engineHandle: opened.handle,
-    append,
   };
   if (handles.isClosed) {
     // The session ended meanwhile, and the engine closed its handles.
@@ -69,7 +68,6 @@ function newHandle(path: Buffer): FileHandle {
     kind: 'file',
     fd: null,
     engineHandle: null,
-    append: false,
     path,
     openedAtMs: performance.now(),
     bytesRead: 0,

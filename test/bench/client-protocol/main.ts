@@ -13,6 +13,7 @@ import { execa } from 'execa';
 import pino from 'pino';
 import { EngineClient } from '../../../sftp-node/engine/engine-client.ts';
 import type { EngineSession } from '../../../sftp-node/engine/ports.ts';
+import { median } from '../median.ts';
 
 const { values } = parseArgs({
   options: {
@@ -139,10 +140,6 @@ async function measure({ engine, run }: Run) {
   child.kill();
   await child;
   return result;
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
 try {

@@ -1,9 +1,6 @@
+import { median } from '../median.ts';
 import { cpuOfEndedChildren } from './cpu.ts';
 import type { Server } from './servers.ts';
-
-export function median(numbers: readonly number[]): number {
-  return quantile(numbers, 0.5);
-}
 
 export function quantile(numbers: readonly number[], share: number): number {
   const sorted = [...numbers].sort((a, b) => a - b);

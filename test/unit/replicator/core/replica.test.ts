@@ -61,6 +61,34 @@ describe('a replica', () => {
     assert.equal(replica.isComplete, true);
   });
 
+  it('says whether it is complete by few look-ups, however many files lack something', () => {
+    const disk = new VirtualDisk();
+    const named = new Set<bigint>();
+    const inodes = Array.from({ length: 1000 }, (_, index) => BigInt(index + 1));
+    let lookUps = 0;
+    disk.nameOf = (inode) => {
+      lookUps += 1;
+      return named.has(inode) ? `f${inode}` : null;
+    };
+    const ranges = [{ from: 0, to: 10, since: 1 }];
+    const names = [{ path: 'd', scope: 'name' as const }];
+    const missing = inodes.map((inode) => ({ inode, ranges }));
+    const replica = new Replica(disk, { doubts: { names, missing }, handles: [] });
+    const lookUpsToSay = (expected: boolean): number => {
+      lookUps = 0;
+      assert.equal(replica.isComplete, expected);
+      return lookUps;
+    };
+    assert.equal(lookUpsToSay(false), 0, 'a name is doubted');
+    replica.onName(1, 'd', { kind: 'absent' });
+    for (const inode of inodes.slice(10)) named.add(inode);
+    assert.equal(lookUpsToSay(false), 11, 'up to the first file with a name');
+    assert.equal(lookUpsToSay(false), 1, 'those without were dropped');
+    named.clear();
+    assert.equal(lookUpsToSay(true), 990, 'none has a name any more');
+    assert.equal(lookUpsToSay(true), 0);
+  });
+
   it('reads its own directory once for all pages of it', () => {
     const disk = new VirtualDisk();
     const own = Array.from({ length: 50 }, (_, index) => `n${10 + index}`);

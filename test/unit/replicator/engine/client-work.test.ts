@@ -267,6 +267,28 @@ describe('the clients of a leadership', () => {
     assert.deepEqual(await waiting, done('f'));
   });
 
+  it('that wait for the gate are carried out and answered in the order in which they came', async () => {
+    await start();
+    const handle = await client.open('a');
+    const answered: unknown[] = [];
+    const append = (text: string) =>
+      client.ask({ kind: 'append', handle, data: at(text) }).then((outcome) => {
+        answered.push(outcome);
+      });
+    gate.mayChange = false;
+    const waiting = [append('first '), append('second '), client.ask({ kind: 'read-barrier' })];
+    await delay(20);
+    assert.deepEqual(answered, []);
+    gate.mayChange = true;
+    // It comes while the gate is open, and those before it have not been carried out yet.
+    await Promise.all([...waiting, append('third')]);
+    assert.deepEqual(
+      answered,
+      [6, 13, 18].map((size) => ({ kind: 'written', size })),
+    );
+    assert.equal(readFileSync(file('a'), 'utf8'), 'first second third');
+  });
+
   /** Writes down which files of the log, and which others, are flushed. */
   class WatchedFolder extends DiskFolder {
     override create(name: string): LogFile {

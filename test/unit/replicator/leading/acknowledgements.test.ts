@@ -145,6 +145,23 @@ describe('acknowledgements (G3)', () => {
     assert.equal(acks.durable, 2);
   });
 
+  it('wait in strict mode for a member: what a joiner has is not enough before etcd has it in the set', () => {
+    const acks = ledger(['one'], { strict: true });
+    for (const sequence of [5, 6]) acks.received(sequence, 0);
+    acks.acknowledge('two', 5, 0);
+    acks.beginJoining('two');
+    acks.acknowledgeOne('two', 6, 10);
+    assert.deepEqual([acks.isDurable(5), acks.isDurable(6), acks.durable], [false, false, 0]);
+    acks.acknowledge('two', 6, 20);
+    assert.deepEqual([acks.isDurable(5), acks.isDurable(6), acks.durable], [false, false, 0]);
+    acks.beginJoining('three');
+    assert.ok(acks.hasPromised('three'), 'no client was told of anything');
+    acks.endJoining('three');
+    acks.setMembers(['one', 'two']);
+    acks.endJoining('two');
+    assert.deepEqual([acks.isDurable(5), acks.isDurable(6), acks.durable], [true, true, 6]);
+  });
+
   it('of many changes by themselves do not add up to an error', () => {
     const acks = ledger(['one', 'two']);
     for (let sequence = 1; sequence <= 200_000; sequence++) acks.acknowledgeOne('two', sequence, 0);

@@ -18,6 +18,7 @@ describe('a leader', () => {
   let follower: StreamChannel;
   let received: ToFollower[];
   let asked: { change: string; nodeId: string }[];
+  let logged: { peer?: string; msg: string }[];
 
   const settle = async () => {
     for (let quiet = 0; quiet < 6; quiet++) {
@@ -32,17 +33,18 @@ describe('a leader', () => {
   const flushed = (sequence: number, complete: boolean) =>
     tell({ type: 'flushed', position: { epoch: sequence === 0 ? 0 : a.epoch, sequence }, complete });
 
-  async function start(inSync: readonly string[]): Promise<void> {
+  async function start(inSync: readonly string[], syncTimeoutMs = 60_000): Promise<void> {
     a = engine('a');
     lead(a, 1);
     received = [];
     asked = [];
+    logged = [];
     const options = {
-      settings: { cluster: 'test', nodeId: 'a', mode: 'sync', strict: false, syncTimeoutMs: 60_000 },
+      settings: { cluster: 'test', nodeId: 'a', mode: 'sync', strict: false, syncTimeoutMs },
       leading: a,
       inSync,
       config: { snapshot: { digest: 'c', files: [] } },
-      log: pino({ level: 'silent' }),
+      log: pino({ level: 'warn' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
       now: () => performance.now(),
       peers: () => new Map([['b', { alive: true }]]),
       send: (message: { type: string; change: string; nodeId: string }) => {
@@ -131,5 +133,31 @@ describe('a leader', () => {
     await flushed(alone.sequence, true);
     await new Promise((resolve) => setTimeout(resolve, 200));
     assert.deepEqual(asked, [{ change: 'add', nodeId: 'b' }]);
+  });
+
+  it('says that a follower that was about to join stands still, and shows it so until it has flushed more', async () => {
+    leader.stop();
+    await start(['a'], 100);
+    await flushed(0, true);
+    const state = () => leader.progress()[0]?.state;
+    assert.equal(state(), 'streaming');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const waiting = change(1);
+    await settle();
+    assert.equal(waiting.isDurable, false, 'it counts');
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    assert.equal(waiting.isDurable, true, 'nobody waits for it any more');
+    assert.deepEqual(
+      logged.map(({ peer, msg }) => [peer, msg.replace(/\d+ ms/, 'N ms')]),
+      [
+        [
+          'b',
+          'b has flushed nothing for N ms while changes waited for it: it joins the in-sync set only after it has flushed more',
+        ],
+      ],
+    );
+    assert.equal(state(), 'catching-up');
+    await flushed(waiting.sequence, true);
+    assert.equal(state(), 'streaming');
   });
 });

@@ -7,8 +7,12 @@ import { Membership } from '../../../../replicator/leading/membership.ts';
 function setUp(inSync: string[]) {
   const acknowledgements = new Acknowledgements({ self: 'one', waits: true, strict: false }, inSync);
   const sent: { requestId: number; change: string; nodeId: string }[] = [];
-  const membership = new Membership(7, acknowledgements, ({ requestId, change, nodeId }) =>
-    sent.push({ requestId, change, nodeId }),
+  const late: [nodeId: string, waitedMs: number][] = [];
+  const membership = new Membership(
+    7,
+    acknowledgements,
+    ({ requestId, change, nodeId }) => sent.push({ requestId, change, nodeId }),
+    (nodeId, waitedMs) => late.push([nodeId, waitedMs]),
   );
   const far = new Set<string>();
   const review = (atMs: number, caughtUp: string[] = [], alive = true) =>
@@ -20,7 +24,7 @@ function setUp(inSync: string[]) {
       isClose: (nodeId) => !far.has(nodeId),
       fallenBack: [],
     });
-  return { acknowledgements, membership, sent, far, review };
+  return { acknowledgements, membership, sent, late, far, review };
 }
 
 describe('membership', () => {
@@ -218,13 +222,45 @@ describe('membership', () => {
     review(0, ['two']);
     acknowledgements.received(6, 0);
     review(1000, ['two']);
-    acknowledgements.received(7, 1000);
     review(5000, ['two']);
+    acknowledgements.received(7, 5000);
     assert.ok(acknowledgements.isDurable(7), 'its disk stands still, and nobody waits for it again');
     acknowledgements.acknowledge('two', 7, 5010);
     review(5020, ['two']);
     acknowledgements.received(8, 5030);
     assert.equal(acknowledgements.isDurable(8), false);
+  });
+
+  it('tells once of a candidate that is late, and again when it is after it has flushed more', () => {
+    const { acknowledgements, membership, late, review } = setUp(['one']);
+    acknowledgements.received(5, 0);
+    acknowledgements.acknowledge('two', 3, 0);
+    review(0, ['two']);
+    acknowledgements.received(6, 200);
+    for (let atMs = 300; atMs < 3000; atMs += 50) {
+      review(atMs, ['two']);
+      assert.equal(membership.isLate('two'), atMs >= 1200);
+    }
+    assert.deepEqual(late, [['two', 1000]]);
+    acknowledgements.acknowledge('two', 4, 3000);
+    assert.equal(membership.isLate('two'), false);
+    review(3010, ['two']);
+    acknowledgements.received(7, 3020);
+    for (let atMs = 3050; atMs < 6000; atMs += 50) review(atMs, ['two']);
+    assert.deepEqual(late, [
+      ['two', 1000],
+      ['two', 1030],
+    ]);
+  });
+
+  it('tells nothing of a candidate that goes for another reason', () => {
+    const { acknowledgements, sent, late, review } = setUp(['one']);
+    acknowledgements.received(5, 0);
+    review(0, ['two']);
+    acknowledgements.received(6, 10);
+    review(50, []);
+    assert.ok(acknowledgements.isDurable(6));
+    assert.deepEqual([sent, late], [[], []]);
   });
 
   it('goes on waiting for a candidate that etcd may have from before', () => {

@@ -47,4 +47,15 @@ describe('the pace of a resync', () => {
     pace.observe(null, 7000);
     assert.equal(pace.report, null);
   });
+
+  it('begins anew with another resync of the same process', () => {
+    const pace = new ResyncPace();
+    for (const atMs of [0, 2000, 4000]) pace.observe(lacking(9000, atMs), atMs);
+    assert.equal(pace.report?.bytesPerSecond, 1000);
+    pace.observe(null, 5000);
+    pace.observe(lacking(9000, 4000), 8000);
+    assert.deepEqual([pace.report?.bytesPerSecond, pace.report?.secondsLeft], [null, null]);
+    pace.observe(lacking(8700, 4300), 9000);
+    assert.deepEqual([pace.report?.bytesPerSecond, pace.report?.secondsLeft], [300, 29]);
+  });
 });
