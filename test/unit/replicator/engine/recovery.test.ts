@@ -246,6 +246,17 @@ describe('a host that starts again', () => {
       assert.ok(doubted().includes('name x'));
     });
 
+    it('does not forget it before it is noted that it is to be fetched', async () => {
+      await failOnWrite();
+      await host.start();
+      fatal = null;
+      failing = statSync(host.options.files, { bigint: true }).ino;
+      assert.equal(await host.up.replaceFailedFiles(logger), false);
+      assert.notEqual(fatal, null, 'the flush of the directory failed');
+      assert.equal(host.up.store.failedFiles.all.length, 1);
+      failing = null;
+    });
+
     it('finds those that the life before left in the page cache', async () => {
       await work();
       await host.stop();
