@@ -84,7 +84,7 @@ function notes(status: Status, { warnings, nextSteps }: Outlook): string {
     ...status.hosts.flatMap((host) =>
       host.ineligible.map((reason) => `${host.node}: ${reason.code}: ${reason.sentence}`),
     ),
-    ...resyncNote(status),
+    ...status.hosts.flatMap(resyncNote),
     ...healthNotes(status.hosts, told),
     ...operationNote(status),
     ...status.problems.map(({ key, what }) => `etcd key ${key}: ${what}`),
@@ -111,7 +111,7 @@ export function nextStepLines({ nextSteps }: Pick<Outlook, 'nextSteps'>): string
   return nextSteps.map(({ command, why }) => `next: \`${command}\`: ${why}`);
 }
 
-function resyncNote({ node, resync }: Status): string[] {
+function resyncNote({ node, resync }: HostStatus): string[] {
   if (resync === null) return [];
   const { uncertainNames, incompleteFiles, missingBytes, bytesPerSecond, secondsLeft } = resync;
   const names = uncertainNames === 0 ? [] : [`${uncertainNames} names to compare, with all below them`];

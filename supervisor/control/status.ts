@@ -21,6 +21,8 @@ export interface HostStatus {
     readonly lagOperations: number;
     readonly lagBytes: number;
   } | null;
+  /** How far it is from having what its leader has, elsewhere as of some seconds ago; null: it lacks nothing, or does not follow. */
+  readonly resync: ResyncReport | null;
   readonly priority: number;
   /** The release that it runs; null while it is away. */
   readonly version: string | null;
@@ -73,8 +75,6 @@ export interface Status {
   readonly heldRemoval: { readonly files: number; readonly of: number; readonly leader: NodeId } | null;
   /** What lies in quarantine on this host; null: not known yet. Of other hosts, `health` tells it in words. */
   readonly quarantine: QuarantineSummary | null;
-  /** How far this host is from having what its leader has; null: it lacks nothing, or does not follow. */
-  readonly resync: ResyncReport | null;
   readonly ineligible: readonly Cause[];
   readonly activity: SftpNodeActivity;
   /** For how long each process of this host stood still at most within the last minute, in milliseconds. */
@@ -110,7 +110,6 @@ export function statusOf(supervisor: Supervisor, nowMs: number): Status {
     health: supervisor.healthFacts,
     heldRemoval: state.replicator.heldRemoval,
     quarantine: supervisor.replicator.quarantine,
-    resync: supervisor.replicator.resync,
     ineligible: supervisor.ineligibility(),
     activity: supervisor.sftpNode.activity,
     latenessMs: supervisor.health.latenessMs,
@@ -155,6 +154,7 @@ function hostsOf(supervisor: Supervisor): HostStatus[] {
       inSync: members.includes(node),
       position: node === nodeId ? state.replicator.position : (record?.position ?? { epoch: 0, sequence: 0 }),
       replication: progress === undefined ? null : replicationOf(progress),
+      resync: node === nodeId ? replicator.resync : (record?.resync ?? null),
       priority: record?.priority ?? 0,
       ineligible: node === nodeId ? supervisor.ineligibility() : (record?.ineligible ?? []),
       version: record?.version ?? null,

@@ -5,7 +5,7 @@ import type { Cause } from '../core/cause.ts';
 import { preparedFor } from '../core/leadership/handing-over.ts';
 import { type RoleState, servedEpoch } from '../core/leadership/state.ts';
 import type { ClusterView, NodeRecord, PeerRecord } from '../core/records/records.ts';
-import type { HealthFact } from './ports.ts';
+import type { HealthFact, ResyncReport } from './ports.ts';
 
 /** What this host tells the others in `nodes/<id>`. */
 export function nodeRecordOf(options: {
@@ -14,8 +14,9 @@ export function nodeRecordOf(options: {
   readonly ineligible: readonly Cause[];
   readonly health: readonly HealthFact[];
   readonly linkAddresses: readonly string[];
+  readonly resync: ResyncReport | null;
 }): NodeRecord {
-  const { config, state, ineligible, health, linkAddresses } = options;
+  const { config, state, ineligible, health, linkAddresses, resync } = options;
   const { id: node, priority, noFailover } = config.node;
   const { position, caughtUp, configDigest, hostKeyFingerprints } = state.replicator;
   return {
@@ -25,6 +26,7 @@ export function nodeRecordOf(options: {
     linkAddresses: [...linkAddresses],
     preparedFor: preparedFor(state),
     serving: servedEpoch(state.phase),
+    resync: resync && { ...resync },
     ineligible: [...ineligible],
     health: health
       .filter((fact) => fact.level !== 'ok')

@@ -8,6 +8,9 @@ import { saidByLeaseLoop, TroubleLog } from './trouble-log.ts';
 /** How often the record is written for its clock alone: the others compare theirs with it. */
 const clockEveryMs = 30_000;
 
+/** How often the record is written for the progress of a resync alone. */
+const resyncEveryMs = 5000;
+
 /** What was read so soon after a write may be older than it. */
 const settledMs = 1000;
 
@@ -73,10 +76,17 @@ export class Publisher {
     this.#publishedAtMs = this.#clock.bootTimeMs();
   }
 
+  get #ageMs(): number {
+    return this.#clock.bootTimeMs() - this.#publishedAtMs;
+  }
+
   #isPublished(node: NodeRecord, leaseId: string): boolean {
     if (this.#publishedNode === null) return false;
-    if (this.#clock.bootTimeMs() - this.#publishedAtMs >= clockEveryMs) return false;
-    const { wallClockMs, ...published } = this.#publishedNode;
-    return isDeepStrictEqual({ ...node, leaseId }, published);
+    if (this.#ageMs >= clockEveryMs) return false;
+    const { wallClockMs, resync, ...published } = this.#publishedNode;
+    const { resync: resyncNow, ...now } = { ...node, leaseId };
+    if (!isDeepStrictEqual(now, published)) return false;
+    const isNews = (resync === null) !== (resyncNow === null) || this.#ageMs >= resyncEveryMs;
+    return !isNews || isDeepStrictEqual(resync, resyncNow);
   }
 }

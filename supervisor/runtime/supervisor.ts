@@ -366,6 +366,7 @@ export class Supervisor {
       ineligible: this.ineligibility(),
       health: this.healthFacts,
       linkAddresses: this.#options.linkAddresses?.() ?? [],
+      resync: this.replicator.resync,
     });
     void this.#publisher.publish(record, this.#lease.leaseId, peerRecordOf(this.config, this.#peerKey));
   }

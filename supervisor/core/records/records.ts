@@ -64,6 +64,17 @@ export const nodeRecordSchema = z.object({
       detail: z.string(),
     }),
   ),
+  /** Standby: how far it is from being in sync, as of some seconds ago; null: it lacks nothing, or does not follow. */
+  resync: z
+    .object({
+      uncertainNames: z.int().nonnegative(),
+      incompleteFiles: z.int().nonnegative(),
+      missingBytes: z.int().nonnegative(),
+      bytesPerSecond: z.number().nonnegative().nullable(),
+      secondsLeft: z.number().nonnegative().nullable(),
+    })
+    .nullable()
+    .default(null),
   /** The wall clock of that host when this was written; written again at least every half minute. */
   wallClockMs: z.number().optional(),
 });

@@ -189,6 +189,7 @@ export const node = (id: string): NodeRecord => ({
   linkAddresses: [],
   ineligible: [],
   health: [],
+  resync: null,
 });
 
 /** For an etcd that asks for users: one who may read and write below `folder` alone. */

@@ -38,16 +38,16 @@ describe('what people read', () => {
     }
   });
 
-  it('says how far a resync of this host is, and how long it takes, as far as that is known', () => {
+  it('says how far the resync of each host is, and how long it takes, as far as that is known', () => {
     const resync = { uncertainNames: 12, incompleteFiles: 3, missingBytes: 2_500_000_000 };
     const known = { ...resync, bytesPerSecond: 50_000_000, secondsLeft: 50 };
     assert.match(
-      renderStatus(statusOfB({ resync: known })),
+      renderStatus(statusOfA({ hosts: [hostOf('a'), hostOf('b', { resync: known })] })),
       /^b: resync: 12 names to compare, with all below them, 2500 MB of 3 files to fetch or compare, at 50 MB\/s: 50 s left for what is known of$/m,
     );
     const unknown = { ...resync, uncertainNames: 0, bytesPerSecond: null, secondsLeft: null };
     assert.match(
-      renderStatus(statusOfB({ resync: unknown })),
+      renderStatus(statusOfB({ hosts: [hostOf('b', { resync: unknown })] })),
       /^b: resync: 2500 MB of 3 files to fetch or compare$/m,
     );
     assert.doesNotMatch(renderStatus(statusOfB()), /resync/);

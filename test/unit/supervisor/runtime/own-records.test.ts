@@ -8,7 +8,7 @@ const config = { node: { id: 'a', priority: 100, noFailover: false } } as Config
 const settings = { 'sftp.port': '2222' };
 const recordOf = ({ state }: Host) =>
   nodeRecordOf({
-    ...{ config, state, ineligible: [], linkAddresses: ['02:00:00:00:00:01'] },
+    ...{ config, state, ineligible: [], linkAddresses: ['02:00:00:00:00:01'], resync: null },
     health: [
       { name: 'load', level: 'ok', code: '', detail: 'y' },
       { name: 'quarantine', level: 'warn', code: 'QUARANTINED', detail: 'x' },

@@ -73,6 +73,32 @@ describe('the record of this host', () => {
     assert.equal(written.length, 2);
   });
 
+  it('is written for the progress of a resync when one begins or ends, and else every five seconds', async () => {
+    const resync = (missingBytes: number): NodeRecord => ({
+      ...well,
+      resync: {
+        uncertainNames: 0,
+        incompleteFiles: 1,
+        missingBytes,
+        bytesPerSecond: null,
+        secondsLeft: null,
+      },
+    });
+    await publish(well);
+    await publish(resync(9));
+    now += 4900;
+    await publish(resync(8));
+    assert.equal(written.length, 2);
+    now += 100;
+    await publish(resync(7));
+    await publish({ ...resync(6), ineligible: unwell.ineligible });
+    await publish(well);
+    assert.deepEqual(
+      written.map((record) => record.resync?.missingBytes ?? null),
+      [null, 9, 7, 6, null],
+    );
+  });
+
   it('has the clock as it is at each try', async () => {
     fails = true;
     await publish(well);

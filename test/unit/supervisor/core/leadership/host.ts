@@ -226,6 +226,7 @@ export function liveNode(node: string, parts: Partial<LiveNode> = {}): LiveNode 
     preparedFor: 0,
     serving: 0,
     ineligible: [],
+    resync: null,
     health: [],
     ...parts,
   };
