@@ -31,7 +31,7 @@ export class Membership {
   #nextId = 1;
   /** Who counts already, and is not asked for yet. */
   #candidate: string | null = null;
-  /** Candidates that were late, with what they had flushed: they are none before they flush more. */
+  /** Who was late, with what it had flushed: it is no candidate before it flushes more. */
   readonly #late = new Map<string, number>();
   /** Who was asked for without a clear answer. */
   readonly #mayBeIn = new Set<string>();
@@ -54,7 +54,7 @@ export class Membership {
     this.#onLate = onLate;
   }
 
-  /** Whether it was a candidate, was late, and has flushed nothing since. */
+  /** Whether it was late, as a member or a candidate, and has flushed nothing since. */
   isLate(nodeId: string): boolean {
     const flushed = this.#late.get(nodeId);
     return flushed !== undefined && this.#acknowledgements.flushedBy(nodeId) <= flushed;
@@ -131,6 +131,7 @@ export class Membership {
     if (gone !== undefined) return { nodeId: gone, reason: 'its supervisor holds no lease any more' };
     const [late] = this.#acknowledgements.overdue(atMs, syncTimeoutMs);
     if (late === undefined) return undefined;
+    this.#late.set(late, this.#acknowledgements.flushedBy(late));
     return { nodeId: late, reason: `it has acknowledged nothing for ${syncTimeoutMs} ms` };
   }
 

@@ -231,6 +231,21 @@ describe('membership', () => {
     assert.equal(acknowledgements.isDurable(8), false);
   });
 
+  it('takes no member that was removed for being late before it has flushed more', () => {
+    const { acknowledgements, membership, sent, review } = setUp(['one', 'two']);
+    acknowledgements.acknowledge('two', 0, 0);
+    acknowledgements.received(1, 0);
+    review(1000, ['two']);
+    assert.equal(sent[0]?.change, 'remove');
+    membership.onResult(1, true, ['one']);
+    for (let atMs = 1050; atMs < 3000; atMs += 50) review(atMs, ['two']);
+    acknowledgements.received(2, 3000);
+    assert.equal(acknowledgements.durable, 2, 'nobody waits for it');
+    acknowledgements.acknowledge('two', 2, 5000);
+    review(5050, ['two']);
+    assert.equal(sent.at(-1)?.change, 'add');
+  });
+
   it('tells once of a candidate that is late, and again when it is after it has flushed more', () => {
     const { acknowledgements, membership, late, review } = setUp(['one']);
     acknowledgements.received(5, 0);
