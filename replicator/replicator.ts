@@ -69,7 +69,7 @@ export class Replicator {
   #quarantined = 0;
   #toldEpoch = 0;
   /** What an earlier leader knew of other hosts. */
-  #held: readonly Held[] = [];
+  #held: readonly Held[] | null = null;
 
   /**
    * Opens the storage engine, and listens for peers and for doors.
@@ -254,7 +254,7 @@ export class Replicator {
         onRefusal: (reason) => this.#doors.refuse(reason),
         onRoom: () => this.#engine.onFollowersRoom(),
       });
-      leader.atRisk.learn(this.#held);
+      if (this.#held !== null) leader.atRisk.learn(this.#held);
       this.#leader = leader;
       this.#doors.serve(epoch, this.#engine.serve(leading, this.#gate.of(epoch), leader));
       this.#log.info({ epoch, inSync }, 'leading: taking changes from doors and serving followers');
@@ -310,6 +310,7 @@ export class Replicator {
     this.#doors.shut();
     this.#leader?.stop();
     this.#leader = null;
+    this.#held = null;
     if (this.#engine.isLeading) this.#engine.stopLeading();
     this.#follower?.stop();
     this.#follower = null;
@@ -387,7 +388,7 @@ export class Replicator {
       configProblems: this.#config.problems.slice(0, maxConfigProblems),
       hostKeyFingerprints: this.#config.fingerprints,
       peers: leader?.progress() ?? [],
-      atRisk: [...(leader?.atRisk.reported ?? [])],
+      atRisk: leader?.atRisk.reported?.slice() ?? null,
       quarantined: this.#quarantined,
       quarantine: this.#quarantine.summary,
       roots: this.#roots.report,

@@ -180,8 +180,8 @@ export const fromReplicatorSchema = z.discriminatedUnion('type', [
     resync: resyncSchema.nullable(),
     /** Leader: its followers. */
     peers: z.array(peerProgressSchema),
-    /** Leader: hosts that may lack what was acknowledged, while one of them is away or catches up. */
-    atRisk: z.array(hostAtRiskSchema),
+    /** Leader: hosts that may lack what was acknowledged, while one of them is away or catches up; null: not known yet. */
+    atRisk: z.array(hostAtRiskSchema).nullable(),
     /** Paths moved to quarantine since start. */
     quarantined: z.int().nonnegative(),
     /** What lies there now; null: not known yet. */

@@ -48,17 +48,20 @@ export class AtRisk {
   #failure: string | null = null;
   #leftOut = 0;
   #looking: Promise<void> = Promise.resolve();
-  #reported: HostAtRisk[] = [];
+  #hasLearned = false;
+  #reported: HostAtRisk[] | null = null;
 
-  /** @param inSync had everything that was acknowledged when the leadership began */
-  constructor(log: Log, inSync: readonly string[], standings: () => readonly Standing[]) {
+  /** @param hadAll hosts that had everything that was acknowledged when the leadership began */
+  constructor(log: Log, hadAll: readonly string[], standings: () => readonly Standing[]) {
     this.#log = log;
     this.#standings = standings;
-    for (const nodeId of inSync) this.#held.set(nodeId, log.position.sequence);
+    for (const nodeId of hadAll) this.#held.set(nodeId, log.position.sequence);
   }
 
   /** What an earlier leader knew of hosts; where its history is not that of this log, it says nothing. */
   learn(held: readonly Held[]): void {
+    this.#hasLearned = true;
+    this.#reported = null;
     for (const { nodeId, position } of held) {
       const { epochs, position: end } = this.#log;
       const isOurs =
@@ -72,13 +75,14 @@ export class AtRisk {
     this.#held.delete(nodeId);
   }
 
-  /** As of the last look: of the standing report. */
-  get reported(): readonly HostAtRisk[] {
+  /** As of the last look: of the standing report. Null before the first one with what an earlier leader knew. */
+  get reported(): readonly HostAtRisk[] | null {
     return this.#reported;
   }
 
   /** Looks through what came, while a host is away or catches up; what streams is acknowledged in a moment. */
   look(): Promise<void> {
+    if (!this.#hasLearned) return this.#looking;
     const isDue = this.#standings().some(({ hasAll, isStreaming }) => !hasAll && !isStreaming);
     if (!isDue) {
       this.#scan = null;

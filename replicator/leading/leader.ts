@@ -84,7 +84,8 @@ export class Leader implements Followers {
     this.#membership = new Membership(this.epoch, this.#acknowledgements, send, (nodeId, waitedMs) =>
       this.#onLateCandidate(nodeId, waitedMs),
     );
-    this.atRisk = new AtRisk(leading, inSync, () => this.#standings());
+    const hadAll = settings.mode === 'sync' ? inSync : [];
+    this.atRisk = new AtRisk(leading, hadAll, () => this.#standings());
     this.#ticking = setInterval(() => this.#tick(), tickMs);
     this.#advanced();
   }

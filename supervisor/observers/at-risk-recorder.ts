@@ -24,6 +24,8 @@ type Told = Pick<AtRiskRecord, 'hosts' | 'takenOverWithout'>;
 /** Of one leadership: what it found, and what it wrote last. */
 interface Led {
   readonly epoch: number;
+  /** As the leader before told it, or as this one did. */
+  hosts: readonly HostAtRisk[];
   readonly takenOverWithout: TakenOverWithout | null;
   /** Null: nothing is written, and there is nothing to say yet. */
   written: Told | null;
@@ -38,9 +40,16 @@ export class AtRiskRecorder {
   readonly #options: AtRiskRecorderOptions;
   #led: Led | null = null;
   #isBusy = false;
+  /** The replicator has begun to lead, or has started anew, and does not know what was known before. */
+  #isUntold = true;
 
   constructor(options: AtRiskRecorderOptions) {
     this.#options = options;
+  }
+
+  /** Another process of the replicator runs. */
+  onReplicatorStarted(): void {
+    this.#isUntold = true;
   }
 
   /** The replicator has told how it stands. */
@@ -50,7 +59,8 @@ export class AtRiskRecorder {
     this.#isBusy = true;
     try {
       if (this.#led?.epoch !== epoch) this.#led = await this.#begin(state, epoch);
-      await this.#write(state.nodeId, this.#led, withinBounds(atRisk));
+      if (this.#isUntold) this.#tellHeld(this.#led.hosts);
+      if (atRisk !== null) await this.#write(state.nodeId, this.#led, withinBounds(atRisk));
     } catch (error) {
       this.#options.log.debug(
         { reason: messageOf(error) },
@@ -62,19 +72,23 @@ export class AtRiskRecorder {
   }
 
   async #begin(state: RoleState, epoch: number): Promise<Led> {
-    const { store, tellHeld } = this.#options;
-    const before = await store.readAtRisk();
+    const before = await this.#options.store.readAtRisk();
     const hosts = before?.hosts ?? [];
-    tellHeld(
-      hosts.flatMap(({ nodeId, holds }) => (holds === null ? [] : [{ nodeId, position: { ...holds } }])),
-    );
+    this.#isUntold = true;
     const self = hosts.find(({ nodeId }) => nodeId === state.nodeId);
     const isNew = before !== null && before.epoch < epoch && self !== undefined && isForced(state);
     const takenOverWithout = isNew
       ? { host: self, by: before.by, at: before.at, epoch }
       : (before?.takenOverWithout ?? null);
     const written = before === null ? { hosts: [], takenOverWithout: null } : null;
-    return { epoch, takenOverWithout, written, writtenAtMs: 0 };
+    return { epoch, hosts, takenOverWithout, written, writtenAtMs: 0 };
+  }
+
+  #tellHeld(hosts: readonly HostAtRisk[]): void {
+    this.#isUntold = false;
+    this.#options.tellHeld(
+      hosts.flatMap(({ nodeId, holds }) => (holds === null ? [] : [{ nodeId, position: { ...holds } }])),
+    );
   }
 
   async #write(by: string, led: Led, hosts: HostAtRisk[]): Promise<void> {
@@ -88,6 +102,7 @@ export class AtRiskRecorder {
     if (!isUrgent && atMs - led.writtenAtMs < (isSame ? standingMs : changesEveryMs)) return;
     if (!(await store.writeAtRisk({ by, epoch, at: clock.wallTimeIso(), ...told }))) return;
     led.written = told;
+    led.hosts = hosts;
     led.writtenAtMs = atMs;
   }
 }

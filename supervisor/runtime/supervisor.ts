@@ -283,6 +283,7 @@ export class Supervisor {
     return {
       ready: (publicKey) => {
         this.#peerKey = publicKey;
+        this.#atRisk.onReplicatorStarted();
         this.#observe({ type: 'replicator-ready' });
         this.#publish();
       },

@@ -77,6 +77,12 @@ describe('what a leader tells etcd of files at risk', () => {
     assert.equal(written.length, 4);
   });
 
+  it('is not changed before the replicator knows what the leader before knew', async () => {
+    found = told;
+    await recorder.onStatus(leads().state, { ...statusOf('a'), role: 'leader', atRisk: null });
+    assert.deepEqual([held.length, written], [1, []]);
+  });
+
   it('goes on from what the leader before knew', async () => {
     found = told;
     await status(leads());
@@ -84,6 +90,17 @@ describe('what a leader tells etcd of files at risk', () => {
     assert.deepEqual(written.at(-1)?.hosts, [], 'what it told is taken back');
     await status(leads());
     assert.equal(held.length, 1, 'once in a leadership');
+  });
+
+  it('tells a replicator that started anew what is known by then', async () => {
+    found = told;
+    await status(leads(), { ...lacking('c'), holds: { epoch: 200, sequence: 9 } });
+    recorder.onReplicatorStarted();
+    await status(leads());
+    assert.deepEqual(held, [
+      [{ nodeId: 'b', position: { epoch: 100, sequence: 7 } }],
+      [{ nodeId: 'c', position: { epoch: 200, sequence: 9 } }],
+    ]);
   });
 
   it('keeps what a host lacked that was made to lead by force, until that happens again', async () => {
