@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
 import { type Held, type HostAtRisk, maxNameLength, maxNamesReported } from '#contracts/ipc/at-risk.ts';
 import { safeText } from '#contracts/safe-text.ts';
@@ -12,8 +13,9 @@ import { ChangesByName } from './changes-by-name.ts';
 const maxNames = 20_000;
 /** Looks that are left out after one that failed: it may have read much of the log. */
 const looksLeftOut = 30;
-/** Of the log, that are read before others have a turn for a while. */
+/** Of the log, that are read in one look, and in one turn of the thread that orders. */
 const batchesAtOnce = 20_000;
+const batchesATurn = 100;
 
 /** What the leader knows of one host. */
 export interface Standing {
@@ -130,6 +132,8 @@ export class AtRisk {
       scan.to = last;
       batches += 1;
       if (batches >= batchesAtOnce) break;
+      // Batches come out of a buffer, without a turn of the loop between them.
+      if (batches % batchesATurn === 0) await turn();
     }
     scan.changes.forget(least, most);
   }
