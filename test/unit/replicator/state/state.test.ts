@@ -53,7 +53,8 @@ describe('what a replicator must not forget', () => {
     generate.mock.mockImplementationOnce(() => ({ private: 'malformed', public: 'malformed' }), 0);
     const { privateKey } = newKey('ed25519');
     assert.ok(!(ssh2.utils.parseKey(privateKey) instanceof Error));
-    assert.equal(generate.mock.callCount(), 2);
+    // One key in some hundred is malformed by itself.
+    assert.ok(generate.mock.callCount() >= 2);
   });
 
   it('the peer key is made once, for its owner alone', () => {
