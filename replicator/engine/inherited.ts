@@ -10,8 +10,9 @@ import type { DiskTree } from './disk-tree.ts';
 const fsync = promisify(fsyncLater);
 
 /**
- * Brings to the disk what an earlier process of this boot may have left in the page cache: everything that was active.
- * Node has no syncfs, so each directory, what lies in it, and each file is flushed by itself; what is clean costs little.
+ * Brings to the disk what an earlier process of this boot may have left in the page cache: everything that was active. Each
+ * directory, what lies in it, and each file is flushed by itself, which takes as long as these directories are large, even
+ * where all is clean: for when the file system cannot be flushed as a whole.
  * @throws what fsync throws: then the disk is not to be believed (P6)
  */
 export async function flushInherited(tree: DiskTree, places: Places, active: Active): Promise<void> {

@@ -10,7 +10,7 @@ import { emptyChain } from '../log/batch.ts';
 import type { OpenHandle } from '../log/handle-table.ts';
 import type { OperationLogOptions } from '../log/log-options.ts';
 import { OperationLog } from '../log/operation-log.ts';
-import { toKey } from '../tree/path.ts';
+import { rootPath, toKey } from '../tree/path.ts';
 import { type Active, Activity } from './activity.ts';
 import { encodeState, NotedState, uncertainRoot } from './checkpoint-state.ts';
 import { DiskTree } from './disk-tree.ts';
@@ -68,6 +68,10 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
   const fatal = (error: unknown) => {
     if (isFlushFailure(error)) flushFailed(error);
     else options.onFatal(error);
+  };
+  /** Also after power loss, and at the first start: what is the same as the leader's when it is compared is not written anew. */
+  const flushAll = async (left: Active) => {
+    if (!(await options.syncFileSystem(options.files))) await flushInherited(tree, places, left);
   };
   const stateOf: { get: () => Buffer } = {
     get: () => encodeState([{ kind: 'applied', sequence: 0 }, ...(isEmpty(tree) ? [] : uncertainRoot)]),
@@ -130,12 +134,10 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     flusher,
     segmentBytes: options.log.segmentBytes,
     flushInherited: () =>
-      inherited === null
-        ? Promise.resolve()
-        : flushInherited(tree, places, inherited).catch((error: unknown) => {
-            flushFailed(error);
-            throw error;
-          }),
+      flushAll(begunAnew || wasEmpty ? everything : active).catch((error: unknown) => {
+        flushFailed(error);
+        throw error;
+      }),
     onFatal: fatal,
   });
   stateOf.get = () => store.state;
@@ -168,6 +170,8 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
   const start = begunAnew ? 'log-begun-anew' : wasEmpty ? 'first' : lostPower ? 'power-lost' : 'process-died';
   return { store, start, directories, unlocked, dirty, beginAnew, roomListeners };
 }
+
+const everything: Active = { kind: 'active', directories: [], files: [], trees: [rootPath] };
 
 async function openLog(
   { logFolder, mark }: EngineOptions,
