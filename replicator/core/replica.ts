@@ -31,7 +31,7 @@ export class Replica {
 
   /**
    * @param onDoubt is told each change of what is doubted
-   * @param compared ranges of files that are at least so long, in bytes, are compared before they are fetched
+   * @param compared as AnswerTaker has it
    */
   constructor(
     tree: Tree,

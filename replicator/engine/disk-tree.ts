@@ -1,4 +1,4 @@
-import { type BigIntStats, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, readdirSync } from 'node:fs';
 import { Applier } from '../apply/applier.ts';
 import { type Directories, through } from '../apply/directories.ts';
 import type { DirtyFile, FlushScope } from '../apply/dirty-files.ts';
@@ -10,6 +10,7 @@ import type { EntryTimes, Found, Inode, NewEntry, Removal, Tree } from '../core/
 import { parentOf, type TreePath } from '../core/uncertain-names.ts';
 import { fromKey, toKey } from '../tree/path.ts';
 import type { DiskTreeParts } from './disk-tree-parts.ts';
+import { hasData, replaces, statsAt, targetAt } from './entry-at.ts';
 import { filesIn } from './files-in.ts';
 import { NameHints } from './name-hints.ts';
 
@@ -91,7 +92,7 @@ export class DiskTree implements Tree {
     if (stats === null) return null;
     const mode = Number(stats.mode) & 0o7777;
     if (stats.isDirectory()) return { kind: 'directory', mode };
-    if (stats.isSymbolicLink()) return { kind: 'symlink', target: this.#target(path) };
+    if (stats.isSymbolicLink()) return { kind: 'symlink', target: targetAt(this.#parts.places, path) };
     if (!stats.isFile()) return { kind: 'other' };
     this.#hints.add(stats.ino, path);
     return {
@@ -101,6 +102,13 @@ export class DiskTree implements Tree {
       size: Number(stats.size),
       links: Number(stats.nlink),
     };
+  }
+
+  /** On a walk through all of the tree: files with several names are remembered. @returns whether a directory is there */
+  passes(path: TreePath): boolean {
+    const stats = this.#stats(path);
+    if (stats?.isFile() && stats.nlink > 1n) this.#hints.add(stats.ino, path);
+    return stats?.isDirectory() === true;
   }
 
   entries(directory: TreePath): string[] {
@@ -182,6 +190,23 @@ export class DiskTree implements Tree {
     const { handle } = this.#toChange(inode);
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     this.#apply({ kind: 'write', handle, offset, length: bytes.length }, bytes);
+  }
+
+  holds(inode: Inode, offset: number, data: Uint8Array): boolean {
+    const path = this.nameOf(inode);
+    if (path === null) return false;
+    try {
+      const opened = this.openToRead(path);
+      try {
+        return opened.inode === inode && hasData(opened.fd, offset, data);
+      } finally {
+        closeSync(opened.fd);
+      }
+    } catch (error) {
+      // A disk that cannot read it is told to hold it once more.
+      if (errnoOf(error) === undefined) throw error;
+      return false;
+    }
   }
 
   fill(inode: Inode, offset: number, data: Uint8Array): void {
@@ -370,29 +395,6 @@ export class DiskTree implements Tree {
   }
 
   #stats(path: TreePath): BigIntStats | null {
-    const at = fromKey(path);
-    try {
-      const { unlocked } = this.#parts.places;
-      const stats = unlocked.allow([{ path: at, itself: 'never' }], () =>
-        this.#directories.withEntry(at, (entry) => lstatSync(entry, { bigint: true, throwIfNoEntry: false })),
-      );
-      return stats ?? null;
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return null;
-      throw error;
-    }
+    return statsAt(this.#parts.places, path);
   }
-
-  #target(path: TreePath): string {
-    const at = fromKey(path);
-    const target = this.#parts.places.unlocked.allow([{ path: at, itself: 'never' }], () =>
-      this.#directories.withEntry(at, (entry) => readlinkSync(entry, { encoding: 'buffer' })),
-    );
-    return toKey(target);
-  }
-}
-
-/** Whether a rename puts the one in the place of the other by itself. */
-function replaces(isDirectory: boolean, isFull: boolean, target: BigIntStats): boolean {
-  return isDirectory === target.isDirectory() && !isFull;
 }

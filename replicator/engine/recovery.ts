@@ -69,7 +69,7 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     if (isFlushFailure(error)) flushFailed(error);
     else options.onFatal(error);
   };
-  /** Also after power loss, and at the first start: what is the same as the leader's when it is compared is not written anew. */
+  /** Also after power loss, and at the first start: what lies here is believed where it is the same as the leader's. */
   const flushAll = async (left: Active) => {
     if (!(await options.syncFileSystem(options.files))) await flushInherited(tree, places, left);
   };
@@ -106,7 +106,10 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
   for (const [inode, path] of noted.names) tree.hint(inode, path);
   const lostPower = !onlyProcessDied || begunAnew;
   const notes = new HostNotes((inode) => tree.hintOf(inode));
-  const newReplica = (state = emptyReplica) => new Replica(tree, state, (change) => notes.changed(change));
+  // What is read may not be on the disk (P6): then nothing that lies here is as good as the leader's.
+  const compared = mark.pageCacheLies() ? Number.POSITIVE_INFINITY : undefined;
+  const newReplica = (state = emptyReplica) =>
+    new Replica(tree, state, (change) => notes.changed(change), compared);
   const replica = newReplica({ doubts: noted.doubts, handles: foundHandles(tree, noted.handles) });
   current.replica = replica;
   for (const record of noted.unmade) if (record.kind !== 'unknown') replica.doubtRecord(record);
