@@ -79,6 +79,11 @@ export class Replica {
     return this.#known.doubts.missing.get(inode)?.ranges ?? [];
   }
 
+  /** The files that lack ranges. */
+  get incomplete(): Iterable<Inode> {
+    return this.#known.doubts.missing.keys();
+  }
+
   /** As `RecordTaker.take`. */
   consume(sequence: number, record: LogRecord, data: Uint8Array | null): void {
     this.#records.take(sequence, record, data);

@@ -1,8 +1,7 @@
-import { type BigIntStats, closeSync, fstatSync, readdirSync } from 'node:fs';
+import { type BigIntStats, fstatSync, readdirSync } from 'node:fs';
 import { Applier } from '../apply/applier.ts';
 import { type Directories, through } from '../apply/directories.ts';
 import type { DirtyFile, FlushScope } from '../apply/dirty-files.ts';
-import { errnoOf } from '../apply/errno.ts';
 import { openDirectory, openForReading } from '../apply/open-file.ts';
 import { timesOf } from '../apply/times.ts';
 import type { LoggedAttributes, LogRecord } from '../core/record.ts';
@@ -194,19 +193,7 @@ export class DiskTree implements Tree {
 
   holds(inode: Inode, offset: number, data: Uint8Array): boolean {
     const path = this.nameOf(inode);
-    if (path === null) return false;
-    try {
-      const opened = this.openToRead(path);
-      try {
-        return opened.inode === inode && hasData(opened.fd, offset, data);
-      } finally {
-        closeSync(opened.fd);
-      }
-    } catch (error) {
-      // A disk that cannot read it is told to hold it once more.
-      if (errnoOf(error) === undefined) throw error;
-      return false;
-    }
+    return path !== null && hasData(() => this.openToRead(path), { inode, offset, data });
   }
 
   fill(inode: Inode, offset: number, data: Uint8Array): void {
@@ -378,19 +365,22 @@ export class DiskTree implements Tree {
   }
 
   /**
-   * All names of the file, by looking through the tree; and those of all files with several, on the way. Takes as long as
-   * the tree is large: only where names were lost sight of.
+   * All names of the file, by looking through the tree; and those of all files with several, and of those that are needed, on
+   * the way. Takes as long as the tree is large: only where names were lost sight of.
    */
   #search(inode: Inode): TreePath[] {
     const file = this.fileOf(inode);
     const isGone = file !== null && fstatSync(file.fd, { bigint: true }).nlink === 0n;
     if (isGone || this.#nameless.has(inode)) return [];
     const found: TreePath[] = [];
+    const sought = new Set([inode, ...this.#parts.needed()]);
     for (const { path, stats } of filesIn(this, (path) => this.#stats(path))) {
       if (stats.ino === inode) found.push(path);
-      if (stats.ino === inode || stats.nlink > 1n) this.#hints.add(stats.ino, path);
+      if (sought.has(stats.ino) || stats.nlink > 1n) this.#hints.add(stats.ino, path);
+      if (stats.ino !== inode) sought.delete(stats.ino);
     }
-    if (found.length === 0) this.#nameless.add(inode);
+    if (found.length > 0) sought.delete(inode);
+    for (const nameless of sought) this.#nameless.add(nameless);
     return found;
   }
 

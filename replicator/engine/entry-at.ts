@@ -1,6 +1,7 @@
-import { type BigIntStats, lstatSync, readlinkSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, lstatSync, readlinkSync, readSync } from 'node:fs';
 import { errnoOf } from '../apply/errno.ts';
 import type { Places } from '../apply/open-file.ts';
+import type { Inode } from '../core/tree.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
 import { fromKey, toKey } from '../tree/path.ts';
 
@@ -27,8 +28,25 @@ export function targetAt({ directories, unlocked }: Places, path: TreePath): str
   return toKey(target);
 }
 
-/** Whether this very data lies in the file. */
-export function hasData(fd: number, offset: number, data: Uint8Array): boolean {
+/** Whether this very data lies in the file that is opened, and that is the one meant; false when it cannot be read. */
+export function hasData(
+  open: () => { readonly fd: number; readonly inode: Inode },
+  { inode, offset, data }: { readonly inode: Inode; readonly offset: number; readonly data: Uint8Array },
+): boolean {
+  let fd: number | null = null;
+  try {
+    const opened = open();
+    fd = opened.fd;
+    return opened.inode === inode && isAt(fd, offset, data);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  } finally {
+    if (fd !== null) closeSync(fd);
+  }
+}
+
+function isAt(fd: number, offset: number, data: Uint8Array): boolean {
   const here = Buffer.allocUnsafe(data.length);
   for (let done = 0; done < here.length; ) {
     const bytes = readSync(fd, here, done, here.length - done, offset + done);

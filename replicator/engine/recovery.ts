@@ -97,6 +97,7 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     },
     setAside: options.setAside,
     isNeeded: (inode) => (current.replica?.missingOf(inode).length ?? 0) > 0,
+    needed: () => current.replica?.incomplete ?? [],
   });
   const wasEmpty = options.logFolder.names().length === 0;
   const { log, begunAnew } = await openLog(options, logOptions);
