@@ -15,6 +15,8 @@ export interface ReplicaState {
   readonly handles: HandleState;
 }
 
+const fewFiles = 64;
+
 export const emptyReplica: ReplicaState = { doubts: noDoubts, handles: [] };
 
 /**
@@ -55,6 +57,9 @@ export class Replica {
 
   /** Whether the tree is the leader's as of the last record consumed (R5, but for what is not flushed). */
   get isComplete(): boolean {
+    const { names, missing } = this.#known.doubts;
+    // A look at the disk for each, for what is asked often; of many, those without a name are dropped as others are asked for.
+    if (!names.isEmpty || missing.size > fewFiles) return false;
     this.#known.dropNameless();
     return this.#known.doubts.isEmpty;
   }

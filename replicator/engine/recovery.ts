@@ -6,6 +6,7 @@ import { Flusher } from '../apply/flusher.ts';
 import { Unlocked } from '../apply/unlocked.ts';
 import { type EpochTable, type LogPosition, logStart } from '../core/position.ts';
 import { emptyReplica, Replica } from '../core/replica.ts';
+import type { Inode } from '../core/tree.ts';
 import { emptyChain } from '../log/batch.ts';
 import type { OpenHandle } from '../log/handle-table.ts';
 import type { OperationLogOptions } from '../log/log-options.ts';
@@ -97,14 +98,17 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     },
     setAside: options.setAside,
     isNeeded: (inode) => (current.replica?.missingOf(inode).length ?? 0) > 0,
-    needed: () => current.replica?.incomplete ?? [],
+    needed: () => current.replica?.incomplete ?? bound,
   });
+  /** The files of handles: one walk tells of all that lost their names. */
+  const bound = new Set<Inode>();
   const wasEmpty = options.logFolder.names().length === 0;
   const { log, begunAnew } = await openLog(options, logOptions);
 
   const noted = new NotedState(log.lastCheckpoint.state, log.lastCheckpoint.handles);
   for await (const entry of log.sinceCheckpoint()) noted.take(entry);
   for (const [inode, path] of noted.names) tree.hint(inode, path);
+  for (const { inode } of noted.handles.values()) if (inode !== null) bound.add(inode);
   const lostPower = !onlyProcessDied || begunAnew;
   const notes = new HostNotes((inode) => tree.hintOf(inode));
   // What is read may not be on the disk (P6): then nothing that lies here is as good as the leader's.

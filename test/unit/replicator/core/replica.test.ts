@@ -83,6 +83,23 @@ describe('a replica', () => {
     );
   });
 
+  it('does not look for the name of each file that lacks something to say that it is not complete', () => {
+    const disk = new VirtualDisk();
+    const replica = new Replica(disk);
+    for (let file = 0; file < 1000; file++) {
+      replica.doubt(`f${file}`, 'name');
+      replica.onName(1, `f${file}`, fileAnswer(10));
+    }
+    let looked = 0;
+    const nameOf = disk.nameOf.bind(disk);
+    disk.nameOf = (inode) => {
+      looked += 1;
+      return nameOf(inode);
+    };
+    assert.equal(replica.isComplete, false);
+    assert.ok(looked < 100, `${looked}`);
+  });
+
   it('has files take turns', () => {
     const disk = new VirtualDisk();
     const replica = new Replica(disk);
