@@ -47,6 +47,8 @@ export const rootsReportSchema = z.object({
   data: rootReportSchema,
   config: rootReportSchema,
   state: rootReportSchema,
+  /** They count for nothing until all of them was compared with a leader: what lies in them by then came from it. */
+  areCompared: z.boolean().optional(),
 });
 export type RootsReport = z.infer<typeof rootsReportSchema>;
 

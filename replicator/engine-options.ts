@@ -7,6 +7,7 @@ import { diskCalls } from './apply/disk-calls.ts';
 import { defaultFlushLimits } from './apply/flusher.ts';
 import { ownCredentials } from './apply/permissions.ts';
 import { defaultSpaceLimits, freeSpaceOf, Space, type SpaceLimits } from './apply/space.ts';
+import { syncFileSystem } from './apply/whole-disk.ts';
 import type { EngineOptions } from './engine/options.ts';
 import { DiskFolder } from './log/log-files.ts';
 import { defaultLogLimits } from './log/log-options.ts';
@@ -49,6 +50,7 @@ export function engineOptions(
     credentials: ownCredentials(),
     flushCalls: diskCalls,
     flushLimits: defaultFlushLimits,
+    syncFileSystem,
     maxActive,
     onFatal: (error) => {
       logger.fatal({ err: error }, `the storage engine ends: ${messageOf(error)}`);

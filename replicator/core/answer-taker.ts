@@ -1,6 +1,6 @@
 import type { EntriesPage, NameAnswer } from './answers.ts';
 import type { DoubtedTree } from './doubted-tree.ts';
-import type { Inode } from './tree.ts';
+import type { Found, Inode } from './tree.ts';
 import { joinPath, type TreePath } from './uncertain-names.ts';
 
 /** What the leader is to be asked for. */
@@ -26,7 +26,10 @@ export class AnswerTaker {
   readonly #known: DoubtedTree;
   readonly #comparedBytes: number;
 
-  /** @param compared ranges of files that are at least so long, in bytes, are compared before they are fetched */
+  /**
+   * @param compared ranges of files that are at least so long, in bytes, are compared before they are fetched; infinity:
+   *   what lies here is not believed, and all of it is written anew
+   */
   constructor(known: DoubtedTree, compared = comparedBytes) {
     this.#known = known;
     this.#comparedBytes = compared;
@@ -108,8 +111,11 @@ export class AnswerTaker {
    */
   onContent(inode: Inode, openedAt: number, offset: number, data: Uint8Array): void {
     const missing = this.#known.doubts.missing.get(inode);
-    for (const { from, to } of missing?.within(offset, offset + data.length, openedAt) ?? []) {
-      this.#known.tree.fill(inode, from, data.subarray(from - offset, to - offset));
+    for (const { from, to, mayBeSame } of missing?.within(offset, offset + data.length, openedAt) ?? []) {
+      const part = data.subarray(from - offset, to - offset);
+      // What is there already is not written: it would have to be flushed.
+      const isThere = mayBeSame === true && this.#known.tree.holds(inode, from, part);
+      if (!isThere) this.#known.tree.fill(inode, from, part);
       this.#known.doubts.know(inode, from, to);
     }
     this.#known.doubts.letOthersPass(inode);
@@ -142,19 +148,35 @@ export class AnswerTaker {
 
   #settleFile(sequence: number, path: TreePath, answer: Extract<NameAnswer, { kind: 'file' }>): void {
     const { mode, size, times } = answer;
+    const found = this.#known.tree.find(path);
     const known = this.#known.fileByName(answer.names);
-    const candidate = known ?? this.#fileByHandle(answer.handles) ?? this.#ownFile(path);
-    const inode = this.#putFile(path, candidate, mode);
+    const candidate = known ?? this.#fileByHandle(answer.handles) ?? this.#ownFile(found);
+    const inode = this.#putFile(path, found, candidate, mode);
     this.#known.doubts.settle(path, 'tree');
     if (inode !== known) {
+      const mayBeSame = inode === candidate && this.#comparedBytes !== Number.POSITIVE_INFINITY;
       // What is fetched changes them no more.
-      this.#known.tree.setFileAttributes(inode, { mode, size, ...times });
+      if (!mayBeSame || !this.#hasAttributes(path, inode, found, answer))
+        this.#known.tree.setFileAttributes(inode, { mode, size, ...times });
       this.#known.doubts.know(inode, 0, Number.MAX_SAFE_INTEGER);
-      this.#known.doubts.lack(inode, 0, size, sequence, inode === candidate);
+      this.#known.doubts.lack(inode, 0, size, sequence, mayBeSame);
       // One of them may have been this file here; it is asked for by itself, and finds this one.
       for (const name of answer.names) if (name !== path) this.#known.doubt(name, 'name');
     }
     for (const handle of answer.handles) this.#known.handles.bind(handle, { inode, path });
+  }
+
+  /** But for the time of the last access, which reading changes on each host by itself. */
+  #hasAttributes(
+    path: TreePath,
+    inode: Inode,
+    found: Found | null,
+    { mode, size, times }: Extract<NameAnswer, { kind: 'file' }>,
+  ): boolean {
+    // Another one may have been linked there.
+    if (found?.kind !== 'file' || found.inode !== inode || found.mode !== mode || found.size !== size)
+      return false;
+    return this.#known.tree.timesAt(path).modifiedAtUs === times.modifiedAtUs;
   }
 
   /** The file when it is open here: it may have been changed by another name meanwhile. */
@@ -167,16 +189,14 @@ export class AnswerTaker {
   }
 
   /** The file that lies at the path here, when it can be no other's: its content is as good as any to begin with. */
-  #ownFile(path: TreePath): Inode | null {
-    const found = this.#known.tree.find(path);
+  #ownFile(found: Found | null): Inode | null {
     if (found?.kind !== 'file' || found.links !== 1) return null;
     const isOpen = this.#known.handles.isOpen(found.inode);
     return isOpen ? null : found.inode;
   }
 
   /** Has this file at the path, or a new one when there is none or it has no name left. */
-  #putFile(path: TreePath, inode: Inode | null, mode: number): Inode {
-    const found = this.#known.tree.find(path);
+  #putFile(path: TreePath, found: Found | null, inode: Inode | null, mode: number): Inode {
     if (inode !== null && found?.kind === 'file' && found.inode === inode) return inode;
     this.#known.clear(path, 'displaced');
     if (inode !== null && this.#known.tree.link(inode, path)) return inode;

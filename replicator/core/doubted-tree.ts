@@ -48,7 +48,14 @@ export class DoubtedTree {
 
   clear(path: TreePath, why: Removal): void {
     this.forgetListed(path);
-    if (this.tree.find(path) !== null) this.tree.remove(path, why);
+    const found = this.tree.find(path);
+    if (found !== null) this.tree.remove(path, why);
+    this.lostName(found);
+  }
+
+  /** A name is gone. What a file without a name lacks is never fetched (R3); nor is it looked for in the whole tree. */
+  lostName(found: Found | null): void {
+    if (found?.kind === 'file' && found.links === 1) this.doubts.drop(found.inode);
   }
 
   /** It lacks nothing, whatever a file lacked that had the same inode before. */

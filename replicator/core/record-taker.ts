@@ -112,7 +112,9 @@ export class RecordTaker {
     }
     this.#known.forgetListed(to);
     this.#known.forgetListed(from);
+    const replaced = this.#known.tree.find(to);
     this.#known.tree.rename(from, to);
+    this.#known.lostName(replaced);
     this.#known.doubts.move(from, to);
     this.#known.handles.move(from, to);
   }

@@ -31,7 +31,7 @@ export class Replica {
 
   /**
    * @param onDoubt is told each change of what is doubted
-   * @param compared ranges of files that are at least so long, in bytes, are compared before they are fetched
+   * @param compared as AnswerTaker has it
    */
   constructor(
     tree: Tree,
@@ -76,6 +76,11 @@ export class Replica {
 
   missingOf(inode: Inode): readonly MissingRange[] {
     return this.#known.doubts.missing.get(inode)?.ranges ?? [];
+  }
+
+  /** The files that lack ranges. */
+  get incomplete(): Iterable<Inode> {
+    return this.#known.doubts.missing.keys();
   }
 
   /** As `RecordTaker.take`. */

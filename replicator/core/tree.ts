@@ -49,6 +49,8 @@ export interface Tree {
    */
   remove(path: TreePath, why: Removal): void;
   write(inode: Inode, offset: number, data: Uint8Array): void;
+  /** Whether this very data lies there; false when that cannot be looked at. */
+  holds(inode: Inode, offset: number, data: Uint8Array): boolean;
   /** Writes what was written before, as a record said: the file keeps its times. */
   fill(inode: Inode, offset: number, data: Uint8Array): void;
   /** Of what lies at the path, which is there; a link is not followed. */

@@ -23,4 +23,6 @@ export interface DiskTreeParts {
   readonly setAside: (entry: Buffer, path: TreePath, why: Removal) => void;
   /** Whether the file lacks ranges: its name is remembered. */
   readonly isNeeded: (inode: Inode) => boolean;
+  /** All of those. */
+  readonly needed: () => Iterable<Inode>;
 }

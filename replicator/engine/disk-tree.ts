@@ -1,8 +1,7 @@
-import { type BigIntStats, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { type BigIntStats, fstatSync, readdirSync } from 'node:fs';
 import { Applier } from '../apply/applier.ts';
 import { type Directories, through } from '../apply/directories.ts';
 import type { DirtyFile, FlushScope } from '../apply/dirty-files.ts';
-import { errnoOf } from '../apply/errno.ts';
 import { openDirectory, openForReading } from '../apply/open-file.ts';
 import { timesOf } from '../apply/times.ts';
 import type { LoggedAttributes, LogRecord } from '../core/record.ts';
@@ -10,6 +9,7 @@ import type { EntryTimes, Found, Inode, NewEntry, Removal, Tree } from '../core/
 import { parentOf, type TreePath } from '../core/uncertain-names.ts';
 import { fromKey, toKey } from '../tree/path.ts';
 import type { DiskTreeParts } from './disk-tree-parts.ts';
+import { hasData, replaces, statsAt, targetAt } from './entry-at.ts';
 import { filesIn } from './files-in.ts';
 import { NameHints } from './name-hints.ts';
 
@@ -91,7 +91,7 @@ export class DiskTree implements Tree {
     if (stats === null) return null;
     const mode = Number(stats.mode) & 0o7777;
     if (stats.isDirectory()) return { kind: 'directory', mode };
-    if (stats.isSymbolicLink()) return { kind: 'symlink', target: this.#target(path) };
+    if (stats.isSymbolicLink()) return { kind: 'symlink', target: targetAt(this.#parts.places, path) };
     if (!stats.isFile()) return { kind: 'other' };
     this.#hints.add(stats.ino, path);
     return {
@@ -101,6 +101,13 @@ export class DiskTree implements Tree {
       size: Number(stats.size),
       links: Number(stats.nlink),
     };
+  }
+
+  /** On a walk through all of the tree: files with several names are remembered. @returns whether a directory is there */
+  passes(path: TreePath): boolean {
+    const stats = this.#stats(path);
+    if (stats?.isFile() && stats.nlink > 1n) this.#hints.add(stats.ino, path);
+    return stats?.isDirectory() === true;
   }
 
   entries(directory: TreePath): string[] {
@@ -182,6 +189,11 @@ export class DiskTree implements Tree {
     const { handle } = this.#toChange(inode);
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     this.#apply({ kind: 'write', handle, offset, length: bytes.length }, bytes);
+  }
+
+  holds(inode: Inode, offset: number, data: Uint8Array): boolean {
+    const path = this.nameOf(inode);
+    return path !== null && hasData(() => this.openToRead(path), { inode, offset, data });
   }
 
   fill(inode: Inode, offset: number, data: Uint8Array): void {
@@ -353,46 +365,26 @@ export class DiskTree implements Tree {
   }
 
   /**
-   * All names of the file, by looking through the tree; and those of all files with several, on the way. Takes as long as
-   * the tree is large: only where names were lost sight of.
+   * All names of the file, by looking through the tree; and those of all files with several, and of those that are needed, on
+   * the way. Takes as long as the tree is large: only where names were lost sight of.
    */
   #search(inode: Inode): TreePath[] {
     const file = this.fileOf(inode);
     const isGone = file !== null && fstatSync(file.fd, { bigint: true }).nlink === 0n;
     if (isGone || this.#nameless.has(inode)) return [];
     const found: TreePath[] = [];
+    const sought = new Set([inode, ...this.#parts.needed()]);
     for (const { path, stats } of filesIn(this, (path) => this.#stats(path))) {
       if (stats.ino === inode) found.push(path);
-      if (stats.ino === inode || stats.nlink > 1n) this.#hints.add(stats.ino, path);
+      if (sought.has(stats.ino) || stats.nlink > 1n) this.#hints.add(stats.ino, path);
+      if (stats.ino !== inode) sought.delete(stats.ino);
     }
-    if (found.length === 0) this.#nameless.add(inode);
+    if (found.length > 0) sought.delete(inode);
+    for (const nameless of sought) this.#nameless.add(nameless);
     return found;
   }
 
   #stats(path: TreePath): BigIntStats | null {
-    const at = fromKey(path);
-    try {
-      const { unlocked } = this.#parts.places;
-      const stats = unlocked.allow([{ path: at, itself: 'never' }], () =>
-        this.#directories.withEntry(at, (entry) => lstatSync(entry, { bigint: true, throwIfNoEntry: false })),
-      );
-      return stats ?? null;
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return null;
-      throw error;
-    }
+    return statsAt(this.#parts.places, path);
   }
-
-  #target(path: TreePath): string {
-    const at = fromKey(path);
-    const target = this.#parts.places.unlocked.allow([{ path: at, itself: 'never' }], () =>
-      this.#directories.withEntry(at, (entry) => readlinkSync(entry, { encoding: 'buffer' })),
-    );
-    return toKey(target);
-  }
-}
-
-/** Whether a rename puts the one in the place of the other by itself. */
-function replaces(isDirectory: boolean, isFull: boolean, target: BigIntStats): boolean {
-  return isDirectory === target.isDirectory() && !isFull;
 }

@@ -15,12 +15,26 @@ import { StoreLog } from './store-log.ts';
 /** The engine of a host that follows, for the session with its leader. */
 export class Following extends StoreLog implements FollowerPort {
   readonly #beginAnew: Opened['beginAnew'];
+  readonly #roomListeners: Opened['roomListeners'];
   /** What the batch changed that came last. */
   #lastBatch: FlushScope = { files: [], paths: [] };
 
-  constructor({ store, beginAnew }: Opened) {
+  constructor({ store, beginAnew, roomListeners }: Opened) {
     super(store);
     this.#beginAnew = beginAnew;
+    this.#roomListeners = roomListeners;
+  }
+
+  get hasRoom(): boolean {
+    return this.store.flusher.hasRoom;
+  }
+
+  onRoom(proceed: () => void): () => void {
+    const listener = () => {
+      if (this.hasRoom) proceed();
+    };
+    this.#roomListeners.add(listener);
+    return () => this.#roomListeners.delete(listener);
   }
 
   async cutTo({ epoch, sequence }: LogPosition): Promise<void> {

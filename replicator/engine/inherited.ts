@@ -9,8 +9,9 @@ import type { DiskTree } from './disk-tree.ts';
 import type { FailedFile } from './failed-files.ts';
 
 /**
- * Brings to the disk what an earlier process of this boot may have left in the page cache: everything that was active.
- * Node has no syncfs, so each directory, what lies in it, and each file is flushed by itself; what is clean costs little.
+ * Brings to the disk what an earlier process of this boot may have left in the page cache: everything that was active. Each
+ * directory, what lies in it, and each file is flushed by itself, which takes as long as these directories are large, even
+ * where all is clean: for when the file system cannot be flushed as a whole.
  */
 export class InheritedFlush {
   readonly #tree: DiskTree;

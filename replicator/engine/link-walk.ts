@@ -16,7 +16,7 @@ export async function rememberLinks(tree: DiskTree, isOver: () => boolean): Prom
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     for (const name of entriesOf(tree, folder)) {
       const path = joinPath(folder, name);
-      if (kindOf(tree, path) === 'directory') folders.push(path);
+      if (isDirectory(tree, path)) folders.push(path);
       if (++looked % namesAtOnce === 0) await delay(pauseMs, undefined, { ref: false });
       if (isOver()) return;
     }
@@ -32,10 +32,10 @@ function entriesOf(tree: DiskTree, folder: TreePath): string[] {
   }
 }
 
-function kindOf(tree: DiskTree, path: TreePath): string | null {
+function isDirectory(tree: DiskTree, path: TreePath): boolean {
   try {
-    return tree.find(path)?.kind ?? null;
+    return tree.passes(path);
   } catch {
-    return null;
+    return false;
   }
 }

@@ -9,8 +9,8 @@ const defaultMost = 65_536;
  * needed.
  */
 export class NameHints {
-  /** The one used last is the last. */
-  readonly #names = new Map<Inode, Set<TreePath>>();
+  /** A set where a file had several names at a time. The one used last is the last. */
+  readonly #names = new Map<Inode, TreePath | Set<TreePath>>();
   readonly #isNeeded: (inode: Inode) => boolean;
   readonly #most: number;
 
@@ -21,23 +21,26 @@ export class NameHints {
   }
 
   of(inode: Inode): TreePath[] {
-    return [...(this.#names.get(inode) ?? [])];
+    const names = this.#names.get(inode);
+    return typeof names === 'string' ? [names] : [...(names ?? [])];
   }
 
   add(inode: Inode, path: TreePath): void {
     const names = this.#names.get(inode);
-    if (names !== undefined) {
-      names.add(path);
-      return;
-    }
-    this.#makeRoom();
-    this.#names.set(inode, new Set([path]));
+    if (names === undefined) {
+      this.#makeRoom();
+      // Most files have one name: a set for each would take more memory than all else.
+      this.#names.set(inode, path);
+    } else if (typeof names !== 'string') names.add(path);
+    else if (names !== path) this.#names.set(inode, new Set([names, path]));
   }
 
   remove(inode: Inode, path: TreePath): void {
     const names = this.#names.get(inode);
-    names?.delete(path);
-    if (names?.size === 0) this.#names.delete(inode);
+    if (names === path) this.#names.delete(inode);
+    if (names === undefined || typeof names === 'string') return;
+    names.delete(path);
+    if (names.size === 0) this.#names.delete(inode);
   }
 
   forget(inode: Inode): void {
@@ -46,11 +49,12 @@ export class NameHints {
 
   /** A file, or a directory with all below it, has another name. */
   moved(from: TreePath, to: TreePath): void {
-    for (const names of this.#names.values()) {
-      for (const name of [...names]) {
-        if (!isWithin(name, from)) continue;
-        names.delete(name);
-        names.add(to + name.slice(from.length));
+    const nowOf = (name: TreePath) => (isWithin(name, from) ? to + name.slice(from.length) : name);
+    for (const [inode, names] of this.#names) {
+      if (typeof names === 'string') {
+        if (isWithin(names, from)) this.#names.set(inode, nowOf(names));
+      } else if ([...names].some((name) => isWithin(name, from))) {
+        this.#names.set(inode, new Set([...names].map(nowOf)));
       }
     }
   }
@@ -63,7 +67,7 @@ export class NameHints {
       if (++looked > 16) return;
       const names = this.#names.get(inode);
       this.#names.delete(inode);
-      if (names === undefined || (!this.#isNeeded(inode) && names.size < 2)) return;
+      if (names === undefined || (typeof names === 'string' && !this.#isNeeded(inode))) return;
       this.#names.set(inode, names);
     }
   }

@@ -27,6 +27,8 @@ export interface EngineOptions {
   readonly credentials: Credentials;
   readonly flushCalls: FlushCalls;
   readonly flushLimits: FlushLimits;
+  /** Has all of a folder's file system on the disk; false: what lies in the folder may not be. */
+  readonly syncFileSystem: (folder: string) => Promise<boolean>;
   /** Directories and files between two checkpoints. */
   readonly maxActive: number;
   /** The engine cannot go on: the process is to end, and not to write before it has started anew. */

@@ -9,11 +9,12 @@ import { Flusher } from '../apply/flusher.ts';
 import { Unlocked } from '../apply/unlocked.ts';
 import { type EpochTable, type LogPosition, logStart } from '../core/position.ts';
 import { emptyReplica, Replica } from '../core/replica.ts';
+import type { Inode } from '../core/tree.ts';
 import { emptyChain } from '../log/batch.ts';
 import type { OpenHandle } from '../log/handle-table.ts';
 import type { OperationLogOptions } from '../log/log-options.ts';
 import { OperationLog } from '../log/operation-log.ts';
-import { fromKey, toKey } from '../tree/path.ts';
+import { fromKey, rootPath, toKey } from '../tree/path.ts';
 import { type Active, Activity } from './activity.ts';
 import { encodeState, NotedState, uncertainRoot } from './checkpoint-state.ts';
 import { DiskTree } from './disk-tree.ts';
@@ -86,6 +87,19 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     if (isFlushFailure(error)) flushFailed(error);
     else options.onFatal(error);
   };
+  /** Also after power loss, and at the first start: what lies here is believed where it is the same as the leader's. */
+  const flushAll = async (left: Active) => {
+    if (await options.syncFileSystem(options.files)) return;
+    const flush = new InheritedFlush(tree, places, options.flushCalls.fsync);
+    await flush.run(left).catch((error: unknown) => {
+      flushFailed(error);
+      throw error;
+    });
+    const [first] = flush.failed;
+    if (first === undefined) return;
+    filesFailed(flush.failed, 'as an earlier process left them');
+    throw new FlushFailure(fromKey(first.path), null);
+  };
   const stateOf: { get: () => Buffer } = {
     get: () => encodeState([{ kind: 'applied', sequence: 0 }, ...(isEmpty(tree) ? [] : uncertainRoot)]),
   };
@@ -110,16 +124,23 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     },
     setAside: options.setAside,
     isNeeded: (inode) => (current.replica?.missingOf(inode).length ?? 0) > 0,
+    needed: () => current.replica?.incomplete ?? bound,
   });
+  /** The files of handles: one walk tells of all that lost their names. */
+  const bound = new Set<Inode>();
   const wasEmpty = options.logFolder.names().length === 0;
   const { log, begunAnew } = await openLog(options, logOptions);
 
   const noted = new NotedState(log.lastCheckpoint.state, log.lastCheckpoint.handles);
   for await (const entry of log.sinceCheckpoint()) noted.take(entry);
   for (const [inode, path] of noted.names) tree.hint(inode, path);
+  for (const { inode } of noted.handles.values()) if (inode !== null) bound.add(inode);
   const lostPower = !onlyProcessDied || begunAnew;
   const notes = new HostNotes((inode) => tree.hintOf(inode));
-  const newReplica = (state = emptyReplica) => new Replica(tree, state, (change) => notes.changed(change));
+  // What is read may not be on the disk (P6): then nothing that lies here is as good as the leader's.
+  const compared = mark.pageCacheLies() ? Number.POSITIVE_INFINITY : undefined;
+  const newReplica = (state = emptyReplica) =>
+    new Replica(tree, state, (change) => notes.changed(change), compared);
   const replica = newReplica({ doubts: noted.doubts, handles: foundHandles(tree, noted.handles) });
   current.replica = replica;
   for (const record of noted.unmade) if (record.kind !== 'unknown') replica.doubtRecord(record);
@@ -147,18 +168,7 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
     flusher,
     segmentBytes: options.log.segmentBytes,
     failedFiles,
-    flushInherited: async () => {
-      if (inherited === null) return;
-      const flush = new InheritedFlush(tree, places, options.flushCalls.fsync);
-      await flush.run(inherited).catch((error: unknown) => {
-        flushFailed(error);
-        throw error;
-      });
-      const [first] = flush.failed;
-      if (first === undefined) return;
-      filesFailed(flush.failed, 'as an earlier process left them');
-      throw new FlushFailure(fromKey(first.path), null);
-    },
+    flushInherited: () => flushAll(begunAnew || wasEmpty ? everything : active),
     onFatal: fatal,
   });
   stateOf.get = () => store.state;
@@ -212,6 +222,8 @@ function openFailedFiles({ failedFilesNote, mark }: EngineOptions): FailedFiles 
     return new FailedFiles(failedFilesNote);
   }
 }
+
+const everything: Active = { kind: 'active', directories: [], files: [], trees: [rootPath] };
 
 async function openLog(
   { logFolder, mark }: EngineOptions,

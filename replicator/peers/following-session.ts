@@ -40,6 +40,7 @@ export class FollowingSession {
   /** What the leader was told last. */
   #toldReceived = 0;
   #isScheduled = false;
+  #isHeld = false;
   #isFlushing = false;
   #flushesAgain = false;
   /** The leader was told of a flush that was not complete, and something came since. */
@@ -77,6 +78,7 @@ export class FollowingSession {
   async run(): Promise<Error> {
     const { closed } = this.#channel;
     this.#channel.onDrain(() => this.#schedule());
+    const stopLooking = this.#port.onRoom(() => this.#onRoom());
     this.#channel.receive(
       (frame) => this.#onFrame(frame),
       (error) => this.close(error),
@@ -85,6 +87,7 @@ export class FollowingSession {
     if (!closed.aborted) {
       await new Promise<void>((resolve) => closed.addEventListener('abort', () => resolve(), { once: true }));
     }
+    stopLooking();
     while (this.#work.size > 0) await Promise.all(this.#work);
     return closed.reason;
   }
@@ -144,6 +147,7 @@ export class FollowingSession {
           throw new HoldfastError('PEER_PROTOCOL', `${message.type} in the phase ${this.#phase}`);
         }
         this.#receive(message);
+        this.#holdWithoutRoom();
         this.#owesComplete = !this.#lastFlushComplete;
         this.#schedule();
     }
@@ -293,6 +297,19 @@ export class FollowingSession {
     );
   }
 
+  /** Nothing is read while too much waits for its flush here. */
+  #holdWithoutRoom(): void {
+    if (this.#isHeld || this.#port.hasRoom) return;
+    this.#isHeld = true;
+    this.#channel.pause();
+  }
+
+  #onRoom(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#channel.resume();
+  }
+
   /** Once a turn, for all that came in it: what is received, and what to ask for next. */
   #schedule(): void {
     if (this.#isScheduled) return;
@@ -317,7 +334,7 @@ export class FollowingSession {
   }
 
   #ask(): void {
-    if (!this.#channel.writable) return;
+    if (!this.#channel.writable || !this.#requests.hasPlace) return;
     const wants = this.#port.wants(this.#requests.most);
     for (const request of this.#requests.begin(wants)) this.#send(request);
     if (wants.length > 0 || !this.#requests.isEmpty || !this.#owesComplete) return;

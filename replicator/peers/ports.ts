@@ -117,6 +117,10 @@ export interface FollowerPort extends LogPort {
     range: { readonly from: number; readonly to: number; readonly blockBytes: number },
     digests: readonly Buffer[],
   ): Promise<void>;
+  /** Whether more may come: what was changed waits for its flush with a descriptor each, within bounds. */
+  readonly hasRoom: boolean;
+  /** Calls `proceed` at each moment when there is room again. @returns ends it */
+  onRoom(proceed: () => void): () => void;
   /** What to ask for next, at most so many. The same ones come again until they are answered. */
   wants(limit: number): Want[];
   /** Has everything flushed that was consumed before the call. */

@@ -32,6 +32,11 @@ export class Requests {
     return this.#open.size === 0;
   }
 
+  /** Whether to ask for more: what may be asked for is looked up on the disk, for many at a time. */
+  get hasPlace(): boolean {
+    return this.#open.size <= limits.requests / 2;
+  }
+
   /** Of so many wants there are new ones, if there are any. */
   get most(): number {
     return this.#open.size + limits.requests;

@@ -18,6 +18,7 @@ import {
   rootRecordSchema,
 } from '#contracts/roots.ts';
 import { writeDurablyInBackground } from './durable-file.ts';
+import { Newcomer } from './newcomer.ts';
 
 type Settings = Pick<
   ReplicatorSettings,
@@ -42,6 +43,8 @@ export class Roots {
   #report: RootsReport;
   /** The supervisor has confirmed these very roots. */
   #inForce = false;
+  /** All of them is compared with a leader before they count. */
+  #areCompared: boolean;
   #writing = false;
   #writtenAtMs: number;
 
@@ -52,10 +55,11 @@ export class Roots {
     this.#now = now;
     this.#writtenAtMs = now();
     this.#report = this.#look();
+    this.#areCompared = new Newcomer(settings.stateRoot).hasBegun(rootIdsOf(this.#report));
   }
 
   get report(): RootsReport {
-    return this.#report;
+    return this.#areCompared ? { ...this.#report, areCompared: true } : this.#report;
   }
 
   get inForce(): boolean {
@@ -65,12 +69,14 @@ export class Roots {
   /** The supervisor says that the roots with this id may be relied on. @returns whether these are the ones */
   confirm(id: string): boolean {
     this.#inForce = commonRootId(this.#report) === id;
+    if (this.#inForce) this.#areCompared = false;
     return this.#inForce;
   }
 
   /** What this host holds counts for nothing until it is admitted anew. */
   distrust(): void {
     this.#inForce = false;
+    this.#areCompared = true;
   }
 
   /** Gives all roots a new identity, unless they have others by now than those that it is to replace. */
@@ -81,6 +87,7 @@ export class Roots {
     this.#log.info({ id, replaces }, 'the roots of this host get their identity');
     await this.#write((name) => ({ ...this.#fresh(name), id, admittedAt: at, held, revision: 1 }));
     this.#inForce = true;
+    this.#areCompared = false;
   }
 
   /**
@@ -117,11 +124,14 @@ export class Roots {
   async #write(recordOf: (name: RootName) => RootRecord): Promise<void> {
     this.#writing = true;
     try {
+      let report = this.#report;
       for (const name of writingOrder) {
         const record = recordOf(name);
         await writeDurablyInBackground(this.#recordPath(name), `${JSON.stringify(record)}\n`, 0o600);
-        this.#report = { ...this.#report, [name]: this.#reportOf(name, record) };
+        report = { ...report, [name]: this.#reportOf(name, record) };
       }
+      // Not one by one: roots of which some have their identity are taken for lost ones.
+      this.#report = report;
       this.#writtenAtMs = this.#now();
     } finally {
       this.#writing = false;

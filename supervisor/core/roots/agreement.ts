@@ -54,6 +54,8 @@ export function agreementOf(facts: RootFacts): Agreement {
 }
 
 function isOfEarlierRelease({ roots, highestEpoch }: RootFacts): boolean {
+  // A newcomer has all of that too, once it follows.
+  if (roots.areCompared === true) return false;
   return highestEpoch > 0 && !roots.data.isEmpty && !roots.config.isEmpty;
 }
 

@@ -101,6 +101,10 @@ export class VirtualDisk implements Tree {
     this.#directory(parentOf(path)).entries.delete(nameOf(path));
   }
 
+  holds(inode: Inode, offset: number, data: Uint8Array): boolean {
+    return Buffer.compare(this.read(inode, offset, offset + data.length), data) === 0;
+  }
+
   fill(inode: Inode, offset: number, data: Uint8Array): void {
     this.write(inode, offset, data);
   }

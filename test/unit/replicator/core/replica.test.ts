@@ -42,6 +42,64 @@ describe('a replica', () => {
     assert.equal(first?.kind, 'content');
   });
 
+  for (const isBelieved of [true, false])
+    it(`writes ${isBelieved ? 'nothing' : 'all'} where what lies there is the same and ${isBelieved ? '' : 'not '}believed`, () => {
+      const disk = new VirtualDisk();
+      const data = Buffer.from('content');
+      disk.write(disk.make('f', { kind: 'file', mode: 0o644 }), 0, data);
+      const changes: string[] = [];
+      disk.beforeChange = () => changes.push('a change');
+      const compared = isBelieved ? undefined : Number.POSITIVE_INFINITY;
+      const replica = new Replica(disk, emptyReplica, () => {}, compared);
+      replica.doubt('f', 'tree');
+      replica.onName(1, 'f', fileAnswer(data.length));
+      replica.onContent(replica.onOpened('f') ?? 0n, 1, 0, data);
+      assert.ok(replica.isComplete);
+      assert.equal(changes.length, isBelieved ? 0 : 2);
+    });
+
+  it('writes what differs in a file that has the same size', () => {
+    const disk = new VirtualDisk();
+    disk.write(disk.make('f', { kind: 'file', mode: 0o644 }), 0, Buffer.from('another'));
+    const replica = new Replica(disk);
+    replica.doubt('f', 'tree');
+    replica.onName(1, 'f', fileAnswer(7));
+    replica.onContent(replica.onOpened('f') ?? 0n, 1, 0, Buffer.from('content'));
+    assert.equal(Buffer.from(disk.read(fileAt(disk, 'f').inode, 0, 7)).toString(), 'content');
+  });
+
+  it('gives a file that is found by its handle the attributes, whatever lay at the name', () => {
+    const disk = new VirtualDisk();
+    disk.write(disk.make('f', { kind: 'file', mode: 0o644 }), 0, Buffer.from('12345'));
+    const open = disk.make('g', { kind: 'file', mode: 0o600 });
+    const replica = new Replica(disk, {
+      doubts: { names: [{ path: 'f', scope: 'name' }], missing: [] },
+      handles: [{ handle: 1, inode: open, path: 'g' }],
+    });
+    replica.onName(1, 'f', { ...fileAnswer(5), handles: [1] });
+    assert.deepEqual(
+      [fileAt(disk, 'f').inode, fileAt(disk, 'f').mode, fileAt(disk, 'f').size],
+      [open, 0o644, 5],
+    );
+  });
+
+  it('does not look for the name of each file that lacks something to say that it is not complete', () => {
+    const disk = new VirtualDisk();
+    const replica = new Replica(disk);
+    for (let file = 0; file < 1000; file++) {
+      replica.doubt(`f${file}`, 'name');
+      replica.onName(1, `f${file}`, fileAnswer(10));
+    }
+    let looked = 0;
+    const nameOf = disk.nameOf.bind(disk);
+    disk.nameOf = (inode) => {
+      looked += 1;
+      return nameOf(inode);
+    };
+    assert.equal(replica.isComplete, false);
+    assert.ok(looked < 100, `${looked}`);
+  });
+
   it('has files take turns', () => {
     const disk = new VirtualDisk();
     const replica = new Replica(disk);

@@ -6,6 +6,7 @@ import { diskCalls } from '../../../../replicator/apply/disk-calls.ts';
 import { defaultFlushLimits } from '../../../../replicator/apply/flusher.ts';
 import { ownCredentials } from '../../../../replicator/apply/permissions.ts';
 import { freeSpaceOf, Space } from '../../../../replicator/apply/space.ts';
+import { syncFileSystem } from '../../../../replicator/apply/whole-disk.ts';
 import { epochAt } from '../../../../replicator/core/epoch-table.ts';
 import { StorageEngine } from '../../../../replicator/engine/engine.ts';
 import type { EngineOptions } from '../../../../replicator/engine/options.ts';
@@ -41,6 +42,7 @@ export function optionsIn(folder: string, changes: Partial<EngineOptions> = {}):
     credentials: ownCredentials(),
     flushCalls: diskCalls,
     flushLimits: defaultFlushLimits,
+    syncFileSystem,
     maxActive: 1000,
     onFatal: (error) => {
       throw error;

@@ -55,6 +55,54 @@ describe('a host that follows', () => {
     assert.deepEqual(flushed, { position: { epoch: 1, sequence: 1 }, complete: true });
   });
 
+  describe('that lacks what is removed', () => {
+    let walks: number;
+
+    beforeEach(() => {
+      leads();
+      const { tree } = host.up.store;
+      const entries = tree.entries.bind(tree);
+      walks = 0;
+      tree.entries = (directory) => {
+        if (directory === '') walks += 1;
+        return entries(directory);
+      };
+    });
+
+    const lacks = (handle: number, path: string) =>
+      following.consume(
+        encodeBatch(1, following.position, following.chain, [
+          {
+            ...{ kind: 'open', handle, path: at(path), created: true, truncate: false },
+            ...{ mode: 0o644, otherNames: [] },
+          },
+          { kind: 'write', handle, offset: 0, length: 5 },
+          { kind: 'close', handle },
+        ]),
+        [null],
+      );
+
+    it('does not look for it in the whole tree', async () => {
+      for (let file = 1; file <= 100; file++) lacks(file, `f${file}`);
+      for (let file = 1; file <= 50; file++) consume({ kind: 'remove', path: at(`f${file}`) });
+      for (let file = 51; file < 100; file++)
+        consume({ kind: 'rename', from: at(`f${file}`), to: at(`f${file + 1}`) });
+      assert.deepEqual(following.wants(1000), [{ kind: 'content', path: 'f100', from: 0, to: 5 }]);
+      assert.equal((await following.flush()).complete, false);
+      assert.equal(walks, 0);
+    });
+
+    it('looks for all of it at once where a folder went', async () => {
+      consume({ kind: 'mkdir', path: at('d'), mode: 0o755 });
+      for (let file = 1; file <= 100; file++) lacks(file, `d/f${file}`);
+      host.up.store.replica.doubt('d', 'tree');
+      following.onName('d', { kind: 'absent' });
+      assert.deepEqual(following.wants(1000), []);
+      assert.equal((await following.flush()).complete, true);
+      assert.ok(walks <= 1, `${walks}`);
+    });
+  });
+
   describe('asked for a barrier', () => {
     /** What was flushed, by its name; what is held takes until it is let go. */
     let flushed: string[];

@@ -260,6 +260,7 @@ describe('a host that starts again', () => {
     it('finds those that the life before left in the page cache', async () => {
       await work();
       await host.stop();
+      Object.assign(host.options, { syncFileSystem: async () => false });
       await host.start();
       failing = inodeOf('e/new');
       await assert.rejects(host.up.store.flush(), { name: 'FlushFailure' });
@@ -314,6 +315,30 @@ describe('a host that starts again', () => {
     await asked;
     assert.notEqual(outcome, null);
   });
+
+  for (const asAWhole of [true, false])
+    it(`flushes what its last life left ${asAWhole ? 'as a whole' : 'file by file where it has to'}`, async () => {
+      await work();
+      await host.stop();
+      const asked: string[] = [];
+      Object.assign(host.options, {
+        syncFileSystem: async (folder: string) => {
+          asked.push(folder);
+          return asAWhole;
+        },
+      });
+      await host.start();
+      const { tree } = host.up.store;
+      const listed: string[] = [];
+      const entries = tree.entries.bind(tree);
+      tree.entries = (directory) => {
+        listed.push(directory);
+        return entries(directory);
+      };
+      await host.up.store.inherited();
+      assert.deepEqual(asked, [host.options.files]);
+      assert.equal(listed.includes('e'), !asAWhole);
+    });
 
   it('says that everything is uncertain where a checkpoint has no room for more', () => {
     const path = Buffer.alloc(200, 'x');

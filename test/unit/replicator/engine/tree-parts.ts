@@ -46,6 +46,7 @@ export class TreeFolder {
       before: this.before,
       setAside: (entry) => renameSync(entry, join(this.aside, String(this.#aside++))),
       isNeeded: () => false,
+      needed: () => [],
     });
   }
 

@@ -144,6 +144,21 @@ describe('a follower’s session', () => {
     assert.ok(flushes > before && flushes <= before + 2);
   });
 
+  it('takes nothing more while too much waits for its flush', async () => {
+    const { a, b, settle } = await joined();
+    b.hasRoom = false;
+    order(a, [opened(1, 'f')]);
+    await settle();
+    order(a, [opened(2, 'g')]);
+    await settle();
+    assert.equal(b.position.sequence, 2);
+    b.hasRoom = true;
+    for (const proceed of b.roomListeners) proceed();
+    await settle();
+    assert.equal(b.position.sequence, 3);
+    assert.deepEqual(b.host.disk.snapshot(), a.host.disk.snapshot());
+  });
+
   it('flushes once for the barriers that come while it flushes', async () => {
     const { a, b, pair, settle } = await joined();
     let flushes = 0;

@@ -243,6 +243,15 @@ export class ModelEngine implements LeaderPort, FollowerPort {
     );
   }
 
+  /** Whether it takes more; a test that says no calls `roomListeners` later. */
+  hasRoom = true;
+  readonly roomListeners = new Set<() => void>();
+
+  onRoom(proceed: () => void): () => void {
+    this.roomListeners.add(proceed);
+    return () => this.roomListeners.delete(proceed);
+  }
+
   wants(limit: number): Want[] {
     return this.host.replica.wants().take(limit).toArray();
   }

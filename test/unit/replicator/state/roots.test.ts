@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import pino from 'pino';
 import { lastGoodRoot } from '#contracts/config-root/last-good.ts';
 import { commonRootId, rootIdsOf, rootNames } from '#contracts/roots.ts';
+import { Newcomer } from '../../../../replicator/state/newcomer.ts';
 import { Roots } from '../../../../replicator/state/roots.ts';
 
 const quiet = pino({ level: 'silent' });
@@ -52,6 +53,35 @@ describe('the identity of a host’s roots', () => {
     assert.deepEqual(again.report, roots.report);
     assert.ok(commonRootId(again.report));
     for (const name of rootNames) assert.equal(again.report[name].record?.holdsFiles, true, name);
+  });
+
+  it('is told of when all roots have it, and not before', async () => {
+    const roots = start();
+    const admission = roots.admit(rootIdsOf(roots.report), 40, at(1));
+    const told = new Set<string>();
+    let isOver = false;
+    void admission.finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      told.add(rootNames.map((name) => (roots.report[name].record === null ? '-' : 'id')).join(' '));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await admission;
+    assert.deepEqual([...told], ['- - -']);
+    assert.ok(commonRootId(roots.report));
+  });
+
+  it('says that roots are compared from when they are distrusted until they are admitted, also after a restart', async () => {
+    const roots = start();
+    assert.equal(roots.report.areCompared, undefined);
+    roots.distrust();
+    assert.equal(roots.report.areCompared, true);
+    new Newcomer(path('state')).begun(rootIdsOf(roots.report));
+    const again = start();
+    assert.equal(again.report.areCompared, true);
+    await again.admit(rootIdsOf(again.report), 40, at(1));
+    assert.equal(again.report.areCompared, undefined);
   });
 
   it('is not kept up to date before it is confirmed, so that a newcomer stays one', async () => {

@@ -83,6 +83,11 @@ const rows: [what: string, facts: RootFacts, expected: string][] = [
   ],
 
   ['of an earlier release', { ...sound, roots: nameless, known: null }, 'ADOPTED'],
+  [
+    'not of an earlier release: being compared',
+    ofEarlier({ roots: { ...nameless, areCompared: true } }),
+    'ROOT_EMPTY',
+  ],
   ['of an earlier release, no files', ofEarlier({ roots: emptied(nameless, 'data') }), 'ROOT_EMPTY'],
   ['of an earlier release, no host keys', ofEarlier({ roots: emptied(nameless, 'config') }), 'ROOT_EMPTY'],
   ['of an earlier release, no state', ofEarlier({ highestEpoch: 0 }), 'ROOT_EMPTY'],
