@@ -93,10 +93,13 @@ export class AnswerTaker {
     if (page.after !== knownUpTo) return;
     const scope = entries === 'trees' ? 'tree' : 'name';
     const own = this.#known.ownEntries(path, page);
+    // Its names are marked before nothing else is doubted of it: so it keeps its place, and they come next. Else all of the
+    // tree would be listed before anything is compared, and kept in mind.
+    this.#known.doubts.settleEntries(path, page.upTo ?? page.names.at(-1) ?? null);
+    for (const name of page.names) this.#known.doubts.mark(joinPath(path, name), scope);
     this.#known.doubts.settleEntries(path, page.upTo);
     const listed = new Set(page.names);
     for (const name of own) if (!listed.has(name)) this.#known.define(joinPath(path, name), null, 'absent');
-    for (const name of page.names) this.#known.doubts.mark(joinPath(path, name), scope);
   }
 
   /** The leader has opened the file at the path: which file that is here; null when it is not known. */

@@ -33,6 +33,8 @@ export const limits = {
   answerHandles: 65_536,
   /** Requests of a follower that are not answered yet. */
   requests: 64,
+  /** Pages of directories among them: a follower keeps in mind what they name. */
+  requestedPages: 16,
   /** Content asked for and not received yet. */
   requestedContent: 8 * 1024 * 1024,
 } as const;

@@ -26,6 +26,7 @@ export class Requests {
   readonly #open = new Map<number, Request>();
   readonly #subjects = new Set<string>();
   #contentBytes = 0;
+  #pages = 0;
   #lastId = 0;
 
   get isEmpty(): boolean {
@@ -53,7 +54,10 @@ export class Requests {
       const frame = frameOf(want, id);
       const bytes = contentBytes(frame);
       if (this.#contentBytes + bytes > limits.requestedContent) continue;
+      // They are answered more slowly than names: without a bound all of the tree would be listed before it is compared.
+      if (want.kind === 'entries' && this.#pages >= limits.requestedPages) continue;
       this.#contentBytes += bytes;
+      if (want.kind === 'entries') this.#pages += 1;
       this.#subjects.add(subject);
       this.#open.set(id, { want: frame, opened: null });
       begun.push(frame);
@@ -119,6 +123,7 @@ export class Requests {
     this.#open.delete(id);
     this.#subjects.delete(subjectOf(want));
     this.#contentBytes -= contentBytes(want);
+    if (want.type === 'want-entries') this.#pages -= 1;
   }
 
   #get(id: number): Request {

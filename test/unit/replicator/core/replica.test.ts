@@ -100,6 +100,25 @@ describe('a replica', () => {
     assert.ok(looked < 100, `${looked}`);
   });
 
+  it('asks for what is in a directory before it lists the next ones', () => {
+    const disk = new VirtualDisk();
+    const replica = new Replica(disk, {
+      doubts: { names: [{ path: '', scope: 'tree' }], missing: [] },
+      handles: [],
+    });
+    for (const name of ['d', 'e']) disk.make(name, { kind: 'directory', mode: 0o755 });
+    replica.onEntries('', { after: null, names: ['d', 'e'], upTo: null });
+    for (const name of ['d', 'e']) replica.onName(1, name, { kind: 'directory', mode: 0o755 });
+    replica.onEntries('d', { after: null, names: ['f', 'g'], upTo: null });
+    assert.deepEqual(
+      replica
+        .wants()
+        .toArray()
+        .map(({ kind, path }) => `${kind} ${path}`),
+      ['name d/f', 'name d/g', 'entries e'],
+    );
+  });
+
   it('has files take turns', () => {
     const disk = new VirtualDisk();
     const replica = new Replica(disk);

@@ -273,6 +273,8 @@ describe('a follower’s requests', () => {
     const names = Array.from({ length: 100 }, (_, index): Want => ({ kind: 'name', path: `${index}` }));
     assert.equal(requests.begin(names).length, limits.requests);
     assert.equal(requests.begin(names).length, 0);
+    const pages = names.map(({ path }): Want => ({ kind: 'entries', path, after: null }));
+    assert.equal(new Requests().begin(pages).length, limits.requestedPages);
     const files = new Requests();
     const begun = files.begin(Array.from({ length: 60 }, (_, index) => content(`${index}`, 2 ** 40)));
     const bytes = begun.reduce(
