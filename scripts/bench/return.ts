@@ -124,11 +124,15 @@ async function rsync(from: LabHost, to: LabHost): Promise<number> {
 
 async function verify(lab: Lab, from: LabHost, to: LabHost): Promise<void> {
   const source = `rsync://${from.network.ipv4}/tree/`;
-  await lab.wait('the trees to be the same', async () => {
-    const args = ['-rlnc', '--delete', '--out-format=%n', source, `${tree(to)}/`];
-    const { stdout } = await to.exec('rsync', args);
-    return stdout.split('\n').every((name) => name === '' || name.endsWith('/'));
-  });
+  await lab.wait(
+    'the trees to be the same',
+    async () => {
+      const args = ['-rlnc', '--delete', '--out-format=%n', source, `${tree(to)}/`];
+      const { stdout } = await to.exec('rsync', args);
+      return stdout.split('\n').every((name) => name === '' || name.endsWith('/'));
+    },
+    longestMs,
+  );
 }
 
 /** Changes and creates files by SFTP, half and half, all over the tree. */
