@@ -1,8 +1,6 @@
-import { maxNameLength } from '#contracts/ipc/at-risk.ts';
 import type { FromReplicator } from '#contracts/ipc/replicator.ts';
-import { safeText } from '#contracts/safe-text.ts';
 import type { FailedFiles } from './engine/failed-files.ts';
-import { fromKey } from './tree/path.ts';
+import { shownKey } from './tree/path.ts';
 
 export type Status = Extract<FromReplicator, { type: 'status' }>;
 
@@ -12,9 +10,7 @@ const standingMs = 1000;
 /** @returns null when there are none */
 export function failedFilesIn({ all }: FailedFiles): Status['failedFiles'] {
   const [first] = all;
-  return first === undefined
-    ? null
-    : { files: all.length, first: safeText(fromKey(first.path), maxNameLength) };
+  return first === undefined ? null : { files: all.length, first: shownKey(first.path) };
 }
 
 /** Sends the status at every change, at most ten times a second, and once a second anyway. */

@@ -4,11 +4,9 @@ import { nodeIdSchema, positionSchema } from '../identities.ts';
 /** Names of one host in an answer to an operator, and in the standing report. */
 export const maxNamesAsked = 1000;
 export const maxNamesReported = 100;
-/** Of a name, in UTF-16 units; what is longer is cut. */
-export const maxNameLength = 256;
 
 export const nameAtRiskSchema = z.object({
-  /** Below the files root; safe to print. A folder stands for all that lies in it when it was moved as a whole. */
+  /** Below the files root; safe to print, and cut when long. A folder stands for all that lies in it when it was moved as a whole. */
   path: z.string(),
   /**
    * - stored: it lies there, and the host lacks it or has something older;

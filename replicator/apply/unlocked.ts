@@ -1,13 +1,5 @@
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  writeSync,
-} from 'node:fs';
+import { chmodSync, closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { readIfThere } from '../state/durable-file.ts';
 import { fromKey, parentOf, rootPath, toKey } from '../tree/path.ts';
 import { type Directories, openEntry, through } from './directories.ts';
 import { errnoOf } from './errno.ts';
@@ -174,13 +166,8 @@ function ancestorsOf(path: Buffer): Buffer[] {
 
 /** A line that was not written whole was followed by no change. */
 function readNote(note: string): NotedMode[] {
-  let text: string;
-  try {
-    text = readFileSync(note, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
+  const text = readIfThere(note);
+  if (text === null) return [];
   const lines = text.split('\n');
   return lines.slice(0, -1).map((line) => JSON.parse(line) as NotedMode);
 }

@@ -57,7 +57,7 @@ export class Doubting {
   }
 
   /**
-   * Takes back a record that is not in the leader's history.
+   * Takes back a record that is not in the leader's history; `recordsAfter` follows, and doubts the files that were open.
    * @param handles open before the first such record, by the log
    */
   ownRecord(record: LogRecord, handles: ReadonlyMap<number, Handle>): void {
@@ -67,10 +67,8 @@ export class Doubting {
     }
     // A file that was opened later was doubted by its names with the record that opened it.
     const open = handles.get(record.handle);
-    if (open === undefined) return;
-    this.#doubtOpen(open);
     // It was not known then which file that was, and it may have been found since under any name.
-    if (open.inode === null) this.#known.doubt('', 'tree');
+    if (open?.inode === null) this.#known.doubt('', 'tree');
   }
 
   /**

@@ -1,7 +1,5 @@
-import { maxNameLength } from '#contracts/ipc/at-risk.ts';
 import type { Logger } from '#contracts/log.ts';
-import { safeText } from '#contracts/safe-text.ts';
-import { fromKey } from '../tree/path.ts';
+import { shownKey } from '../tree/path.ts';
 import type { FailedFile } from './failed-files.ts';
 import type { Store } from './store.ts';
 
@@ -46,7 +44,7 @@ export class FailedFileReplacement {
     tree.hint(inode, path);
     const names = tree.namesOf(inode);
     const doubted = [...new Set([path, ...names])];
-    const shown = doubted.map((name) => safeText(fromKey(name), maxNameLength));
+    const shown = doubted.map(shownKey);
     logger.error({ code: 'FLUSH_FAILED', names: shown }, 'a file is fetched anew: its flush had failed');
     for (const name of doubted) replica.doubt(name, 'name');
     for (const name of names) tree.remove(name, 'record');

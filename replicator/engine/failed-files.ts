@@ -1,10 +1,9 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as z from 'zod';
-import { errnoOf } from '../apply/errno.ts';
 import type { Inode } from '../core/tree.ts';
 import type { TreePath } from '../core/uncertain-names.ts';
-import { syncDirectory, writeDurably } from '../state/durable-file.ts';
+import { readIfThere, syncDirectory, writeDurably } from '../state/durable-file.ts';
 
 /** More failed flushes than these are no matter of single files. */
 const maxFiles = 1000;
@@ -47,7 +46,7 @@ export class FailedFiles {
     this.#files = all;
   }
 
-  /** They were replaced, or all that lies here is compared. */
+  /** They were replaced. */
   clear(): void {
     if (this.#files.length === 0) return;
     rmSync(this.#note, { force: true });
@@ -57,12 +56,7 @@ export class FailedFiles {
 }
 
 function readNote(note: string): FailedFile[] {
-  let text: string;
-  try {
-    text = readFileSync(note, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
+  const text = readIfThere(note);
+  if (text === null) return [];
   return noteSchema.parse(JSON.parse(text)).map(({ path, inode }) => ({ path, inode: BigInt(inode) }));
 }

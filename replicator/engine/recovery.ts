@@ -1,7 +1,5 @@
 import { closeSync, rmSync } from 'node:fs';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
-import { maxNameLength } from '#contracts/ipc/at-risk.ts';
-import { safeText } from '#contracts/safe-text.ts';
 import { Directories } from '../apply/directories.ts';
 import { DirtyFiles } from '../apply/dirty-files.ts';
 import { FlushFailure } from '../apply/flushable.ts';
@@ -13,7 +11,7 @@ import { emptyChain } from '../log/batch.ts';
 import type { OpenHandle } from '../log/handle-table.ts';
 import type { OperationLogOptions } from '../log/log-options.ts';
 import { OperationLog } from '../log/operation-log.ts';
-import { fromKey, toKey } from '../tree/path.ts';
+import { fromKey, shownKey, toKey } from '../tree/path.ts';
 import { type Active, Activity } from './activity.ts';
 import { encodeState, NotedState, uncertainRoot } from './checkpoint-state.ts';
 import { DiskTree } from './disk-tree.ts';
@@ -195,7 +193,7 @@ export async function recoverStore(options: EngineOptions): Promise<Opened> {
 }
 
 function flushFailedError(files: readonly FailedFile[], cause: unknown): HoldfastError {
-  const names = files.slice(0, 10).map(({ path }) => safeText(fromKey(path), maxNameLength));
+  const names = files.slice(0, 10).map(({ path }) => shownKey(path));
   return new HoldfastError(
     'FLUSH_FAILED',
     `the disk did not take what was written to ${names.join(', ')}${files.length > names.length ? ', ...' : ''}: ${messageOf(cause)}`,

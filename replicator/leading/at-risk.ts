@@ -1,12 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '#contracts/errors.ts';
-import { type Held, type HostAtRisk, maxNameLength, maxNamesReported } from '#contracts/ipc/at-risk.ts';
-import { safeText } from '#contracts/safe-text.ts';
+import { type Held, type HostAtRisk, maxNamesReported } from '#contracts/ipc/at-risk.ts';
 import { epochAt } from '../core/epoch-table.ts';
 import type { LogPosition } from '../core/position.ts';
 import { readBatch } from '../log/batch.ts';
 import type { OperationLog } from '../log/operation-log.ts';
-import { fromKey } from '../tree/path.ts';
+import { shownKey } from '../tree/path.ts';
 import { ChangesByName } from './changes-by-name.ts';
 
 /** Names that are kept in memory. */
@@ -160,7 +159,7 @@ export class AtRisk {
     }
     const changed = scan.changes.since(from);
     const names = changed.slice(0, limit).map(({ path, change }) => ({
-      path: path === '' ? '.' : safeText(fromKey(path), maxNameLength),
+      path: path === '' ? '.' : shownKey(path),
       change,
     }));
     const isWhole = scan.changes.isWhole && scan.to >= this.#log.position.sequence;

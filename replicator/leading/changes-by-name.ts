@@ -47,11 +47,13 @@ export class ChangesByName {
         if (record.created) this.#create(record.path, sequence);
         else if (record.truncate) this.#store(record.path, sequence);
         break;
-      case 'write':
-        this.#storeOpen(record.handle, sequence);
+      case 'write': {
+        const path = this.#pathOf(record.handle);
+        if (path !== null) this.#store(path, sequence);
         break;
+      }
       case 'set-handle-attributes': {
-        const path = this.#handles.handles.get(record.handle)?.path ?? null;
+        const path = this.#pathOf(record.handle);
         if (path !== null) this.#setAttributes(path, record.attributes.size !== undefined, sequence);
         break;
       }
@@ -108,9 +110,8 @@ export class ChangesByName {
     keep(this.#root);
   }
 
-  #storeOpen(handle: number, sequence: number): void {
-    const path = this.#handles.handles.get(handle)?.path ?? null;
-    if (path !== null) this.#store(path, sequence);
+  #pathOf(handle: number): Buffer | null {
+    return this.#handles.handles.get(handle)?.path ?? null;
   }
 
   #setAttributes(path: Buffer, isResized: boolean, sequence: number): void {
@@ -134,12 +135,11 @@ export class ChangesByName {
     return name;
   }
 
-  #remove(path: Buffer, sequence: number): Entry | null {
+  #remove(path: Buffer, sequence: number): void {
     const name = this.#at(path);
-    if (name === null) return null;
+    if (name === null) return;
     name.removed = sequence;
     name.below.clear();
-    return name;
   }
 
   #rename(from: Buffer, to: Buffer, sequence: number): void {

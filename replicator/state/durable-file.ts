@@ -1,6 +1,16 @@
-import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { errnoOf } from '../apply/errno.ts';
 
 /** A file appears whole or not at all: temp, fsync, rename, fsync of the folder. */
 export function writeDurably(path: string, content: Buffer | string, mode: number): void {
@@ -54,5 +64,15 @@ export async function writeDurablyInBackground(path: string, content: string, mo
     await directory.sync();
   } finally {
     await directory.close();
+  }
+}
+
+/** The text of a file; null when there is none. @throws when it is there and cannot be read */
+export function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
   }
 }

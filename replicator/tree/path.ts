@@ -1,4 +1,5 @@
 import { FormatError } from '#contracts/bytes.ts';
+import { safeText } from '#contracts/safe-text.ts';
 
 const slash = 0x2f;
 export const rootPath = Buffer.alloc(0);
@@ -62,6 +63,14 @@ export function hasAncestorIn(directories: ReadonlySet<string>, key: string): bo
     if (directories.has(key.slice(0, end))) return true;
   }
   return key !== '' && directories.has('');
+}
+
+/** In UTF-16 units. */
+const maxShownLength = 256;
+
+/** A key as people are shown it, safe to print; what is longer is cut. */
+export function shownKey(key: string): string {
+  return safeText(fromKey(key), maxShownLength);
 }
 
 /** For the log. */

@@ -10,12 +10,12 @@
  * of one run, by process, memory the most that it ever had. --flush-ms: each flush takes so long in addition, of Holdfast and of sshd, not of etcd.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { execa } from 'execa';
-import { cpuOfProcess, peakMebibytes } from '../../test/bench/data-path/cpu.ts';
+import { cpuOfProcess, holdfastProgramOf, peakMebibytes } from '../../test/bench/data-path/cpu.ts';
 import { median } from '../../test/bench/median.ts';
 import { sshdConfig } from '../../test/bench/sshd-config.ts';
 import type { LabHost } from '../../test/lab/host.ts';
@@ -82,9 +82,9 @@ async function usageOf(host: LabHost): Promise<[string, Usage][]> {
   const { stdout } = await execa('ip', ['netns', 'pids', host.network.namespace]);
   return stdout.split('\n').flatMap((pid) => {
     try {
-      const program = /dist\/([\w-]+)\.js/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+      const program = holdfastProgramOf(Number(pid));
       const usage = { cpuSeconds: cpuOfProcess(Number(pid)), peakMiB: peakMebibytes(Number(pid)) };
-      return program === null ? [] : [[`${host.name} ${program[1]}`, usage] as [string, Usage]];
+      return program === null ? [] : [[`${host.name} ${program}`, usage] as [string, Usage]];
     } catch {
       // It has ended.
       return [];

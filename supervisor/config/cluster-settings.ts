@@ -7,7 +7,8 @@ import type { Config } from './schema.ts';
  * by a host that takes over with others. A host that differs does not lead by itself (SETTINGS_DIFFER).
  *
  * Not among them: what is a host's own (its names, addresses, folders, interfaces, how an address is moved, what makes it
- * unfit), and what changes nothing of the service (`replication.syncTimeout`, `replication.resyncRate`, `replication.scrub`, `etcd.*`, `log.*`).
+ * unfit), and what changes nothing of the service (`replication.syncTimeout`, `replication.resyncRate`,
+ * `replication.scrub`, `etcd.*`, `log.*`).
  * A row that is added later bars nobody while an older release does not tell it.
  */
 const rows: readonly { readonly name: string; readonly of: (config: Config) => string }[] = [

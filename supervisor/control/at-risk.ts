@@ -3,7 +3,7 @@ import type { TakenOverWithout } from '../core/records/at-risk.ts';
 import type { Clock, ClusterStore } from '../runtime/ports.ts';
 import type { Supervisor } from '../runtime/supervisor.ts';
 
-/** Which hosts may lack what was acknowledged: what \`holdfast replication at-risk\` shows. */
+/** Which hosts may lack what was acknowledged: what `holdfast replication at-risk` shows. */
 export interface AtRiskAnswer {
   /** Who leads; null: nobody does. */
   readonly leader: string | null;

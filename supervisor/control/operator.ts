@@ -173,7 +173,7 @@ export class Operator {
     return (await this.#store.readHistory()).map(({ record }) => record);
   }
 
-  /** @throws as \`atRiskOf\` */
+  /** @throws as `atRiskOf` */
   atRisk(supervisor: Supervisor): Promise<AtRiskAnswer> {
     return atRiskOf(supervisor, this.#store, this.#clock);
   }

@@ -24,16 +24,16 @@ type Told = Pick<AtRiskRecord, 'hosts' | 'takenOverWithout'>;
 /** Of one leadership: what it found, and what it wrote last. */
 interface Led {
   readonly epoch: number;
-  /** As the leader before told it, or as this one did. */
-  hosts: readonly HostAtRisk[];
+  /** As the leader before told it. */
+  readonly found: readonly HostAtRisk[];
   readonly takenOverWithout: TakenOverWithout | null;
-  /** Null: nothing is written, and there is nothing to say yet. */
+  /** Null: nothing yet, and what lies there is the word of the leader before. */
   written: Told | null;
   writtenAtMs: number;
 }
 
 /**
- * Keeps \`at-risk\` in etcd while this host leads: what hosts may lack that are not in sync, so that it can be seen when
+ * Keeps `at-risk` in etcd while this host leads: what hosts may lack that are not in sync, so that it can be seen when
  * this host is gone.
  */
 export class AtRiskRecorder {
@@ -59,7 +59,7 @@ export class AtRiskRecorder {
     this.#isBusy = true;
     try {
       if (this.#led?.epoch !== epoch) this.#led = await this.#begin(state, epoch);
-      if (this.#isUntold) this.#tellHeld(this.#led.hosts);
+      if (this.#isUntold) this.#tellHeld(this.#led.written?.hosts ?? this.#led.found);
       if (atRisk !== null) await this.#write(state.nodeId, this.#led, withinBounds(atRisk));
     } catch (error) {
       this.#options.log.debug(
@@ -81,7 +81,7 @@ export class AtRiskRecorder {
       ? { host: self, by: before.by, at: before.at, epoch }
       : (before?.takenOverWithout ?? null);
     const written = before === null ? { hosts: [], takenOverWithout: null } : null;
-    return { epoch, hosts, takenOverWithout, written, writtenAtMs: 0 };
+    return { epoch, found: hosts, takenOverWithout, written, writtenAtMs: 0 };
   }
 
   #tellHeld(hosts: readonly HostAtRisk[]): void {
@@ -102,12 +102,11 @@ export class AtRiskRecorder {
     if (!isUrgent && atMs - led.writtenAtMs < (isSame ? standingMs : changesEveryMs)) return;
     if (!(await store.writeAtRisk({ by, epoch, at: clock.wallTimeIso(), ...told }))) return;
     led.written = told;
-    led.hosts = hosts;
     led.writtenAtMs = atMs;
   }
 }
 
-/** Whether the leadership began by \`holdfast failover --force\`. */
+/** Whether the leadership began by `holdfast failover --force`. */
 function isForced({ cluster }: RoleState): boolean {
   const { leader, operation } = cluster ?? {};
   return operation?.kind === 'failover' && operation.force && operation.id === leader?.operationId;

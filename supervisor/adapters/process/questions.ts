@@ -3,16 +3,10 @@ import { HoldfastError } from '#contracts/errors.ts';
 /** Less than a command waits for its supervisor. */
 const limitMs = 4000;
 
-/** Questions to a child process, each with an id that its answer carries. */
+/** Questions to the replicator, each with an id that its answer carries. */
 export class Questions<Answer extends { readonly requestId: number }> {
-  readonly #whom: string;
   readonly #asked = new Map<number, (answer: Answer) => void>();
   #last = 0;
-
-  /** @param whom for the error: `the replicator of this host` */
-  constructor(whom: string) {
-    this.#whom = whom;
-  }
 
   /**
    * @param send sends it with this id
@@ -23,7 +17,7 @@ export class Questions<Answer extends { readonly requestId: number }> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const overdue = setTimeout(() => {
       this.#asked.delete(requestId);
-      const what = `${this.#whom} did not answer within ${limitMs / 1000} s`;
+      const what = `the replicator of this host did not answer within ${limitMs / 1000} s`;
       reject(new HoldfastError('REPLICATOR_SILENT', what));
     }, limitMs);
     this.#asked.set(requestId, (answer) => {

@@ -32,6 +32,7 @@ type RoleOrder = Extract<ToReplicator, { type: 'lead' | 'follow' | 'idle' }>;
 /** The first pause before a replicator that died is started again; it doubles up to the last. */
 const firstRestartMs = 100;
 const lastRestartMs = 5000;
+
 /** The replicator process: always running, started again when it dies, and told again what it is. */
 export class ReplicatorProcess implements ReplicatorControl {
   readonly #config: Config;
@@ -42,7 +43,7 @@ export class ReplicatorProcess implements ReplicatorControl {
   #peers: Peer[] = [];
   #restartMs = firstRestartMs;
   #closed = false;
-  readonly #questions = new Questions<Answer>('the replicator of this host');
+  readonly #questions = new Questions<Answer>();
   readonly #onLate: (byMs: number) => void;
   status: ReplicatorStatus | null = null;
   readonly #resync = new ResyncPace();

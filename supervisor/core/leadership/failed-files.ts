@@ -1,7 +1,7 @@
 import type { Cause } from '../cause.ts';
 import { isInSyncReadable } from './in-sync.ts';
 import type { Order } from './orders.ts';
-import type { RoleState } from './state.ts';
+import type { ReplicatorFact, RoleState } from './state.ts';
 
 /**
  * A standby fetches files anew whose flush failed (P6). It takes them away first, so it leaves the in-sync set before;
@@ -9,20 +9,15 @@ import type { RoleState } from './state.ts';
  */
 export function failedFileOrders({ cluster, nodeId, replicator }: RoleState): Order[] {
   const { failedFiles, role } = replicator;
-  if (failedFiles === null || role !== 'follower' || cluster === null) return [];
+  if (failedFiles === null || role !== 'follower') return [];
+  if (cluster === null || !isInSyncReadable(cluster)) return [];
   const { leader, inSync } = cluster;
-  if (leader === null || leader.node === nodeId || inSync === null || !isInSyncReadable(cluster)) return [];
+  if (leader === null || leader.node === nodeId) return [];
   if (!inSync.members.includes(nodeId)) return [{ kind: 'replace-failed-files' }];
   return [{ kind: 'leave', modRevision: inSync.modRevision, cause: flushFailedCause(failedFiles) }];
 }
 
-export function flushFailedCause({
-  files,
-  first,
-}: {
-  readonly files: number;
-  readonly first: string;
-}): Cause {
+export function flushFailedCause({ files, first }: NonNullable<ReplicatorFact['failedFiles']>): Cause {
   const which = files === 1 ? first : `${files} files, one of them ${first},`;
   return {
     code: 'FLUSH_FAILED',

@@ -10,9 +10,11 @@ export function inSyncMembers({
   cluster,
   knownInSync,
 }: Pick<RoleState, 'cluster' | 'knownInSync'>): readonly NodeId[] | null {
-  return cluster !== null && isInSyncReadable(cluster) ? (cluster.inSync?.members ?? null) : knownInSync;
+  return cluster !== null && isInSyncReadable(cluster) ? cluster.inSync.members : knownInSync;
 }
 
-export function isInSyncReadable({ inSync, unreadable }: ClusterView): boolean {
-  return inSync !== null && !unreadable.includes('insync');
+export function isInSyncReadable(
+  cluster: ClusterView,
+): cluster is ClusterView & { readonly inSync: NonNullable<ClusterView['inSync']> } {
+  return cluster.inSync !== null && !cluster.unreadable.includes('insync');
 }

@@ -89,11 +89,11 @@ export type Order =
     }
   /** Etcd is to say in which format its values are. */
   | { readonly kind: 'format'; readonly epoch: Epoch }
-  /** A newcomer is not to be in the in-sync set, if that is as it was read. */
+  /** This host is not to be in the in-sync set, if that is as it was read: it may lack what its members have. */
   | { readonly kind: 'leave'; readonly modRevision: number; readonly cause: Cause }
-  /** The host's roots are to get an identity in the place of those they carry. */
-  /** Fetch the files anew whose flush failed. */
+  /** Files whose flush failed are to be fetched anew. */
   | { readonly kind: 'replace-failed-files' }
+  /** The host's roots are to get an identity in the place of those they carry. */
   | { readonly kind: 'admit'; readonly replaces: string; readonly at: number }
   /** What etcd is to say that this host holds. */
   | { readonly kind: 'host'; readonly record: HostRecord; readonly modRevision: number }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Epoch, epochSchema, type NodeId, nodeIdSchema, positionSchema } from '#contracts/identities.ts';
+import { resyncSchema } from '#contracts/ipc/replicator.ts';
 import { causeSchema } from '../cause.ts';
 import type { Restored } from './era.ts';
 import type { Departure } from './history.ts';
@@ -65,11 +66,9 @@ export const nodeRecordSchema = z.object({
     }),
   ),
   /** Standby: how far it is from being in sync, as of some seconds ago; null: it lacks nothing, or does not follow. */
-  resync: z
-    .object({
-      uncertainNames: z.int().nonnegative(),
-      incompleteFiles: z.int().nonnegative(),
-      missingBytes: z.int().nonnegative(),
+  resync: resyncSchema
+    .omit({ comparedBytes: true })
+    .extend({
       bytesPerSecond: z.number().nonnegative().nullable(),
       secondsLeft: z.number().nonnegative().nullable(),
     })

@@ -47,3 +47,8 @@ function mebibytes(pid: number, key: 'VmRSS' | 'VmHWM'): number {
     new RegExp(`${key}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
   return Math.round(Number(kibibytes) / 1024);
 }
+
+/** The program of Holdfast's that a process runs, as `replicator`; null when it is none. */
+export function holdfastProgramOf(pid: number): string | null {
+  return /dist\/([\w-]+)\.js/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.[1] ?? null;
+}

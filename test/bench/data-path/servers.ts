@@ -57,7 +57,7 @@ export async function startSshd(home: string, disk: Disk): Promise<Server> {
   mkdirSync('/run/sshd', { recursive: true });
   const config = sshdConfig({
     listenAddress: '127.0.0.1',
-    port: port,
+    port,
     hostKey: join(home, 'key'),
     authorizedKeys: join(home, 'key.pub'),
   });

@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { execa } from 'execa';
 import type { LabHost } from '../../lab/host.ts';
-import { cpuOfProcess, peakMebibytes } from '../data-path/cpu.ts';
+import { cpuOfProcess, holdfastProgramOf, peakMebibytes } from '../data-path/cpu.ts';
 
 export interface Usage {
   /** Of the largest of them, where several ran. */
@@ -69,12 +69,12 @@ export class UsageWatch {
 
   #lookAt(host: LabHost, pid: number): void {
     try {
-      const program = /dist\/([\w-]+)\.js/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+      const program = holdfastProgramOf(pid);
       if (program === null) return;
       const seen = this.#seen.get(pid);
       const cpuBefore = seen?.cpuBefore ?? 0;
       this.#seen.set(pid, {
-        name: `${host.name} ${program[1]}`,
+        name: `${host.name} ${program}`,
         peakMiB: Math.max(seen?.peakMiB ?? 0, peakMebibytes(pid)),
         cpuSeconds: cpuOfProcess(pid) - cpuBefore,
         cpuBefore,
