@@ -168,6 +168,24 @@ describe('a replica', () => {
     assert.equal(fileAt(disk, 'z/z').inode, fileAt(disk, 'd').inode);
   });
 
+  it('doubts a file that its own records wrote, or everything when it was not known which file that was', () => {
+    const disk = new VirtualDisk();
+    const inode = disk.make('f', { kind: 'file', mode: 0o644 });
+    disk.make('g', { kind: 'file', mode: 0o644 });
+    const replica = new Replica(disk);
+    const own = (handle: number) => ({ kind: 'write', handle, offset: 0, length: 1 }) as const;
+    const handles = new Map([
+      [1, { inode, path: null }],
+      [2, { inode: null, path: 'f' }],
+    ]);
+    replica.doubtOwn(own(3), handles);
+    assert.equal(replica.isComplete, true, 'it was opened later');
+    replica.doubtOwn(own(1), handles);
+    assert.deepEqual([replica.isCertain('f'), replica.isCertain('g')], [false, true]);
+    replica.doubtOwn(own(2), handles);
+    assert.equal(replica.isCertain('g'), false);
+  });
+
   it('fetches what a comparison found different, and nothing else', () => {
     const disk = new VirtualDisk();
     const inode = disk.make('f', { kind: 'file', mode: 0o644 });

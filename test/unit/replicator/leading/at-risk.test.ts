@@ -108,6 +108,9 @@ describe('files at risk', () => {
       { nodeId: 'd', position: { epoch: 5, sequence: 9 } },
     ]);
     assert.match(String((await paths(atRisk))[0]?.[1]), /not been in sync/, 'of another history');
+    standings = [host('d')];
+    assert.match(String((await paths(atRisk))[0]?.[1]), /not been in sync/, 'behind the end of this one');
+    standings = [host('c')];
     atRisk.learn([{ nodeId: 'c', position: { epoch: 5, sequence: 1 } }]);
     log.records.push(created(1, 'x'));
     assert.deepEqual(await paths(atRisk), [['c', ['x']]]);
@@ -116,6 +119,16 @@ describe('files at risk', () => {
     standings = [host('b')];
     log.start = { epoch: 5, sequence: 2 };
     assert.match(String((await paths(atRisk))[0]?.[1]), /longer than the log/);
+  });
+
+  it('may be more than are told while the log is not read to its end', async () => {
+    const atRisk = begin();
+    standings = [host('b')];
+    for (let handle = 1; handle <= 20_001; handle++) log.records.push(created(handle, 'x'));
+    const [part] = await atRisk.ask(10);
+    assert.deepEqual([part?.total, part?.isWhole], [1, false]);
+    const [all] = await atRisk.ask(10);
+    assert.deepEqual([all?.total, all?.isWhole], [1, true]);
   });
 
   it('are reported while a host is away, and read on from where the last look ended', async () => {

@@ -79,6 +79,17 @@ describe('what a part of the log changed, by name', () => {
     );
   });
 
+  it('keeps a file that was made and removed as long as one host may have it', () => {
+    const changes = new ChangesByName(new Map(), 100);
+    const records = [opened(1, 'b'), opened(2, 'tmp'), removed('tmp')];
+    for (const [index, record] of records.entries()) changes.take(index + 1, record);
+    changes.forget(1, 2);
+    assert.deepEqual(
+      changes.since(2).map(({ change, path }) => `${change} ${path}`),
+      ['removed tmp'],
+    );
+  });
+
   it('says when it knows of more names than it keeps', () => {
     const changes = new ChangesByName(new Map(), 2);
     for (const [index, name] of ['a', 'b'].entries()) changes.take(index + 1, opened(index, name));

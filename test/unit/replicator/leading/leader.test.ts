@@ -33,14 +33,17 @@ describe('a leader', () => {
   const flushed = (sequence: number, complete: boolean) =>
     tell({ type: 'flushed', position: { epoch: sequence === 0 ? 0 : a.epoch, sequence }, complete });
 
-  async function start(inSync: readonly string[], syncTimeoutMs = 60_000): Promise<void> {
+  async function start(inSync: readonly string[], settings = {}): Promise<void> {
     a = engine('a');
     lead(a, 1);
     received = [];
     asked = [];
     logged = [];
     const options = {
-      settings: { cluster: 'test', nodeId: 'a', mode: 'sync', strict: false, syncTimeoutMs },
+      settings: {
+        ...{ cluster: 'test', nodeId: 'a', mode: 'sync', strict: false, syncTimeoutMs: 60_000 },
+        ...settings,
+      },
       leading: a,
       inSync,
       config: { snapshot: { digest: 'c', files: [] } },
@@ -56,6 +59,10 @@ describe('a leader', () => {
       onRoom: () => {},
     };
     leader = new Leader(options as unknown as LeaderOptions);
+    await connect();
+  }
+
+  async function connect(): Promise<void> {
     const [near, far] = duplexPair();
     leader.attach('b', near, () => near.destroy());
     follower = new StreamChannel(far, () => performance.now());
@@ -121,6 +128,28 @@ describe('a leader', () => {
     assert.equal(first.isDurable, true);
   });
 
+  it('tells nothing of what a member has that came back without what it had acknowledged (F4)', async () => {
+    const { sequence } = change(1);
+    await flushed(sequence, true);
+    assert.deepEqual(await leader.atRisk.ask(10), [], 'a member has everything');
+    follower.close(new Error('its power is cut'));
+    await settle();
+    await connect();
+    const [back] = await leader.atRisk.ask(10);
+    assert.deepEqual([back?.nodeId, back?.holds], ['b', null]);
+    assert.match(String(back?.unknown), /does not know what it has/);
+  });
+
+  it('does not take it that a member has everything when nothing waits for it', async () => {
+    leader.stop();
+    await start(['a', 'b'], { mode: 'async' });
+    const { position } = a;
+    await flushed(position.sequence, true);
+    change(1);
+    const [lacking] = await leader.atRisk.ask(10);
+    assert.deepEqual([lacking?.nodeId, lacking?.holds], ['b', position]);
+  });
+
   it('takes a follower in only once it has what was acknowledged without it (G3)', async () => {
     leader.stop();
     await start(['a']);
@@ -137,7 +166,7 @@ describe('a leader', () => {
 
   it('says that a follower that was about to join stands still, and shows it so until it has flushed more', async () => {
     leader.stop();
-    await start(['a'], 100);
+    await start(['a'], { syncTimeoutMs: 100 });
     await flushed(0, true);
     const state = () => leader.progress()[0]?.state;
     assert.equal(state(), 'streaming');

@@ -18,6 +18,7 @@ describe('what a leader tells etcd of files at risk', () => {
   let found: AtRiskRecord | null;
   let written: AtRiskRecord[];
   let held: unknown[];
+  let isRefused: boolean;
   let nowMs: number;
   let recorder: AtRiskRecorder;
 
@@ -25,20 +26,24 @@ describe('what a leader tells etcd of files at risk', () => {
     found = null;
     written = [];
     held = [];
+    isRefused = false;
     nowMs = 100_000;
-    recorder = new AtRiskRecorder({
+    recorder = newRecorder();
+  });
+
+  const newRecorder = () =>
+    new AtRiskRecorder({
       store: {
         readAtRisk: async () => found,
         writeAtRisk: async (record) => {
           written.push(record);
-          return true;
+          return !isRefused;
         },
       },
       clock: { bootTimeMs: () => nowMs, wallTimeIso: () => new Date(nowMs).toISOString() },
       tellHeld: (positions) => held.push(positions),
       log: pino({ level: 'silent' }),
     });
-  });
 
   const leads = (epoch = 200) => new Host('a').leading(epoch);
   const status = (host: Host, ...atRisk: HostAtRisk[]) =>
@@ -83,6 +88,17 @@ describe('what a leader tells etcd of files at risk', () => {
     assert.deepEqual([held.length, written], [1, []]);
   });
 
+  it('is told again when etcd did not take it', async () => {
+    const host = leads();
+    isRefused = true;
+    await status(host, lacking('b'));
+    isRefused = false;
+    await status(host, lacking('b'));
+    assert.equal(written.length, 2);
+    await status(host, lacking('b'));
+    assert.equal(written.length, 2);
+  });
+
   it('goes on from what the leader before knew', async () => {
     found = told;
     await status(leads());
@@ -113,6 +129,10 @@ describe('what a leader tells etcd of files at risk', () => {
     await status(forced);
     const expected = { host: lacking('a'), by: 'c', at: told.at, epoch: 200 };
     assert.deepEqual(written.at(-1)?.takenOverWithout, expected);
+    recorder = newRecorder();
+    found = { ...told, epoch: 200, hosts: [lacking('a', 9)], takenOverWithout: expected };
+    await status(forced);
+    assert.deepEqual(written.at(-1)?.takenOverWithout, expected, 'another process of the same leadership');
     found = written.at(-1) ?? null;
     await status(leads(300));
     assert.deepEqual(written.at(-1)?.takenOverWithout, expected);
@@ -127,11 +147,11 @@ describe('what a leader tells etcd of files at risk', () => {
   it('fits into a value of etcd, however long the names', async () => {
     const long = (nodeId: string): HostAtRisk => ({
       ...lacking(nodeId, 100),
-      names: Array.from({ length: 100 }, (_, i) => ({ path: `${i}${'x'.repeat(250)}`, change: 'stored' })),
+      names: Array.from({ length: 100 }, (_, i) => ({ path: `${i}${'ж'.repeat(250)}`, change: 'stored' })),
     });
     await status(leads(), ...['b', 'c', 'd', 'e', 'f'].map(long));
     const [record] = written;
     assert.ok(Buffer.byteLength(JSON.stringify(record)) < 64 * 1024);
-    assert.ok(record?.hosts.every(({ names, total }) => names.length > 20 && total === 100));
+    assert.ok(record?.hosts.every(({ names, total }) => names.length > 10 && total === 100));
   });
 });
