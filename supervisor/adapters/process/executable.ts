@@ -106,8 +106,10 @@ class Output {
     this.onFlood();
   }
 
+  /** The last whole line of one that was killed while it wrote; else what it wrote last, also without a line's end. */
   get lastLine(): string {
     const lines = this.#tail.toString('utf8').split('\n');
+    if (this.#bytes > maxOutputBytes && lines.length > 1) lines.pop();
     const line = lines.findLast((text) => text.trim() !== '') ?? '';
     // What goes to terminals must not steer them.
     return line.trim().replaceAll(/\p{C}/gu, '?').slice(-300);
