@@ -21,8 +21,6 @@ export interface Standing {
   readonly nodeId: string;
   /** Nothing is acknowledged without it. */
   readonly hasAll: boolean;
-  /** It follows, and receives what comes. */
-  readonly isStreaming: boolean;
   /** Everything up to here is on its disk, by its own word under this leadership; -1: it has not said. */
   readonly flushed: number;
 }
@@ -30,8 +28,8 @@ export interface Standing {
 type Log = Pick<OperationLog, 'epochs' | 'position' | 'start' | 'handlesAt' | 'read'>;
 
 interface Scan {
-  /** Everything behind here was read, up to `to`. */
-  readonly from: number;
+  /** Everything behind here was read, up to `to`, and nothing was forgotten that changed behind here. */
+  from: number;
   to: number;
   readonly changes: ChangesByName;
 }
@@ -50,12 +48,15 @@ export class AtRisk {
   #leftOut = 0;
   #looking: Promise<void> = Promise.resolve();
   #hasLearned = false;
+  /** Where the log ended at the last look. */
+  #endBefore: number;
   #reported: HostAtRisk[] | null = null;
 
   /** @param hadAll hosts that had everything that was acknowledged when the leadership began */
   constructor(log: Log, hadAll: readonly string[], standings: () => readonly Standing[]) {
     this.#log = log;
     this.#standings = standings;
+    this.#endBefore = log.position.sequence;
     for (const nodeId of hadAll) this.#held.set(nodeId, log.position.sequence);
   }
 
@@ -71,6 +72,11 @@ export class AtRisk {
     }
   }
 
+  /** It follows with a log that ends there: it has not got any more what it was known to have behind that. */
+  joined(nodeId: string, end: number): void {
+    if ((this.#held.get(nodeId) ?? 0) > end) this.#held.delete(nodeId);
+  }
+
   /** It has not got any more what it said it has. */
   forget(nodeId: string): void {
     this.#held.delete(nodeId);
@@ -81,10 +87,12 @@ export class AtRisk {
     return this.#reported;
   }
 
-  /** Looks through what came, while a host is away or catches up; what streams is acknowledged in a moment. */
+  /** Looks through what came, while a host lacks something that was there at the look before. */
   look(): Promise<void> {
     if (!this.#hasLearned) return this.#looking;
-    const isDue = this.#standings().some(({ hasAll, isStreaming }) => !hasAll && !isStreaming);
+    const end = this.#endBefore;
+    this.#endBefore = this.#log.position.sequence;
+    const isDue = this.#standings().some(({ hasAll, flushed }) => !hasAll && flushed < end);
     if (!isDue) {
       this.#scan = null;
       this.#reported = [];
@@ -135,6 +143,7 @@ export class AtRisk {
       if (batches % batchesATurn === 0) await turn();
     }
     scan.changes.forget(least, most);
+    scan.from = least;
   }
 
   async #begin(from: number): Promise<Scan> {
@@ -162,7 +171,7 @@ export class AtRisk {
       path: path === '' ? '.' : shownKey(path),
       change,
     }));
-    const isWhole = scan.changes.isWhole && scan.to >= this.#log.position.sequence;
+    const isWhole = scan.changes.isWholeFor(from) && scan.to >= this.#log.position.sequence;
     return { nodeId, holds, names, total: changed.length, isWhole, unknown: null };
   }
 

@@ -1,4 +1,5 @@
 import type { NameAtRisk } from '#contracts/ipc/at-risk.ts';
+import type { LoggedAttributes } from '../core/record.ts';
 import { HandleTable, type OpenHandle } from '../log/handle-table.ts';
 import type { DecodedRecord } from '../log/record-codec.ts';
 import { toKey } from '../tree/path.ts';
@@ -22,9 +23,15 @@ export interface ChangedName extends NameAtRisk {
 export class ChangesByName {
   readonly #handles: HandleTable;
   readonly #maxNames: number;
+  /** Of files that are written to by one of their names: the others (hard links), as they were when it was opened. */
+  readonly #otherNames = new Map<number, readonly Buffer[]>();
   readonly #root = entry();
   #names = 0;
   #isWhole = true;
+  /** Names were forgotten that a host lacks the removal of which has everything up to here, or more, */
+  #forgottenFrom = Number.POSITIVE_INFINITY;
+  /** and less than this. */
+  #forgottenTo = 0;
 
   /**
    * @param handles open where the part begins
@@ -35,9 +42,9 @@ export class ChangesByName {
     this.#maxNames = maxNames;
   }
 
-  /** Whether every name that changed is told. */
-  get isWhole(): boolean {
-    return this.#isWhole;
+  /** Whether every name is told that changed for a host that has everything up to a sequence. */
+  isWholeFor(held: number): boolean {
+    return this.#isWhole && (held < this.#forgottenFrom || held >= this.#forgottenTo);
   }
 
   /** Takes the next record. */
@@ -45,20 +52,29 @@ export class ChangesByName {
     switch (record.kind) {
       case 'open':
         if (record.created) this.#create(record.path, sequence);
-        else if (record.truncate) this.#store(record.path, sequence);
+        else if (record.truncate) this.#storeAll([record.path, ...record.otherNames], sequence);
+        // The record's names are views of a batch.
+        if (record.otherNames.length > 0) {
+          this.#otherNames.set(
+            record.handle,
+            record.otherNames.map((name) => Buffer.from(name)),
+          );
+        }
         break;
-      case 'write': {
-        const path = this.#pathOf(record.handle);
-        if (path !== null) this.#store(path, sequence);
+      case 'write':
+        this.#storeAll(this.#namesOf(record.handle), sequence);
         break;
-      }
-      case 'set-handle-attributes': {
-        const path = this.#pathOf(record.handle);
-        if (path !== null) this.#setAttributes(path, record.attributes.size !== undefined, sequence);
+      case 'set-handle-attributes':
+        this.#setAttributes(this.#namesOf(record.handle), record.attributes, sequence);
         break;
-      }
       case 'set-attributes':
-        this.#setAttributes(record.path, record.attributes.size !== undefined, sequence);
+        this.#setAttributes([record.path, ...record.otherNames], record.attributes, sequence);
+        break;
+      case 'close':
+        this.#otherNames.delete(record.handle);
+        break;
+      case 'leadership':
+        this.#otherNames.clear();
         break;
       case 'mkdir':
       case 'symlink':
@@ -74,7 +90,7 @@ export class ChangesByName {
         break;
       case 'suspect':
         for (const { path } of record.names) this.#store(path, sequence);
-        for (const { paths } of record.ranges) for (const path of paths) this.#store(path, sequence);
+        for (const { paths } of record.ranges) this.#storeAll(paths, sequence);
         break;
     }
     this.#handles.apply(record);
@@ -94,9 +110,9 @@ export class ChangesByName {
   }
 
   /**
-   * Forgets what every host has.
+   * Forgets what every host has, and names that were made and removed where no host has seen them.
    * @param least every host of interest has everything up to here
-   * @param most and none has anything behind this
+   * @param most none of them has everything up to a sequence behind this
    */
   forget(least: number, most: number): void {
     this.#names = 0;
@@ -105,28 +121,41 @@ export class ChangesByName {
       const wasNeverSeen = name.removed > name.stored && name.created > most;
       const isKept = name.below.size > 0 || (lastOf(name) > least && !wasNeverSeen);
       if (isKept) this.#names += 1;
+      else if (wasNeverSeen) this.#forgetRemoval(name);
       return isKept;
     };
     keep(this.#root);
   }
 
-  #pathOf(handle: number): Buffer | null {
-    return this.#handles.handles.get(handle)?.path ?? null;
+  #forgetRemoval({ created, removed }: Entry): void {
+    this.#forgottenFrom = Math.min(this.#forgottenFrom, created);
+    this.#forgottenTo = Math.max(this.#forgottenTo, removed);
   }
 
-  #setAttributes(path: Buffer, isResized: boolean, sequence: number): void {
-    if (isResized) {
-      this.#store(path, sequence);
+  #namesOf(handle: number): Buffer[] {
+    const path = this.#handles.handles.get(handle)?.path ?? null;
+    return [...(path === null ? [] : [path]), ...(this.#otherNames.get(handle) ?? [])];
+  }
+
+  #setAttributes(paths: readonly Buffer[], attributes: LoggedAttributes, sequence: number): void {
+    if (attributes.size !== undefined) {
+      this.#storeAll(paths, sequence);
       return;
     }
-    const name = this.#at(path);
-    if (name !== null) name.attributes = sequence;
+    for (const path of paths) {
+      const name = this.#at(path);
+      if (name !== null) name.attributes = sequence;
+    }
   }
 
   #create(path: Buffer, sequence: number): void {
     const isNew = this.#find(path) === null;
     const name = this.#store(path, sequence);
     if (isNew && name !== null) name.created = sequence;
+  }
+
+  #storeAll(paths: readonly Buffer[], sequence: number): void {
+    for (const path of paths) this.#store(path, sequence);
   }
 
   #store(path: Buffer, sequence: number): Entry | null {

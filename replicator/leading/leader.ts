@@ -151,7 +151,8 @@ export class Leader implements Followers {
       replicatesFiles: this.#replicatesFiles,
       reads: { ...defaultReads, bytesPerSecond: settings.resyncBytesPerSecond },
       now,
-      onReceived: (from, position) => this.#onReceived(from, position),
+      onJoined: (from, position, isAnew) => this.#onJoined(from, position, isAnew),
+      onReceived: () => this.#options.onChanged(),
       onFlushed: (from, flushed) => this.#onFlushed(from, flushed),
       onPassed: ({ nodeId: from }, sequence) => {
         this.#acknowledgements.acknowledgeOne(from, sequence, now());
@@ -216,17 +217,22 @@ export class Leader implements Followers {
     return { digest, files: [...files] };
   }
 
-  #onReceived(session: ServingSession, { sequence }: LogPosition): void {
-    // F4: it acknowledged more than its log has now.
-    if (sequence < this.#acknowledgements.acknowledgedBy(session.nodeId)) {
+  /** @param isAnew it has nothing of this history that can be gone on from: everything is compared */
+  #onJoined({ nodeId }: ServingSession, { sequence }: LogPosition, isAnew: boolean): void {
+    const isRecorded = this.#acknowledgements.isRecorded(nodeId);
+    const acknowledged = this.#acknowledgements.acknowledgedBy(nodeId);
+    // F4: it acknowledged more than its log has now, under this leadership or to become a member.
+    const wentBack = sequence < acknowledged || (isAnew && (isRecorded || acknowledged > 0));
+    if (wentBack) {
       this.#options.log.error(
-        { code: 'STANDBY_WENT_BACK', peer: session.nodeId, sequence },
-        `${session.nodeId} came back without what it had acknowledged: it leaves the in-sync set`,
+        { code: 'STANDBY_WENT_BACK', peer: nodeId, sequence },
+        `${nodeId} came back without what it had acknowledged${isRecorded ? ': it leaves the in-sync set' : ''}`,
       );
-      this.#acknowledgements.forget(session.nodeId);
-      this.atRisk.forget(session.nodeId);
-      if (this.#acknowledgements.isRecorded(session.nodeId)) this.#fallenBack.add(session.nodeId);
+      this.#acknowledgements.forget(nodeId);
+      if (isRecorded) this.#fallenBack.add(nodeId);
     }
+    if (isAnew || wentBack) this.atRisk.forget(nodeId);
+    else this.atRisk.joined(nodeId, sequence);
     this.#options.onChanged();
   }
 
@@ -291,7 +297,6 @@ export class Leader implements Followers {
     return [...peers().keys()].map((nodeId) => ({
       nodeId,
       hasAll: settings.mode === 'sync' && members.includes(nodeId) && !this.#fallenBack.has(nodeId),
-      isStreaming: this.#isStreaming(this.#sessions.get(nodeId)),
       flushed: this.#acknowledgements.flushedBy(nodeId),
     }));
   }
@@ -330,8 +335,8 @@ export class Leader implements Followers {
     return this.#isStreaming(session) && session.appliedConfig === this.#options.config.snapshot.digest;
   }
 
-  #isStreaming(session: ServingSession | undefined): boolean {
-    if (session?.isJoined !== true) return false;
+  #isStreaming(session: ServingSession): boolean {
+    if (!session.isJoined) return false;
     return !this.#replicatesFiles || session.flushed?.complete === true;
   }
 

@@ -26,6 +26,8 @@ export interface ServingOptions {
   readonly reads?: ReadLimits;
   /** Attended time, ms: a peer is not late while this process is. */
   readonly now: () => number;
+  /** Its log ends there, in this leadership's history; `isAnew`: everything before is compared. */
+  readonly onJoined: (session: ServingSession, position: LogPosition, isAnew: boolean) => void;
   /** A position of this leadership's history up to which the follower has everything in its page cache. */
   readonly onReceived: (session: ServingSession, position: LogPosition) => void;
   /** The same for its disk; only what is `complete` counts for acknowledgements (R5). */
@@ -301,15 +303,15 @@ export class ServingSession implements StreamReader {
   }
 
   #join({ position, chain }: Extract<ControlToLeader, { type: 'joined' }>): void {
-    const { stream, onChanged, onReceived } = this.#options;
-    const { position: expected, chain: own } = this.#welcome ?? {};
+    const { stream, onChanged, onJoined } = this.#options;
+    const { position: expected, chain: own, anew } = this.#welcome ?? {};
     const isThere = position.sequence === expected?.sequence && position.epoch === expected.epoch;
     if (!isThere || chain !== own) throw historyDiffers(this.nodeId, position.sequence);
     this.#phase = 'streaming';
     this.#cursor = position.sequence + 1;
     this.#received = position;
     stream.add(this);
-    onReceived(this, position);
+    onJoined(this, position, anew != null);
     onChanged(this);
     this.pump();
   }

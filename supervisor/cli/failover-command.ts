@@ -47,8 +47,14 @@ async function failover(options: FailoverOptions): Promise<void> {
     dryRun: false,
   };
   const plan = await showPlan(run, options.json, request);
-  const lacking = mayLack(plan) ? await askAtRisk(run, options.json).catch(() => null) : null;
+  const rootReason = reasonsOf(plan).find(({ code }) => isAboutRoots(code));
+  const isTold = mayLack(plan) && rootReason === undefined;
+  const lacking = isTold ? await askAtRisk(run, options.json).catch(() => null) : null;
   if (lacking !== null && plan.to !== null) narrator(options.json)(renderAtRiskOf(plan.to, lacking));
+  if (rootReason !== undefined) {
+    const sentence = `what ${plan.to} lacks is not known: its folders are not those that the cluster knows (${rootReason.code})`;
+    narrator(options.json)(sentence);
+  }
   if (options.dryRun === true) {
     if (options.json === true) printJson({ ...plan, atRisk: lacking });
     exitAs(exitOfRefusal(plan.refusal));
@@ -71,7 +77,11 @@ async function confirm(options: FailoverOptions, plan: Plan, cluster: string): P
 }
 
 /** Whether the host that is to lead may lack what clients were told is stored. */
-function mayLack({ candidates, to }: Plan): boolean {
-  const reasons = candidates.find(({ node }) => node === to)?.reasons ?? [];
-  return reasons.some(({ code }) => code === 'NOT_IN_SYNC' || isAboutRoots(code));
+function mayLack(plan: Plan): boolean {
+  return reasonsOf(plan).some(({ code }) => code === 'NOT_IN_SYNC' || isAboutRoots(code));
+}
+
+/** Why the host that is to lead may not lead by itself. */
+function reasonsOf({ candidates, to }: Plan) {
+  return candidates.find(({ node }) => node === to)?.reasons ?? [];
 }

@@ -35,7 +35,11 @@ function source({ leader, told, isLive }: AtRiskAnswer): string {
   return `as ${told.by} told ${when}, when it led; what was acknowledged since then is not in it`;
 }
 
-function inSyncLine({ inSync }: AtRiskAnswer): string {
+function inSyncLine({ mode, leader, inSync }: AtRiskAnswer): string {
+  if (mode === 'shared') return 'all hosts use the same files';
+  if (mode === 'async') {
+    return `nothing waits for other hosts (async): what was acknowledged last may be on ${leader ?? 'the last leader'} alone`;
+  }
   if (inSync.length === 0) return 'no host is known to have everything that was acknowledged';
   return `everything that was acknowledged is on ${inSync.join(', ')}`;
 }

@@ -1,10 +1,12 @@
 import type { HostAtRisk } from '#contracts/ipc/at-risk.ts';
+import type { ReplicatorSettings } from '#contracts/ipc/replicator.ts';
 import type { TakenOverWithout } from '../core/records/at-risk.ts';
 import type { Clock, ClusterStore } from '../runtime/ports.ts';
 import type { Supervisor } from '../runtime/supervisor.ts';
 
 /** Which hosts may lack what was acknowledged: what `holdfast replication at-risk` shows. */
 export interface AtRiskAnswer {
+  readonly mode: ReplicatorSettings['mode'];
   /** Who leads; null: nobody does. */
   readonly leader: string | null;
   readonly inSync: readonly string[];
@@ -29,6 +31,7 @@ export async function atRiskOf(
   const { leader, inSync } = await store.read();
   const record = await store.readAtRisk();
   const common = {
+    mode: config.replication.mode,
     leader: leader?.node ?? null,
     inSync: inSync?.members ?? [],
     takenOverWithout: record?.takenOverWithout ?? null,

@@ -3,7 +3,12 @@ import { messageOf } from '#contracts/errors.ts';
 import type { Held, HostAtRisk } from '#contracts/ipc/at-risk.ts';
 import type { Logger } from '#contracts/log.ts';
 import { epochOf, type RoleState } from '../core/leadership/state.ts';
-import { type AtRiskRecord, type TakenOverWithout, withinBounds } from '../core/records/at-risk.ts';
+import {
+  type AtRiskRecord,
+  type TakenOverWithout,
+  takenOverWithinBounds,
+  withinBounds,
+} from '../core/records/at-risk.ts';
 import type { Clock, ClusterStore, ReplicatorStatus } from '../runtime/ports.ts';
 
 /** At most so often, but for the first and for when nothing is at risk any more. */
@@ -78,10 +83,9 @@ export class AtRiskRecorder {
     const self = hosts.find(({ nodeId }) => nodeId === state.nodeId);
     const isNew = before !== null && before.epoch < epoch && self !== undefined && isForced(state);
     const takenOverWithout = isNew
-      ? { host: self, by: before.by, at: before.at, epoch }
+      ? { host: takenOverWithinBounds(self), by: before.by, at: before.at, epoch }
       : (before?.takenOverWithout ?? null);
-    const written = before === null ? { hosts: [], takenOverWithout: null } : null;
-    return { epoch, found: hosts, takenOverWithout, written, writtenAtMs: 0 };
+    return { epoch, found: hosts, takenOverWithout, written: null, writtenAtMs: 0 };
   }
 
   #tellHeld(hosts: readonly HostAtRisk[]): void {

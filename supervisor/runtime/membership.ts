@@ -1,6 +1,6 @@
 import type { Epoch, NodeId } from '#contracts/identities.ts';
 import type { Logger } from '#contracts/log.ts';
-import { inSyncMembers } from '../core/leadership/in-sync.ts';
+import { inSyncMembers, isInSyncReadable } from '../core/leadership/in-sync.ts';
 import { epochOf, type RoleState } from '../core/leadership/state.ts';
 import { changedMembers } from '../core/records/membership.ts';
 import type { ClusterView } from '../core/records/records.ts';
@@ -42,15 +42,20 @@ export class Membership {
     }
     const members = changedMembers(before, request.change, request.nodeId, nodeId);
     const reason = `${request.change} ${request.nodeId}: ${request.reason}`;
-    // Known at once, and a leaver before it is out: should the key get lost, nobody who left must come back by it.
+    // Known at once, and a leaver before it is out: should the key get lost, nobody who left must come back by it. While
+    // it is lost, what is known is what all go by: nobody is out by that before etcd has it.
     const observeMembers = (known: readonly string[]) => onChanged(epoch, known);
-    if (request.change === 'remove') observeMembers(members);
+    if (request.change === 'remove' && isInSyncReadable(cluster)) observeMembers(members);
     const accepted = await store.writeInSync(epoch, members, reason, cluster.revisions.insync);
     if (accepted) observeMembers(members);
     if (accepted) log.info({ epoch, members }, `in-sync set: ${reason}`);
     // The next request needs the new revision of the key.
     const view = await store.read();
     onView(view);
+    if (!accepted && !isInSyncReadable(view)) {
+      observeMembers(before);
+      return { accepted, inSync: [...before] };
+    }
     const known = inSyncMembers({ cluster: view, knownInSync: this.#options.state().knownInSync });
     return { accepted, inSync: [...(known ?? before)] };
   }

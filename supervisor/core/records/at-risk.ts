@@ -28,18 +28,25 @@ export const atRiskRecordSchema = z.object({
 });
 export type AtRiskRecord = z.infer<typeof atRiskRecordSchema>;
 
-/** Bytes of all names together, as JSON: values in etcd are bounded to 64 KiB. */
-const maxNamesBytes = 40 * 1024;
+/** Bytes of names as JSON, of all hosts and of the one that took over: values in etcd are bounded to 64 KiB. */
+const maxNamesBytes = 32 * 1024;
+const maxTakenOverBytes = 16 * 1024;
 
 /** With as many names of each host as fit. */
 export function withinBounds(hosts: readonly HostAtRisk[]): HostAtRisk[] {
-  const each = maxNamesBytes / Math.max(1, hosts.length);
-  return hosts.map((host) => {
-    let bytes = 0;
-    const names = host.names.filter((name) => {
-      bytes += Buffer.byteLength(JSON.stringify(name)) + 1;
-      return bytes <= each;
-    });
-    return { ...host, names };
+  return hosts.map((host) => namedWithin(host, maxNamesBytes / hosts.length));
+}
+
+/** What a host lacked that took over, with as many names as fit beside those of the hosts. */
+export function takenOverWithinBounds(host: HostAtRisk): HostAtRisk {
+  return namedWithin(host, maxTakenOverBytes);
+}
+
+function namedWithin(host: HostAtRisk, maxBytes: number): HostAtRisk {
+  let bytes = 0;
+  const names = host.names.filter((name) => {
+    bytes += Buffer.byteLength(JSON.stringify(name)) + 1;
+    return bytes <= maxBytes;
   });
+  return { ...host, names };
 }

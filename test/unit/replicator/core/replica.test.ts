@@ -168,7 +168,7 @@ describe('a replica', () => {
     assert.equal(fileAt(disk, 'z/z').inode, fileAt(disk, 'd').inode);
   });
 
-  it('doubts a file that its own records wrote, or everything when it was not known which file that was', () => {
+  it('doubts a file that was open when it takes back records, or everything when it was not known which file that was', () => {
     const disk = new VirtualDisk();
     const inode = disk.make('f', { kind: 'file', mode: 0o644 });
     disk.make('g', { kind: 'file', mode: 0o644 });
@@ -181,6 +181,7 @@ describe('a replica', () => {
     replica.doubtOwn(own(3), handles);
     assert.equal(replica.isComplete, true, 'it was opened later');
     replica.doubtOwn(own(1), handles);
+    replica.forgetAfter(0, [{ handle: 1, inode, path: null }]);
     assert.deepEqual([replica.isCertain('f'), replica.isCertain('g')], [false, true]);
     replica.doubtOwn(own(2), handles);
     assert.equal(replica.isCertain('g'), false);

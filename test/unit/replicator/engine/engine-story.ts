@@ -198,6 +198,7 @@ export class EngineStory {
       stream,
       replicatesFiles: true,
       now: () => 0,
+      onJoined: changed,
       onReceived: changed,
       onFlushed: changed,
       onPassed: changed,

@@ -45,7 +45,7 @@ describe('files at risk', () => {
     return new AtRisk(log as never, inSync, () => standings);
   };
   const host = (nodeId: string, parts: Partial<Standing> = {}): Standing => ({
-    ...{ nodeId, hasAll: false, isStreaming: false, flushed: -1, ...parts },
+    ...{ nodeId, hasAll: false, flushed: -1, ...parts },
   });
   const paths = async (atRisk: AtRisk, limit = 10) =>
     (await atRisk.ask(limit)).map(({ nodeId, names, unknown }) => [
@@ -99,6 +99,30 @@ describe('files at risk', () => {
     ]);
   });
 
+  it('are read again for a host that lacks what was forgotten, since the others had it', async () => {
+    const atRisk = begin(['a', 'b', 'c']);
+    log.records.push(created(1, 'x'), created(2, 'y'));
+    standings = [host('b'), host('c', { hasAll: true })];
+    await atRisk.ask(10);
+    standings = [host('b', { flushed: 2 }), host('c', { hasAll: true })];
+    assert.deepEqual(await paths(atRisk), [['b', ['y']]]);
+    standings = [host('b', { flushed: 2 }), host('c')];
+    assert.deepEqual(await paths(atRisk), [
+      ['b', ['y']],
+      ['c', ['y', 'x']],
+    ]);
+  });
+
+  it('are not known of a host that follows with less than it was known to have', async () => {
+    log.records.push(created(1, 'x'), created(2, 'y'));
+    const atRisk = begin();
+    standings = [host('b')];
+    atRisk.joined('b', 3);
+    assert.deepEqual(await paths(atRisk), [['b', []]]);
+    atRisk.joined('b', 2);
+    assert.match(String((await paths(atRisk))[0]?.[1]), /not been in sync/);
+  });
+
   it('are not known of a host that nobody knows, or for which the log is too short', async () => {
     const atRisk = begin();
     standings = [host('c')];
@@ -135,18 +159,20 @@ describe('files at risk', () => {
     const atRisk = begin();
     const reported = () => atRisk.reported;
     log.records.push(created(1, 'x'));
-    standings = [host('b', { isStreaming: true })];
+    standings = [host('b', { flushed: 2 })];
     await atRisk.look();
     assert.equal(reported(), null, 'not before what an earlier leader knew is told');
     atRisk.learn([]);
     assert.equal(reported(), null);
     await atRisk.look();
-    assert.deepEqual([reported(), log.reads], [[], 0], 'what streams is acknowledged in a moment');
-    standings = [host('b')];
-    await atRisk.look();
-    assert.equal(reported()?.[0]?.total, 1);
-    const { reads } = log;
+    assert.deepEqual([reported(), log.reads], [[], 0]);
     log.records.push(created(2, 'y'));
+    await atRisk.look();
+    assert.deepEqual([reported(), log.reads], [[], 0], 'what came just now may be on its way');
+    await atRisk.look();
+    assert.equal(reported()?.[0]?.total, 1, 'a host that flushes nothing, whether or not it is connected');
+    const { reads } = log;
+    log.records.push(created(3, 'z'));
     await atRisk.look();
     assert.equal(reported()?.[0]?.total, 2);
     assert.equal(log.reads, reads + 1);

@@ -90,13 +90,43 @@ describe('what a part of the log changed, by name', () => {
     );
   });
 
+  it('says that it is not whole for a host that may have a file that was forgotten as seen by nobody', () => {
+    const changes = new ChangesByName(new Map(), 100);
+    const records = [opened(1, 'b'), opened(2, 'tmp'), written(2), removed('tmp'), opened(3, 'c')];
+    for (const [index, record] of records.entries()) changes.take(index + 1, record);
+    changes.forget(1, 1);
+    assert.deepEqual(
+      [1, 2, 3, 4].map((held) => changes.isWholeFor(held)),
+      [true, false, false, true],
+    );
+  });
+
+  it('tells every name of a file that has several', () => {
+    const otherNames = [bytes('link')];
+    const linked = (truncate: boolean): LogRecord => ({
+      ...{ kind: 'open', handle: 1, path: bytes('a'), created: false, truncate, mode: 0o644, otherNames },
+    });
+    assert.deepEqual(since(0, [linked(true)]), ['stored a', 'stored link']);
+    assert.deepEqual(since(1, [linked(false), written(1)]), ['stored a', 'stored link']);
+    assert.deepEqual(since(1, [linked(false), { kind: 'close', handle: 1 }]), []);
+    const mode: LogRecord = {
+      kind: 'set-attributes',
+      path: bytes('a'),
+      attributes: { mode: 0o600 },
+      otherNames,
+    };
+    assert.deepEqual(since(0, [mode]), ['attributes a', 'attributes link']);
+    const resized: LogRecord = { ...mode, attributes: { size: 3 } };
+    assert.deepEqual(since(0, [resized]), ['stored a', 'stored link']);
+  });
+
   it('says when it knows of more names than it keeps', () => {
     const changes = new ChangesByName(new Map(), 2);
     for (const [index, name] of ['a', 'b'].entries()) changes.take(index + 1, opened(index, name));
-    assert.equal(changes.isWhole, true);
+    assert.equal(changes.isWholeFor(0), true);
     changes.take(3, opened(3, 'c'));
     changes.take(4, written(0));
-    assert.equal(changes.isWhole, false);
+    assert.equal(changes.isWholeFor(0), false);
     assert.deepEqual(
       changes.since(0).map(({ path }) => path),
       ['a', 'b'],

@@ -62,7 +62,8 @@ describe('a leader', () => {
     await connect();
   }
 
-  async function connect(): Promise<void> {
+  /** @param lost the follower's log begins anew, far behind where it was */
+  async function connect(lost = false): Promise<void> {
     const [near, far] = duplexPair();
     leader.attach('b', near, () => near.destroy());
     follower = new StreamChannel(far, () => performance.now());
@@ -79,7 +80,10 @@ describe('a leader', () => {
       ...{ type: 'hello', cluster: 'test', node: 'b', highestEpoch: 1 },
       ...{ position: none, chain, epochs: [], start: none },
     });
-    await tell({ type: 'joined', position: none, chain });
+    const welcome = received.findLast((message) => message.type === 'welcome');
+    const own = { position: none, chain };
+    const joined = lost ? { position: welcome?.position ?? none, chain: welcome?.chain ?? '' } : own;
+    await tell({ type: 'joined', ...joined });
     await tell({ type: 'config-applied', digest: 'c' });
   }
 
@@ -138,6 +142,20 @@ describe('a leader', () => {
     const [back] = await leader.atRisk.ask(10);
     assert.deepEqual([back?.nodeId, back?.holds], ['b', null]);
     assert.match(String(back?.unknown), /does not know what it has/);
+  });
+
+  it('takes a member out that lost its disk, although it follows from the end of the log (F4)', async () => {
+    const { sequence } = change(1);
+    await flushed(sequence, true);
+    follower.close(new Error('its disk is replaced'));
+    await settle();
+    // The log does not reach back to its beginning any more: everything is compared.
+    a.trimLog();
+    await connect(true);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.deepEqual(asked, [{ change: 'remove', nodeId: 'b' }]);
+    const [back] = await leader.atRisk.ask(10);
+    assert.deepEqual([back?.nodeId, back?.holds], ['b', null]);
   });
 
   it('does not take it that a member has everything when nothing waits for it', async () => {

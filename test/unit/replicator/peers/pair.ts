@@ -115,6 +115,7 @@ export class Pair {
       stream: this.stream,
       replicatesFiles,
       now: () => 0,
+      onJoined: () => {},
       onReceived: () => {},
       onFlushed: (_session, flushed) => this.flushed.push(flushed),
       onPassed: (_session, sequence) => this.passed.push(sequence),

@@ -35,6 +35,7 @@ describe('the sessions on sockets', () => {
       stream,
       replicatesFiles: true,
       now: () => 0,
+      onJoined: () => {},
       onReceived: () => {},
       onFlushed: (_session, { position, complete }) => {
         if (complete) flushed = position.sequence;

@@ -207,6 +207,7 @@ export class PeerStory {
       replicatesFiles: true,
       reads: { content: 2, digest: 3, bytesPerSecond: Number.POSITIVE_INFINITY },
       now: () => 0,
+      onJoined: () => {},
       onReceived: () => {},
       onFlushed: (session, flushed) => this.#onFlushed(session, flushed),
       onPassed: () => {},

@@ -13,7 +13,7 @@ const b: HostAtRisk = {
   ],
 };
 const answer: AtRiskAnswer = {
-  ...{ leader: 'a', inSync: ['a', 'c'], told: { by: 'a', at, ageMs: 0 }, isLive: true },
+  ...{ mode: 'sync', leader: 'a', inSync: ['a', 'c'], told: { by: 'a', at, ageMs: 0 }, isLive: true },
   ...{ hosts: [b], takenOverWithout: null },
 };
 
@@ -34,6 +34,12 @@ and 1 more that changed before these`,
   it('says that nothing is at risk', () => {
     const text = renderAtRisk({ ...answer, hosts: [] });
     assert.equal(text, 'as a knows now, which leads\neverything that was acknowledged is on a, c');
+  });
+
+  it('does not say of a mode in which nothing waits that other hosts have everything', () => {
+    const text = (mode: 'async' | 'shared') => renderAtRisk({ ...answer, mode, hosts: [] }).split('\n')[1];
+    assert.match(String(text('async')), /nothing waits for other hosts.*may be on a alone/);
+    assert.equal(text('shared'), 'all hosts use the same files');
   });
 
   it('says whose word it is, how old, and what is not in it', () => {

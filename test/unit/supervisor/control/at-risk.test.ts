@@ -13,7 +13,7 @@ const clock = { bootTimeMs: () => 0, wallTimeIso: () => '2026-01-01T03:00:07.000
 /** What host a answers. @param leader by the key in etcd */
 function answer(state: Host['state'], leader: string | null, found: AtRiskRecord | null = record) {
   const here = {
-    ...{ state, config: { node: { id: 'a' } } },
+    ...{ state, config: { node: { id: 'a' }, replication: { mode: 'sync' } } },
     replicator: { askAtRisk: async () => [] },
   };
   const cluster = view({ leader: leader === null ? null : leaderOf(leader, 200) });

@@ -73,10 +73,17 @@ describe('changing the in-sync set for the replicator (G5)', () => {
           .read({ leader })
           .read({ leader, ...lost });
       const removed = await change({}, true, host());
-      assert.deepEqual(removed.asked[1], ['writeInSync', 200, ['a', 'c'], 'remove b: late', modRevision]);
+      assert.deepEqual(removed.asked[0], ['writeInSync', 200, ['a', 'c'], 'remove b: late', modRevision]);
       const still = view({ leader, ...lost });
       const kept = await change({ change: 'add', nodeId: 'd' }, false, host(), still);
       assert.deepEqual(kept.result, { accepted: false, inSync: ['a', 'b', 'c'] });
+      const refused = await change({}, false, host(), still);
+      assert.deepEqual(refused.result, { accepted: false, inSync: ['a', 'b', 'c'] }, 'nobody is out yet');
+      const refusedAsLost = host();
+      refusedAsLost.read({ leader });
+      const counts = await change({}, false, refusedAsLost, still);
+      assert.deepEqual(counts.result, { accepted: false, inSync: ['a', 'b', 'c'] });
+      assert.deepEqual(refusedAsLost.state.knownInSync, ['a', 'b', 'c'], 'and is written again with it');
       const lostMeanwhile = await change({}, true, undefined, still);
       assert.deepEqual(lostMeanwhile.result, { accepted: true, inSync: ['a', 'c'] });
     }
