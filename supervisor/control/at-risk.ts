@@ -29,7 +29,7 @@ export async function atRiskOf(
   clock: Clock,
 ): Promise<AtRiskAnswer> {
   const { leader, inSync } = await store.read();
-  const record = await store.readAtRisk();
+  const { record } = await store.readAtRisk();
   const common = {
     mode: config.replication.mode,
     leader: leader?.node ?? null,

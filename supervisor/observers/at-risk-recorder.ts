@@ -35,6 +35,8 @@ interface Led {
   /** Null: nothing yet, and what lies there is the word of the leader before. */
   written: Told | null;
   writtenAtMs: number;
+  /** Of the key as it was read or written last. */
+  modRevision: number;
 }
 
 /**
@@ -43,6 +45,7 @@ interface Led {
  */
 export class AtRiskRecorder {
   readonly #options: AtRiskRecorderOptions;
+  /** Null: what lies in etcd is to be read, since none was begun or a write was refused or has no known outcome. */
   #led: Led | null = null;
   #isBusy = false;
   /** The replicator has begun to lead, or has started anew, and does not know what was known before. */
@@ -67,6 +70,7 @@ export class AtRiskRecorder {
       if (this.#isUntold) this.#tellHeld(this.#led.written?.hosts ?? this.#led.found);
       if (atRisk !== null) await this.#write(state.nodeId, this.#led, withinBounds(atRisk));
     } catch (error) {
+      this.#led = null;
       this.#options.log.debug(
         { reason: messageOf(error) },
         'what hosts may lack could not be written to etcd',
@@ -77,7 +81,7 @@ export class AtRiskRecorder {
   }
 
   async #begin(state: RoleState, epoch: number): Promise<Led> {
-    const before = await this.#options.store.readAtRisk();
+    const { record: before, modRevision } = await this.#options.store.readAtRisk();
     const hosts = before?.hosts ?? [];
     this.#isUntold = true;
     const self = hosts.find(({ nodeId }) => nodeId === state.nodeId);
@@ -85,7 +89,7 @@ export class AtRiskRecorder {
     const takenOverWithout = isNew
       ? { host: takenOverWithinBounds(self), by: before.by, at: before.at, epoch }
       : (before?.takenOverWithout ?? null);
-    return { epoch, found: hosts, takenOverWithout, written: null, writtenAtMs: 0 };
+    return { epoch, found: hosts, takenOverWithout, written: null, writtenAtMs: 0, modRevision };
   }
 
   #tellHeld(hosts: readonly HostAtRisk[]): void {
@@ -104,7 +108,15 @@ export class AtRiskRecorder {
     const isUrgent = written === null || (hosts.length === 0) !== (written.hosts.length === 0);
     if (isSame && hosts.length === 0) return;
     if (!isUrgent && atMs - led.writtenAtMs < (isSame ? standingMs : changesEveryMs)) return;
-    if (!(await store.writeAtRisk({ by, epoch, at: clock.wallTimeIso(), ...told }))) return;
+    const revision = await store.writeAtRisk(
+      { by, epoch, at: clock.wallTimeIso(), ...told },
+      led.modRevision,
+    );
+    if (revision === null) {
+      this.#led = null;
+      return;
+    }
+    led.modRevision = revision;
     led.written = told;
     led.writtenAtMs = atMs;
   }

@@ -5,7 +5,7 @@ import type { FromReplicator, Peer, PeerProgress, Resync, ToReplicator } from '#
 import type { Config } from '../config/schema.ts';
 import type { Cause } from '../core/cause.ts';
 import type { SpareFact } from '../core/leadership/state.ts';
-import type { AtRiskRecord } from '../core/records/at-risk.ts';
+import type { AtRiskEntry, AtRiskRecord } from '../core/records/at-risk.ts';
 import type { Claim } from '../core/records/claim.ts';
 import type { Era, Restored } from '../core/records/era.ts';
 import type { Departure, HistoryEntry, HistoryRecord } from '../core/records/history.ts';
@@ -119,10 +119,9 @@ export interface ClusterStore {
   readHistory(): Promise<HistoryEntry[]>;
   /** Writes one if it is as it was read (0: there is none), and deletes those beyond the limit. True when written. */
   writeHistory(record: HistoryRecord, modRevision: number): Promise<boolean>;
-  /** Null: no leader has told yet, or what it told cannot be read. */
-  readAtRisk(): Promise<AtRiskRecord | null>;
-  /** Writes it while its epoch leads. True when written. */
-  writeAtRisk(record: AtRiskRecord): Promise<boolean>;
+  readAtRisk(): Promise<AtRiskEntry>;
+  /** Writes it while its epoch leads, if it is as it was read. The revision of the key from then on; null: not written. */
+  writeAtRisk(record: AtRiskRecord, modRevision: number): Promise<number | null>;
   publishNode(record: NodeRecord, leaseId: string): Promise<void>;
   publishPeer(record: PeerRecord): Promise<void>;
   close(): void;

@@ -1,6 +1,6 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3';
 import type * as z from 'zod';
-import { type AtRiskRecord, atRiskRecordSchema } from '../../core/records/at-risk.ts';
+import { type AtRiskEntry, atRiskRecordSchema } from '../../core/records/at-risk.ts';
 import { type Era, epochBaseOf, eraAfter, eraSchema, restoredSchema } from '../../core/records/era.ts';
 import { departureSchema, type HistoryEntry, historySchema } from '../../core/records/history.ts';
 import { hostRecordSchema } from '../../core/records/host.ts';
@@ -215,9 +215,9 @@ export function modRevisionOf(range: IRangeResponse | undefined): number {
 }
 
 /** Null: there is none, or it cannot be read. */
-export function atRiskOf(kvs: readonly StoredKey[]): AtRiskRecord | null {
-  const [kv] = kvs;
-  return kv === undefined ? null : parse(kv, atRiskRecordSchema, []);
+export function atRiskOf([kv]: readonly StoredKey[]): AtRiskEntry {
+  if (kv === undefined) return { record: null, modRevision: 0 };
+  return { record: parse(kv, atRiskRecordSchema, []), modRevision: Number(kv.mod_revision) };
 }
 
 /** Oldest first. */

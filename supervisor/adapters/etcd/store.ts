@@ -1,7 +1,7 @@
 import type { ICompare, IRequestOp, ITxnResponse } from 'etcd3';
 import { HoldfastError } from '#contracts/errors.ts';
 import type { Epoch, NodeId } from '#contracts/identities.ts';
-import type { AtRiskRecord } from '../../core/records/at-risk.ts';
+import type { AtRiskEntry, AtRiskRecord } from '../../core/records/at-risk.ts';
 import type { Claim } from '../../core/records/claim.ts';
 import { type Era, epochBaseOf, type Restored } from '../../core/records/era.ts';
 import {
@@ -246,14 +246,17 @@ export class EtcdStore implements ClusterStore {
     return historyOf(answer.responses[0]?.response_range?.kvs ?? []);
   }
 
-  async readAtRisk(): Promise<AtRiskRecord | null> {
+  async readAtRisk(): Promise<AtRiskEntry> {
     const success = [{ request_range: { key: this.#key('at-risk') } }];
     const { answer } = await this.#rpc.transaction({ compare: [], success }, writeBudgetMs);
     return atRiskOf(answer.responses[0]?.response_range?.kvs ?? []);
   }
 
-  async writeAtRisk(record: AtRiskRecord): Promise<boolean> {
-    return this.#writeIf([this.#leads(record.epoch)], [this.#put('at-risk', record)]);
+  async writeAtRisk(record: AtRiskRecord, modRevision: number): Promise<number | null> {
+    const write = this.#put('at-risk', record);
+    const isAsRead = unchanged(keyOf(write), modRevision);
+    const answer = await this.#transaction([this.#leads(record.epoch), isAsRead], [write]);
+    return answer.succeeded ? Number(answer.header.revision) : ownSuccess([write], answer);
   }
 
   /** The record of a host, on its own lease: nobody else writes it. */

@@ -28,6 +28,13 @@ export const atRiskRecordSchema = z.object({
 });
 export type AtRiskRecord = z.infer<typeof atRiskRecordSchema>;
 
+/** `record` null: no leader has told yet, or what it told cannot be read. */
+export interface AtRiskEntry {
+  readonly record: AtRiskRecord | null;
+  /** 0: there is no such key. */
+  readonly modRevision: number;
+}
+
 /** Bytes of names as JSON, of all hosts and of the one that took over: values in etcd are bounded to 64 KiB. */
 const maxNamesBytes = 32 * 1024;
 const maxTakenOverBytes = 16 * 1024;

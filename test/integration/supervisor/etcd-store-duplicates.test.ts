@@ -54,6 +54,14 @@ describe('a request to etcd that is carried out twice', { timeout: 60_000 }, () 
       assert.equal(await twice.writeSuccessor(epoch, null, leaseId), true);
       await cluster.delete('format');
       assert.equal(await twice.writeFormat(epoch, 'a'), true);
+      const told = { by: 'a', epoch, at: '2026-01-01T03:00:00.000Z', hosts: [], takenOverWithout: null };
+      const revision = await twice.writeAtRisk(told, 0);
+      assert.deepEqual(await plain.readAtRisk(), { record: told, modRevision: revision });
+      assert.equal(await plain.writeAtRisk(told, 0), revision, 'it lies there as it was to be written');
+      const other = { ...told, by: 'b' };
+      assert.equal(await plain.writeAtRisk(other, 0), null, 'not as it was read');
+      assert.equal(await plain.writeAtRisk({ ...other, epoch: epoch - 1 }, revision ?? 0), null);
+      assert.ok(Number(await plain.writeAtRisk(other, revision ?? 0)) > Number(revision));
     });
 
     it('of what operators write', async () => {

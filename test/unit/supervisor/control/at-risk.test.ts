@@ -17,7 +17,7 @@ function answer(state: Host['state'], leader: string | null, found: AtRiskRecord
     replicator: { askAtRisk: async () => [] },
   };
   const cluster = view({ leader: leader === null ? null : leaderOf(leader, 200) });
-  const store = { read: async () => cluster, readAtRisk: async () => found };
+  const store = { read: async () => cluster, readAtRisk: async () => ({ record: found, modRevision: 7 }) };
   return atRiskOf(here as never, store, clock);
 }
 

@@ -19,6 +19,7 @@ describe('what a leader tells etcd of files at risk', () => {
   let written: AtRiskRecord[];
   let held: unknown[];
   let isRefused: boolean;
+  let modRevision: number;
   let nowMs: number;
   let recorder: AtRiskRecorder;
 
@@ -27,6 +28,7 @@ describe('what a leader tells etcd of files at risk', () => {
     written = [];
     held = [];
     isRefused = false;
+    modRevision = 7;
     nowMs = 100_000;
     recorder = newRecorder();
   });
@@ -34,10 +36,12 @@ describe('what a leader tells etcd of files at risk', () => {
   const newRecorder = () =>
     new AtRiskRecorder({
       store: {
-        readAtRisk: async () => found,
-        writeAtRisk: async (record) => {
+        readAtRisk: async () => ({ record: found, modRevision }),
+        writeAtRisk: async (record, after) => {
           written.push(record);
-          return !isRefused;
+          if (isRefused || after !== modRevision) return null;
+          modRevision += 1;
+          return modRevision;
         },
       },
       clock: { bootTimeMs: () => nowMs, wallTimeIso: () => new Date(nowMs).toISOString() },
@@ -104,6 +108,17 @@ describe('what a leader tells etcd of files at risk', () => {
     assert.equal(written.length, 2);
     await status(host, lacking('b'));
     assert.equal(written.length, 2);
+  });
+
+  it('is read again, and told again, when it is not as it was read', async () => {
+    const host = leads();
+    await status(host, lacking('b'));
+    modRevision += 1;
+    nowMs += 6000;
+    await status(host, lacking('b', 2));
+    await status(host, lacking('b', 2));
+    await status(host, lacking('b', 2));
+    assert.equal(written.length, 3, 'of which the second was refused');
   });
 
   it('goes on from what the leader before knew', async () => {
