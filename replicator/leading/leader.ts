@@ -4,7 +4,6 @@ import type { FromReplicator, Peer, PeerProgress, ReplicatorSettings } from '#co
 import { afterFullPoll, deadline } from '#contracts/lateness.ts';
 import type { Logger } from '#contracts/log.ts';
 import type { ConfigRoot } from '../config/config-root.ts';
-import type { LogPosition } from '../core/position.ts';
 import type { Followers } from '../engine/client-work.ts';
 import type { Leading } from '../engine/leading.ts';
 import { defaultReads } from '../peers/content-reads.ts';
@@ -151,7 +150,7 @@ export class Leader implements Followers {
       replicatesFiles: this.#replicatesFiles,
       reads: { ...defaultReads, bytesPerSecond: settings.resyncBytesPerSecond },
       now,
-      onJoined: (from, position, isAnew) => this.#onJoined(from, position, isAnew),
+      onJoined: (from, end, isAnew) => this.#onJoined(from, end, isAnew),
       onReceived: () => this.#options.onChanged(),
       onFlushed: (from, flushed) => this.#onFlushed(from, flushed),
       onPassed: ({ nodeId: from }, sequence) => {
@@ -217,22 +216,21 @@ export class Leader implements Followers {
     return { digest, files: [...files] };
   }
 
-  /** @param isAnew it has nothing of this history that can be gone on from: everything is compared */
-  #onJoined({ nodeId }: ServingSession, { sequence }: LogPosition, isAnew: boolean): void {
-    const isRecorded = this.#acknowledgements.isRecorded(nodeId);
-    const acknowledged = this.#acknowledgements.acknowledgedBy(nodeId);
-    // F4: it acknowledged more than its log has now, under this leadership or to become a member.
-    const wentBack = sequence < acknowledged || (isAnew && (isRecorded || acknowledged > 0));
-    if (wentBack) {
+  /** @param end of what its log has of this leadership's history @param isAnew it is compared with everything here */
+  #onJoined({ nodeId }: ServingSession, end: number, isAnew: boolean): void {
+    // F4: it acknowledged more than its log has now.
+    const wentBack = end < this.#acknowledgements.acknowledgedBy(nodeId);
+    const leaves = (wentBack || isAnew) && this.#acknowledgements.isRecorded(nodeId);
+    if (wentBack || leaves) {
       this.#options.log.error(
-        { code: 'STANDBY_WENT_BACK', peer: nodeId, sequence },
-        `${nodeId} came back without what it had acknowledged${isRecorded ? ': it leaves the in-sync set' : ''}`,
+        { code: 'STANDBY_WENT_BACK', peer: nodeId, sequence: end },
+        `${nodeId} came back without what it had acknowledged${leaves ? ': it leaves the in-sync set' : ''}`,
       );
       this.#acknowledgements.forget(nodeId);
-      if (isRecorded) this.#fallenBack.add(nodeId);
+      this.atRisk.forget(nodeId);
+      if (leaves) this.#fallenBack.add(nodeId);
     }
-    if (isAnew || wentBack) this.atRisk.forget(nodeId);
-    else this.atRisk.joined(nodeId, sequence);
+    this.atRisk.joined(nodeId, end);
     this.#options.onChanged();
   }
 

@@ -1,6 +1,6 @@
 import { HoldfastError } from '#contracts/errors.ts';
 import { commonPoint } from '../core/epoch-table.ts';
-import type { EpochTable } from '../core/position.ts';
+import type { EpochTable, LogPosition } from '../core/position.ts';
 import type { Hello, Welcome } from './control.ts';
 import { limits } from './limits.ts';
 import type { LeaderPort } from './ports.ts';
@@ -34,9 +34,7 @@ export async function welcomeFor(
   hello: Hello,
   port: LeaderPort,
 ): Promise<Pick<Welcome, 'position' | 'chain' | 'anew'>> {
-  const mine = { table: port.epochs, end: port.position };
-  const theirs = { table: epochsOf(hello.epochs), end: hello.position };
-  const common = commonPoint(mine, theirs);
+  const common = commonWith(hello, port);
   const chain = common === null ? null : await port.chainAt(common.sequence);
   // The log may have become shorter meanwhile.
   const reaches = Math.max(port.start.sequence, hello.start.sequence);
@@ -47,6 +45,16 @@ export async function welcomeFor(
   const isSame = common.sequence !== hello.position.sequence || told === hello.chain;
   if (told === undefined || !isSame) throw historyDiffers(hello.node, common.sequence);
   return { position: common, chain: told, anew: null };
+}
+
+/** Up to where both logs are the same by their epoch tables, whether or not they reach back to there; 0: nowhere. */
+export function commonEnd(hello: Hello, port: Pick<LeaderPort, 'epochs' | 'position'>): number {
+  return commonWith(hello, port)?.sequence ?? 0;
+}
+
+function commonWith(hello: Hello, port: Pick<LeaderPort, 'epochs' | 'position'>): LogPosition | null {
+  const mine = { table: port.epochs, end: port.position };
+  return commonPoint(mine, { table: epochsOf(hello.epochs), end: hello.position });
 }
 
 export function historyDiffers(node: string, sequence: number): HoldfastError {

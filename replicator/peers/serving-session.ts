@@ -8,7 +8,7 @@ import type { ConfigMessage, ControlToLeader, Hello, Welcome } from './control.t
 import { DirectoryPages } from './directory-pages.ts';
 import { FlushRequests } from './flush-requests.ts';
 import type { FrameChannel } from './frame-channel.ts';
-import { historyDiffers, refusalOf, welcomeFor } from './hello-check.ts';
+import { commonEnd, historyDiffers, refusalOf, welcomeFor } from './hello-check.ts';
 import { limits } from './limits.ts';
 import type { LiveStream, StreamReader } from './live-stream.ts';
 import { LogReader } from './log-reader.ts';
@@ -26,8 +26,8 @@ export interface ServingOptions {
   readonly reads?: ReadLimits;
   /** Attended time, ms: a peer is not late while this process is. */
   readonly now: () => number;
-  /** Its log ends there, in this leadership's history; `isAnew`: everything before is compared. */
-  readonly onJoined: (session: ServingSession, position: LogPosition, isAnew: boolean) => void;
+  /** Its log reached to `end` in this leadership's history when it connected; `isAnew`: all is compared all the same. */
+  readonly onJoined: (session: ServingSession, end: number, isAnew: boolean) => void;
   /** A position of this leadership's history up to which the follower has everything in its page cache. */
   readonly onReceived: (session: ServingSession, position: LogPosition) => void;
   /** The same for its disk; only what is `complete` counts for acknowledgements (R5). */
@@ -62,6 +62,8 @@ export class ServingSession implements StreamReader {
   readonly #directories: DirectoryPages;
   #phase: Phase = 'hello';
   #welcome: Pick<Welcome, 'position' | 'chain' | 'anew'> | null = null;
+  /** Up to where its log was of this leadership's history when it connected. */
+  #end = 0;
   /** The sequence of the next record to send. */
   #cursor = 0;
   /** Ascending. */
@@ -77,13 +79,11 @@ export class ServingSession implements StreamReader {
   #appliedConfig: string | null = null;
   /** Not sent yet: only the latest counts. */
   #config: ConfigMessage | null = null;
-  #heardAtMs: number;
 
   constructor(channel: FrameChannel, options: ServingOptions) {
     this.#channel = channel;
     this.#options = options;
     this.nodeId = options.nodeId;
-    this.#heardAtMs = options.now();
     this.#log = new LogReader(
       options.port,
       () => this.pump(),
@@ -111,11 +111,6 @@ export class ServingSession implements StreamReader {
   /** What it said last of its disk; null before. */
   get flushed(): Flushed | null {
     return this.#flushed;
-  }
-
-  /** When something came from it last, a sign of life alone too: liveness says nothing of durability. */
-  get heardAtMs(): number {
-    return this.#heardAtMs;
   }
 
   /** Whether it was told where to go on from. */
@@ -261,7 +256,6 @@ export class ServingSession implements StreamReader {
   }
 
   #onFrame(frame: Frame): void {
-    this.#heardAtMs = this.#options.now();
     const message = decodeToLeader(frame);
     if (message === null) return;
     if (message.type === 'ended') this.#channel.close(peerEnded(message.code, message.message));
@@ -290,6 +284,7 @@ export class ServingSession implements StreamReader {
       : { position: port.position, chain: port.chain.toString('hex'), anew: null };
     if (this.closed.aborted) return;
     this.#welcome = welcome;
+    this.#end = commonEnd(hello, port);
     this.#phase = replicatesFiles ? 'joining' : 'config-alone';
     this.#send({ type: 'welcome', epoch: port.epoch, replicatesFiles, end: port.position, ...welcome });
     this.pump();
@@ -311,7 +306,7 @@ export class ServingSession implements StreamReader {
     this.#cursor = position.sequence + 1;
     this.#received = position;
     stream.add(this);
-    onJoined(this, position, anew != null);
+    onJoined(this, this.#end, anew != null);
     onChanged(this);
     this.pump();
   }

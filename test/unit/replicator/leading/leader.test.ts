@@ -62,8 +62,8 @@ describe('a leader', () => {
     await connect();
   }
 
-  /** @param lost the follower's log begins anew, far behind where it was */
-  async function connect(lost = false): Promise<void> {
+  /** @param anew with a log that ends there, to which the leader's does not reach back */
+  async function connect(anew: number | null = null): Promise<void> {
     const [near, far] = duplexPair();
     leader.attach('b', near, () => near.destroy());
     follower = new StreamChannel(far, () => performance.now());
@@ -78,11 +78,12 @@ describe('a leader', () => {
     const chain = emptyChain.toString('hex');
     await tell({
       ...{ type: 'hello', cluster: 'test', node: 'b', highestEpoch: 1 },
-      ...{ position: none, chain, epochs: [], start: none },
+      ...{ position: anew ? { epoch: 1, sequence: anew } : none, chain, start: none },
+      epochs: anew ? [[1, 1]] : [],
     });
     const welcome = received.findLast((message) => message.type === 'welcome');
     const own = { position: none, chain };
-    const joined = lost ? { position: welcome?.position ?? none, chain: welcome?.chain ?? '' } : own;
+    const joined = anew !== null ? { position: welcome?.position ?? none, chain: welcome?.chain ?? '' } : own;
     await tell({ type: 'joined', ...joined });
     await tell({ type: 'config-applied', digest: 'c' });
   }
@@ -151,11 +152,27 @@ describe('a leader', () => {
     await settle();
     // The log does not reach back to its beginning any more: everything is compared.
     a.trimLog();
-    await connect(true);
+    await connect(0);
     await new Promise((resolve) => setTimeout(resolve, 200));
     assert.deepEqual(asked, [{ change: 'remove', nodeId: 'b' }]);
     const [back] = await leader.atRisk.ask(10);
     assert.deepEqual([back?.nodeId, back?.holds], ['b', null]);
+  });
+
+  it('takes nothing back of a follower that was away for longer than the log reaches', async () => {
+    leader.stop();
+    await start(['a']);
+    const { sequence } = change(1);
+    await flushed(sequence, true);
+    follower.close(new Error('the link is cut'));
+    await settle();
+    change(2);
+    a.trimLog();
+    await connect(sequence);
+    assert.deepEqual([logged, asked], [[], []]);
+    const [back] = await leader.atRisk.ask(10);
+    assert.deepEqual(back?.holds?.sequence, sequence);
+    assert.match(String(back?.unknown), /longer than the log reaches back/);
   });
 
   it('does not take it that a member has everything when nothing waits for it', async () => {
